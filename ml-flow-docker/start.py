@@ -1,0 +1,44 @@
+"""Start the MLflow server as soon as its database answers.
+
+Reads MLFLOW_BACKEND_STORE_URI and, through libpq, PGPASSWORD. Waits as long as the database cannot be reached, and says
+what it waits for; ends at once, with exit code 1, when the database answers that the password is wrong.
+"""
+
+import os
+import sys
+import time
+
+import psycopg2
+
+PAUSE_SECONDS = 1
+REMINDER_SECONDS = 10
+
+
+def wait_for_database(uri):
+    """Return when the Postgres database at `uri` (SQLAlchemy's spelling) accepts a connection.
+
+    Raises SystemExit with a message when it refuses the password: waiting would not help.
+    """
+    libpq_uri = uri.replace("+psycopg2", "", 1)
+    last_word = float("-inf")
+    while True:
+        try:
+            psycopg2.connect(libpq_uri, connect_timeout=5).close()
+            return
+        except psycopg2.OperationalError as error:
+            reason = " ".join(str(error).split())
+        if "authentication failed" in reason:
+            sys.exit(f"FAIL: the database refuses the password in PGPASSWORD: {reason}")
+        if time.monotonic() - last_word >= REMINDER_SECONDS:
+            print(f"Waiting for the database: {reason}", flush=True)
+            last_word = time.monotonic()
+        time.sleep(PAUSE_SECONDS)
+
+
+if __name__ == "__main__":
+    backend = os.environ.get("MLFLOW_BACKEND_STORE_URI", "")
+    if not backend:
+        sys.exit("FAIL: MLFLOW_BACKEND_STORE_URI is not set: give the address of the database, without its password.")
+    if backend.startswith("postgresql"):
+        wait_for_database(backend)
+    os.execvp("mlflow", ["mlflow", "server"])

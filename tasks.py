@@ -1,0 +1,157 @@
+"""The verbs of the toolbox. `invoke --list` shows them, `invoke --help VERB` explains one."""
+
+import shlex
+import sys
+from pathlib import Path
+
+from invoke import Exit, task
+
+from toolbox import bases, dotenv, files, model, passwords, ports, report, stack
+from toolbox.commands import ROOT, compose, visibly
+from toolbox.failure import Failure
+
+# The folders with a requirements.in, and the oldest Python that each is for.
+LOCKED = {".": "3.10", "ml-flow-docker": "3.13", "jupyter-notebook-docker": "3.13", "bare-machine/scipy-notebook": "3.13"}
+
+
+@task
+def init(c):
+    """Make .env, the settings, with random passwords and a random token."""
+    if stack.ENV.exists():
+        raise Failure(".env exists already: edit it, or delete it to have a new one made.")
+    stack.make_env(c)
+
+
+@task
+def build(c):
+    """Build the three images, and their bases where no registry answers."""
+    stack.check_engine(c)
+    stack.build_images(c)
+
+
+@task
+def up(c):
+    """Start the toolbox and wait until it is healthy; make .env and the images first."""
+    stack.check_engine(c)
+    if not stack.ENV.exists():
+        stack.make_env(c)
+    config = stack.settings(c)
+    before = stack.containers(c)
+    ports.check(config, own=ports.published(before))
+    stack.check_passwords(c, config)
+    config = stack.build_images(c)
+    started = compose(c, "up", "--detach", "--wait", "--remove-orphans")
+    try:
+        if not started:
+            stack.explain(c, config)
+        stack.check_passwords(c, config)
+    except passwords.Changed:
+        if not any(container["State"] == "running" for container in before.values()):
+            compose(c, "stop")
+        raise
+    print("", *report.addresses(config), sep="\n")
+
+
+@task
+def status(c):
+    """Show the state, the address and the base image of each service."""
+    stack.check_engine(c)
+    print(*report.status(stack.settings(c), stack.containers(c), stack.base_names(c)), sep="\n")
+
+
+@task(positional=["service"], help={"service": "postgres, mlflow or notebook; all without it", "follow": "go on until Ctrl-C"})
+def logs(c, service="", follow=False):
+    """Show what the services have logged."""
+    stack.check_engine(c)
+    if service and service not in model.SERVICES:
+        raise Failure(f'there is no service "{service}": choose from {", ".join(model.SERVICES)}.')
+    compose(c, "logs", *(["--follow"] if follow else []), *([service] if service else []), env=stack.NO_SECRETS)
+
+
+@task(help={"role": "analyst, mlflow or postgres", "database": "mlflow or datasets", "command": "SQL to run instead"})
+def psql(c, role="analyst", database="mlflow", command=""):
+    """Open psql on the database, or run one SQL command."""
+    stack.check_engine(c)
+    if role not in passwords.ROLES:
+        raise Failure(f'there is no role "{role}": choose from {", ".join(passwords.ROLES)}.')
+    if report.state(stack.containers(c).get("postgres")) != "running healthy":
+        raise Failure('postgres is not running: "invoke up" starts it.')
+    tty = [] if sys.stdin.isatty() and sys.stdout.isatty() else ["--no-TTY"]
+    sql = ["--command", command] if command else []
+    client = ["sh", "-c", passwords.psql(role), "psql", "--username", role, "--dbname", database, *sql]
+    if not compose(c, "exec", *tty, "postgres", *client, env=stack.NO_SECRETS):
+        raise Exit(code=1)
+
+
+@task
+def down(c):
+    """Stop and remove the containers; all data stays."""
+    stack.check_engine(c)
+    if not compose(c, "down", "--remove-orphans", env=stack.NO_SECRETS):
+        raise Failure("Docker could not stop everything: its own message is above.")
+
+
+@task(help={"yes": "do not ask"})
+def clean(c, yes=False):
+    """Delete the containers, the images and ALL DATA of this project, after asking."""
+    stack.check_engine(c)
+    config = stack.settings_without_secrets(c)
+    project = config["name"]
+    doomed = [f"volume {name}" for name in model.volumes(config) if stack.exists(c, "volume", name)]
+    doomed += [f"image {name}" for name in model.images(config) if stack.exists(c, "image", name)]
+    print(f"This deletes for good the containers and networks of {project}, and:", *doomed, sep="\n  ")
+    if not yes and not (sys.stdin.isatty() and input(f'Type "{project}" to delete them: ') == project):
+        raise Failure(f'not confirmed, nothing was deleted: type the name "{project}" when asked, or add --yes.')
+    if not compose(c, "down", "--volumes", "--rmi", "local", "--remove-orphans", env=stack.NO_SECRETS):
+        raise Failure("Docker could not delete everything: its own message is above.")
+
+
+@task(name="bases", help={"official": "go back to the official images", "remove": "delete the images that were built here"})
+def bases_(c, official=False, remove=False):
+    """Build base images from Debian packages in place of the official ones, and use them."""
+    stack.check_engine(c)
+    stack.settings(c)
+    if not official and not remove:
+        stack.build_stand_ins(c, model.SERVICES)
+    if official:
+        text = dotenv.read(stack.ENV)
+        for service in model.SERVICES:
+            text = dotenv.without_value(text, bases.variable(service))
+        dotenv.write(stack.ENV, text)
+    if remove:
+        for image in filter(lambda name: stack.exists(c, "image", name), bases.BUILT_HERE):
+            visibly(c, ["docker", "image", "rm", image])
+
+
+@task(help={"quick": "leave out the tests that need a running toolbox", "only": "run only tests whose name contains this"})
+def test(c, quick=False, only=""):
+    """Run the tests, on a toolbox of their own that is gone afterwards."""
+    chosen = [*(["-m", "not stack"] if quick else []), *(["-k", only] if only else [])]
+    if not visibly(c, [sys.executable, "-m", "pytest", *chosen]):
+        raise Exit(code=1)
+
+
+@task
+def lint(c):
+    """Check the Python, shell, Docker and Compose files."""
+    installed = Path(sys.executable).parent
+    checks = [
+        visibly(c, [str(installed / "ruff"), "check"]),
+        visibly(c, [str(installed / "ruff"), "format", "--check"]),
+        visibly(c, [str(installed / "shellcheck"), *files.shell_programs(ROOT)]),
+        visibly(c, [str(installed / "hadolint"), *files.dockerfiles(ROOT)]),
+        compose(c, "--env-file", ".env.example", "config", "--quiet", env=stack.NO_SECRETS),
+    ]
+    if not all(checks):
+        raise Failure("a check did not pass: what it found is above.")
+
+
+@task
+def lock(c):
+    """Pin the packages of every requirements.in, with hashes, in the requirements.txt beside it."""
+    uv = str(Path(sys.executable).with_name("uv"))
+    for folder, python in LOCKED.items():
+        options = f"pip compile --quiet --universal --generate-hashes --custom-compile-command 'invoke lock' --python-version {python}"
+        output = f"{folder}/requirements.txt"
+        if not visibly(c, [uv, *shlex.split(options), f"{folder}/requirements.in", "--output-file", output]):
+            raise Failure(f"{output} could not be made: uv's message is above.")

@@ -1,0 +1,1 @@
+"""What decides something in the tasks: plain functions, each tested without Docker."""

@@ -1,0 +1,28 @@
+"""Running commands in the root of the repository: shown to the reader, who learns Docker on the way, or quietly."""
+
+import io
+import shlex
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def visibly(c, args, **options):
+    """Run a list of arguments, with the command and what it prints shown; return the result, which is true if it succeeded.
+
+    On a terminal the command gets one too, so that it can draw its progress; all of its output is then in `stdout`.
+    """
+    with c.cd(str(ROOT)):
+        return c.run(shlex.join(args), echo=True, warn=True, pty=sys.stdout.isatty(), **options)
+
+
+def quietly(c, args, stdin="", **options):
+    """Run a list of arguments with nothing shown, `stdin` as its input; return the result, which is true if it succeeded."""
+    with c.cd(str(ROOT)):
+        return c.run(shlex.join(args), hide=True, warn=True, in_stream=io.StringIO(stdin), **options)
+
+
+def compose(c, *args, **options):
+    """Run `docker compose` visibly with a list of arguments."""
+    return visibly(c, ["docker", "compose", *args], **options)

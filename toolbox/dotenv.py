@@ -1,0 +1,57 @@
+"""The file .env: making it, changing single settings, and what is wrong with it.
+
+Docker Compose reads the file; what its values mean is asked from Compose (model.py) and not decided here.
+"""
+
+import os
+import re
+import secrets
+
+from .failure import Failure
+
+# 24 random bytes make 32 characters of the URL-safe alphabet, none of which needs quoting anywhere.
+SECRET_BYTES = 24
+
+
+def filled_in(template):
+    """Return the text of a new .env: `template` (.env.example) with a random secret after each bare `NAME=`."""
+    return re.sub(r"^(\w+)=$", lambda entry: f"{entry[1]}={secrets.token_urlsafe(SECRET_BYTES)}", template, flags=re.M)
+
+
+def with_value(text, name, value):
+    """Return `text`, a .env file, with `name` set to `value`; a commented-out `name` is set where it stands.
+
+    `value` is written as it is: one that needs quotes must bring them.
+    """
+    for entry in (rf"^{name}=.*$", rf"^#{name}=.*$"):
+        if re.search(entry, text, flags=re.M):
+            return re.sub(entry, lambda _: f"{name}={value}", text, count=1, flags=re.M)
+    return f"{text.rstrip()}\n{name}={value}\n"
+
+
+def without_value(text, name):
+    """Return `text`, a .env file, without its setting of `name`: the default holds again."""
+    return re.sub(rf"^{name}=.*\n?", "", text, flags=re.M)
+
+
+def read(path):
+    """Return the text of the .env file at `path`.
+
+    Raises Failure when there is none, or when it has Windows line ends, which some readers take for part of a password.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise Failure(f'there is no {path.name}: make one with "invoke init".') from None
+    if b"\r" in content:
+        raise Failure(f"{path.name} has Windows line ends (CRLF): save it with Unix line ends (LF).")
+    return content.decode()
+
+
+def write(path, text):
+    """Write `text` to the .env file at `path`, readable by its owner alone. It is whole or it is not there."""
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", newline="\n") as file:
+        file.write(text)
+    part.replace(path)

@@ -1,0 +1,27 @@
+"""Which files of the repository the linters look at."""
+
+
+def shell_programs(root):
+    """Return the paths below `root`, sorted, of the files that a POSIX shell or bash runs."""
+    return sorted(str(path.relative_to(root)) for path in own_files(root) if interpreter(path).endswith("sh"))
+
+
+def dockerfiles(root):
+    """Return the paths below `root`, sorted, of the Dockerfiles."""
+    return sorted(str(path.relative_to(root)) for path in own_files(root) if path.name == "Dockerfile")
+
+
+def own_files(root):
+    """Yield the files below `root`, without those of the version control and of the Python environment."""
+    for path in root.iterdir():
+        if path.is_file():
+            yield path
+        elif path.is_dir() and path.name not in (".git", ".venv"):
+            yield from own_files(path)
+
+
+def interpreter(path):
+    """Return the program named in the first line of the file at `path`, such as `/bin/sh`; empty where there is none."""
+    with path.open("rb") as file:
+        first = file.readline(100)
+    return first[2:].decode(errors="replace").split()[-1] if first[:2] == b"#!" and first[2:].split() else ""

@@ -1,0 +1,80 @@
+"""The configuration as Compose understands it: docker-compose.yml with the settings of .env and of the environment filled in."""
+
+import json
+import re
+
+from .failure import Failure, one_line
+
+# The services in the order in which they start.
+SERVICES = ("postgres", "mlflow", "notebook")
+
+# What must be set in .env, by where it ends up in the configuration.
+SECRETS = {
+    "JUPYTER_TOKEN": ("notebook", "JUPYTER_TOKEN"),
+    "POSTGRES_PASSWORD": ("postgres", "POSTGRES_PASSWORD"),
+    "MLFLOW_DB_PASSWORD": ("postgres", "MLFLOW_DB_PASSWORD"),
+    "ANALYST_DB_PASSWORD": ("postgres", "ANALYST_DB_PASSWORD"),
+}
+
+
+def load(run):
+    """Return the configuration as a dictionary.
+
+    `run` takes a list of arguments and returns the result, with the attributes `ok`, `stdout` and `stderr`, without raising.
+    Raises Failure when Compose refuses the configuration, or a secret is blank.
+    """
+    result = run(["docker", "compose", "config", "--format", "json"])
+    if not result.ok:
+        raise Failure(explained(result.stderr))
+    model = json.loads(result.stdout)
+    for name in SECRETS:
+        if not secret(model, name).strip():
+            raise Failure(f'{name} is blank in .env: set it there, or delete .env and run "invoke init".')
+    return model
+
+
+def explained(stderr):
+    """Return why Compose refuses the configuration, as cause and remedy; `stderr` is what it printed there."""
+    last = one_line(stderr.strip().splitlines()[-1]) if stderr.strip() else "no reason given"
+    required = re.search(r"required variable (\w+) is missing a value: (.*)", last)
+    if required:
+        return f"{required[1]} is missing or blank: {required[2]}."
+    return f"Docker Compose does not accept the configuration: {last}"
+
+
+def environment(model, service):
+    """Return the environment variables of a service as the container will see them."""
+    # Compose prints its own escape of a dollar sign.
+    return {name: value.replace("$$", "$") for name, value in model["services"][service]["environment"].items()}
+
+
+def secret(model, name):
+    """Return the value of one of the SECRETS."""
+    service, variable = SECRETS[name]
+    return environment(model, service)[variable]
+
+
+def base_image(model, service):
+    """Return the name of the image that the image of a service extends."""
+    return model["services"][service]["build"]["args"]["BASE_IMAGE"]
+
+
+def address(model, service):
+    """Return where a service can be reached from this machine, as (host, port)."""
+    published = model["services"][service]["ports"][0]
+    return published["host_ip"], int(published["published"])
+
+
+def volumes(model):
+    """Return the names of the project's volumes, as `docker volume ls` shows them."""
+    return sorted(volume["name"] for volume in model["volumes"].values())
+
+
+def images(model):
+    """Return the names of the images that are built for the services, as Compose makes them up."""
+    return [f"{model['name']}-{service}" for service in SERVICES]
+
+
+def containers(listed):
+    """Return what `docker compose ps --format json` printed, a JSON object a line, as a dictionary by service."""
+    return {container["Service"]: container for container in map(json.loads, listed.splitlines())}

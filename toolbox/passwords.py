@@ -1,0 +1,50 @@
+"""Whether the database still has the passwords that .env has."""
+
+from .failure import Failure
+from .model import secret
+
+# Each role's setting in .env, and a database that it may connect to.
+ROLES = {
+    "postgres": ("POSTGRES_PASSWORD", "postgres"),
+    "mlflow": ("MLFLOW_DB_PASSWORD", "mlflow"),
+    "analyst": ("ANALYST_DB_PASSWORD", "mlflow"),
+}
+
+# Runs in the postgres container. Reads lines of role and database, each followed by a line with the password, and prints the
+# roles whose password is refused. On standard input no password shows in a list of processes.
+SCRIPT = """
+while read -r role database && IFS= read -r PGPASSWORD; do
+    export PGPASSWORD
+    if psql -h 127.0.0.1 -U "$role" -d "$database" -qtAc "SELECT 1" 2>&1 </dev/null | grep -q "authentication failed"; then
+        echo "$role"
+    fi
+done
+"""
+
+
+class Changed(Failure):
+    """A password in .env is not the one that the database has."""
+
+
+def psql(role):
+    """Return the shell command that runs psql in the postgres container as `role`, with the arguments of the shell.
+
+    The password is in the environment of the container, so it need not be on a command line.
+    """
+    return f'PGPASSWORD="${ROLES[role][0]}" exec psql --host 127.0.0.1 "$@"'
+
+
+def script_input(model):
+    """Return what SCRIPT reads: the roles, their databases and the passwords of .env."""
+    return "".join(f"{role} {database}\n{secret(model, name)}\n" for role, (name, database) in ROLES.items())
+
+
+def check(model, refused):
+    """Raise Changed when the database refuses passwords of .env; `refused` is what SCRIPT printed."""
+    names = [ROLES[role][0] for role in refused.split() if role in ROLES]
+    if names:
+        plural = len(names) > 1
+        raise Changed(
+            f"{' and '.join(names)} in .env {'are' if plural else 'is'} not what the database was created with: "
+            f"put the old {'values' if plural else 'value'} back."
+        )

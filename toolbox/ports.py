@@ -1,0 +1,40 @@
+"""Which of the ports that the toolbox wants are taken by others."""
+
+import errno
+import socket
+
+from .failure import Failure
+from .model import SERVICES, address
+
+
+def check(model, own):
+    """Raise Failure when a port that the toolbox publishes is taken by something else.
+
+    `own` holds the ports that this project's running containers publish already.
+    """
+    seen = {}
+    for service in SERVICES:
+        host, port = address(model, service)
+        remedy = f"set {service.upper()}_PORT in .env to a free one."
+        if port in seen:
+            raise Failure(f"port {port} is wanted by both {seen[port]} and {service}: {remedy}")
+        if port not in own and is_taken(host, port):
+            raise Failure(f"port {port} on {host}, for {service}, is taken by another program: {remedy}")
+        seen[port] = service
+
+
+def is_taken(host, port):
+    """Return whether something listens on the TCP port of this machine's address `host`."""
+    with socket.socket() as probe:
+        # As servers do, so that a connection that just ended does not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
+
+
+def published(containers):
+    """Return the set of ports that running containers publish; `containers` maps services to what `docker compose ps` lists."""
+    return {port["PublishedPort"] for container in containers.values() for port in container.get("Publishers") or ()} - {0}

@@ -1,0 +1,127 @@
+"""The steps that several tasks share. What they decide is decided in the other modules."""
+
+import functools
+import json
+
+from invoke import Exit
+
+from . import bases, dotenv, engine, model, passwords, report
+from .commands import ROOT, compose, quietly, visibly
+from .failure import Failure
+
+ENV = ROOT / ".env"
+FOLDERS = {"postgres": "postgres-docker", "mlflow": "ml-flow-docker", "notebook": "jupyter-notebook-docker"}
+LOG_LINES = 30
+
+# What stands for the secrets where they do not matter and .env may be missing: stopping and deleting.
+NO_SECRETS = dict.fromkeys(model.SECRETS, "none")
+
+
+def check_engine(c):
+    """Raise Failure unless Docker is what the toolbox needs."""
+    engine.check(functools.partial(quietly, c))
+
+
+def settings(c):
+    """Return the configuration with what .env sets. Raises Failure when .env is missing or not fit."""
+    dotenv.read(ENV)
+    return model.load(functools.partial(quietly, c))
+
+
+def settings_without_secrets(c):
+    """Return the configuration, with or without an .env."""
+    return model.load(functools.partial(quietly, c, env=NO_SECRETS))
+
+
+def containers(c):
+    """Return the containers of this project, running or not, by service, as `docker compose ps` describes them."""
+    return model.containers(quietly(c, ["docker", "compose", "ps", "--all", "--format", "json"], env=NO_SECRETS).stdout)
+
+
+def make_env(c):
+    """Make .env from .env.example with random secrets.
+
+    Raises Failure when there is a database already: it would not know the new passwords.
+    """
+    if database := old_database(c):
+        raise Failure(f'the volume {database} has the passwords of an earlier .env: put that back, or "invoke clean" (deletes it).')
+    dotenv.write(ENV, dotenv.filled_in((ROOT / ".env.example").read_text()))
+    print("Made .env, with random passwords and a random token.")
+
+
+def old_database(c):
+    """Return the name of the volume with this project's database, or None when there is none, or no Docker to ask."""
+    try:
+        name = settings_without_secrets(c)["volumes"]["db-store"]["name"]
+    except Failure:
+        return None
+    return name if exists(c, "volume", name) else None
+
+
+def exists(c, kind, name):
+    """Return whether Docker has a volume or an image (`kind`) of that name."""
+    return bool(quietly(c, ["docker", kind, "inspect", name]))
+
+
+def build_images(c):
+    """Build the three images, and first the stand-ins for those bases that no registry gives. Return the configuration."""
+    config = settings(c)
+    official = {service: bases.default((ROOT / FOLDERS[service] / "Dockerfile").read_text()) for service in model.SERVICES}
+    absent = bases.absent(config, official, has=functools.partial(exists, c, "image"), pull=functools.partial(pull, c))
+    if absent:
+        names = ", ".join(model.base_image(config, service) for service in absent)
+        print(f"No registry answers for {names}: building from Debian packages instead (bare-machine/README.md says more).")
+        build_stand_ins(c, absent)
+        config = settings(c)
+    if not compose(c, "build"):
+        raise Failure("an image could not be built: the message of the build is above.")
+    return config
+
+
+def pull(c, image):
+    """Pull an image; return whether that succeeded, and what Docker said."""
+    result = visibly(c, ["docker", "pull", image])
+    return result.ok, result.stdout + result.stderr
+
+
+def build_stand_ins(c, services):
+    """Build the stand-ins for the base images of `services`, and note in .env that they are used from now on."""
+    if not visibly(c, ["bare-machine/build-bases", *(bases.STAND_INS[service].name for service in services)]):
+        raise Exit(code=1)
+    text = dotenv.read(ENV)
+    for service in services:
+        text = dotenv.with_value(text, bases.variable(service), bases.STAND_INS[service].image)
+    dotenv.write(ENV, text)
+
+
+def check_passwords(c, config):
+    """Raise Failure when a running database refuses a password of .env. Does nothing when none runs."""
+    result = quietly(
+        c,
+        ["docker", "compose", "exec", "--no-TTY", "postgres", "sh", "-c", passwords.SCRIPT],
+        stdin=passwords.script_input(config),
+    )
+    passwords.check(result.stdout)
+
+
+def explain(c, config):
+    """Raise Failure with the reason why the toolbox did not become healthy, after printing the end of the log that shows it."""
+    check_passwords(c, config)
+    found = containers(c)
+    service = report.first_unhealthy(found)
+    if service is None or report.state(found.get(service)) in ("down", "created"):
+        raise Failure("Docker could not start everything: its own message is above.")
+    compose(c, "logs", "--no-log-prefix", "--tail", str(LOG_LINES), service)
+    checks = json.loads(quietly(c, ["docker", "inspect", "--format", "{{json .State.Health.Log}}", found[service]["ID"]]).stdout or "null")
+    if checks:
+        print(f"The last health check said: {checks[-1]['Output'].strip()}")
+    raise Failure(f"{service} did not become healthy ({report.state(found[service])}): the end of its log is above.")
+
+
+def base_names(c):
+    """Return the name of the base image of each service that has a container: what it was built on, whatever .env says now."""
+    label = '{{index .Config.Labels "org.opencontainers.image.base.name"}}'
+    return {
+        service: quietly(c, ["docker", "inspect", "--format", label, container["ID"]]).stdout.strip()
+        for service, container in containers(c).items()
+    }
