@@ -112,7 +112,7 @@ def bases_(c, official=False, remove=False):
     stack.check_engine(c)
     stack.settings(c)
     if not official and not remove:
-        stack.build_stand_ins(c, model.SERVICES)
+        stack.use_stand_ins(c, model.SERVICES, rebuild=True)
     if official:
         text = dotenv.read(stack.ENV)
         for service in model.SERVICES:

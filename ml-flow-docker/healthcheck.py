@@ -8,18 +8,25 @@ import os
 import sys
 
 ROUTE = "/api/2.0/mlflow/experiments/get?experiment_id=0"
-# Less than the health check's own timeout in docker-compose.yml, which would cut the reason off.
+# Less than the time that docker-compose.yml gives to the check: cut off from there it could not tell the reason.
 TIMEOUT_SECONDS = 8
 
-port = int(os.environ["MLFLOW_PORT"])
-try:
+
+def problem(port):
+    """Return why the server on this machine's TCP port `port` does not answer from its database; None when it does."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
-    connection.request("GET", ROUTE, headers={"Host": f"mlflow:{port}"})
-    answer = connection.getresponse()
-    text = answer.read(500).decode(errors="replace")
-except TimeoutError:
-    sys.exit(f"No answer within {TIMEOUT_SECONDS} s: is the database up?")
-except OSError as error:
-    sys.exit(f"The server cannot be reached: {error}")
-if answer.status != http.client.OK:
-    sys.exit(f"The server answers {answer.status}, is the database up? {text}")
+    try:
+        connection.request("GET", ROUTE, headers={"Host": f"mlflow:{port}"})
+        answer = connection.getresponse()
+        text = answer.read().decode(errors="replace")
+    except TimeoutError:
+        return f"MLflow does not answer within {TIMEOUT_SECONDS} s: is the database up?"
+    except (OSError, http.client.HTTPException) as error:
+        return f"MLflow does not answer: {error}"
+    if answer.status == http.client.OK:
+        return None
+    return f"MLflow cannot read its database (HTTP {answer.status}): {text}"
+
+
+if __name__ == "__main__":
+    sys.exit(problem(int(os.environ["MLFLOW_PORT"])))

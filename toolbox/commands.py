@@ -13,8 +13,10 @@ def visibly(c, args, **options):
 
     On a terminal the command gets one too, so that it can draw its progress; all of its output is then in `stdout`.
     """
+    command = shlex.join(args)
+    print(f"$ {command}", file=sys.stderr, flush=True)
     with c.cd(str(ROOT)):
-        return c.run(shlex.join(args), echo=True, warn=True, pty=sys.stdout.isatty(), **options)
+        return c.run(command, warn=True, pty=sys.stdout.isatty(), **options)
 
 
 def quietly(c, args, stdin="", **options):

@@ -39,7 +39,7 @@ def script_input(model):
     return "".join(f"{role} {database}\n{secret(model, name)}\n" for role, (name, database) in ROLES.items())
 
 
-def check(model, refused):
+def check(refused):
     """Raise Changed when the database refuses passwords of .env; `refused` is what SCRIPT printed."""
     names = [ROLES[role][0] for role in refused.split() if role in ROLES]
     if names:

@@ -1,12 +1,14 @@
 """What the tasks tell about a running toolbox."""
 
+from urllib.parse import quote
+
 from .model import SERVICES, address, secret
 
 
 def addresses(model):
     """Return the lines that say where the three services are, the notebook's with its token."""
     host, port = address(model, "notebook")
-    lines = [("notebook", f"http://{host}:{port}/lab?token={secret(model, 'JUPYTER_TOKEN')}")]
+    lines = [("notebook", f"http://{host}:{port}/lab?token={quote(secret(model, 'JUPYTER_TOKEN'), safe='')}")]
     host, port = address(model, "mlflow")
     lines.append(("mlflow", f"http://{host}:{port}"))
     host, port = address(model, "postgres")

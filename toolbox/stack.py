@@ -71,7 +71,7 @@ def build_images(c):
     if absent:
         names = ", ".join(model.base_image(config, service) for service in absent)
         print(f"No registry answers for {names}: building from Debian packages instead (bare-machine/README.md says more).")
-        build_stand_ins(c, absent)
+        use_stand_ins(c, absent)
         config = settings(c)
     if not compose(c, "build"):
         raise Failure("an image could not be built: the message of the build is above.")
@@ -84,9 +84,10 @@ def pull(c, image):
     return result.ok, result.stdout + result.stderr
 
 
-def build_stand_ins(c, services):
-    """Build the stand-ins for the base images of `services`, and note in .env that they are used from now on."""
-    if not visibly(c, ["bare-machine/build-bases", *(bases.STAND_INS[service].name for service in services)]):
+def use_stand_ins(c, services, rebuild=False):
+    """Note in .env that the stand-ins for the base images of `services` are used; build those that are not there, or all."""
+    names = [bases.STAND_INS[service].name for service in services if rebuild or not exists(c, "image", bases.STAND_INS[service].image)]
+    if names and not visibly(c, ["bare-machine/build-bases", *names]):
         raise Exit(code=1)
     text = dotenv.read(ENV)
     for service in services:
