@@ -1,17 +1,21 @@
 """The verbs of the toolbox. `invoke --list` shows them, `invoke --help VERB` explains one."""
 
-import shlex
 import sys
 from pathlib import Path
 
 from invoke import Exit, task
 
-from toolbox import bases, dotenv, files, model, passwords, ports, report, stack
+from toolbox import bases, files, model, passwords, ports, report, stack
 from toolbox.commands import ROOT, compose, visibly
 from toolbox.failure import Failure
 
 # The folders with a requirements.in, and the oldest Python that each is for.
-LOCKED = {".": "3.10", "ml-flow-docker": "3.13", "jupyter-notebook-docker": "3.13", "bare-machine/scipy-notebook": "3.13"}
+LOCKED = {
+    ".": "3.10",
+    "ml-flow-docker": "3.13",
+    "jupyter-notebook-docker": "3.13",
+    "bare-machine/scipy-notebook": "3.13",
+}
 
 
 @task
@@ -40,15 +44,10 @@ def up(c):
     ports.check(config, own=ports.published(before))
     stack.check_passwords(c, config)
     config = stack.build_images(c)
-    started = compose(c, "up", "--detach", "--wait", "--remove-orphans")
-    try:
-        if not started:
-            stack.explain(c, config)
-        stack.check_passwords(c, config)
-    except passwords.Changed:
-        if not any(container["State"] == "running" for container in before.values()):
-            compose(c, "stop")
-        raise
+    if report.state(before.get("postgres")) != "running healthy":
+        stack.start_database(c, config)
+    if not compose(c, "up", "--detach", "--wait", "--remove-orphans"):
+        stack.explain(c)
     print("", *report.addresses(config), sep="\n")
 
 
@@ -59,7 +58,7 @@ def status(c):
     print(*report.status(stack.settings(c), stack.containers(c), stack.base_names(c)), sep="\n")
 
 
-@task(positional=["service"], help={"service": "postgres, mlflow or notebook; all without it", "follow": "go on until Ctrl-C"})
+@task(help={"service": "postgres, mlflow or notebook; all without it", "follow": "go on until Ctrl-C"})
 def logs(c, service="", follow=False):
     """Show what the services have logged."""
     stack.check_engine(c)
@@ -100,13 +99,24 @@ def clean(c, yes=False):
     doomed = [f"volume {name}" for name in model.volumes(config) if stack.exists(c, "volume", name)]
     doomed += [f"image {name}" for name in model.images(config) if stack.exists(c, "image", name)]
     print(f"This deletes for good the containers and networks of {project}, and:", *doomed, sep="\n  ")
-    if not yes and not (sys.stdin.isatty() and input(f'Type "{project}" to delete them: ') == project):
+    if not yes and not is_typed(project):
         raise Failure(f'not confirmed, nothing was deleted: type the name "{project}" when asked, or add --yes.')
     if not compose(c, "down", "--volumes", "--rmi", "local", "--remove-orphans", env=stack.NO_SECRETS):
         raise Failure("Docker could not delete everything: its own message is above.")
 
 
-@task(name="bases", help={"official": "go back to the official images", "remove": "delete the images that were built here"})
+def is_typed(project):
+    """Ask for the name of the project; return whether someone is there and typed it."""
+    try:
+        return sys.stdin.isatty() and input(f'Type "{project}" to delete them: ') == project
+    except EOFError:
+        return False
+
+
+@task(
+    name="bases",
+    help={"official": "go back to the official images", "remove": "delete the images that were built here"},
+)
 def bases_(c, official=False, remove=False):
     """Build base images from Debian packages in place of the official ones, and use them."""
     stack.check_engine(c)
@@ -114,17 +124,20 @@ def bases_(c, official=False, remove=False):
     if not official and not remove:
         stack.use_stand_ins(c, model.SERVICES, rebuild=True)
     if official:
-        text = dotenv.read(stack.ENV)
-        for service in model.SERVICES:
-            text = dotenv.without_value(text, bases.variable(service))
-        dotenv.write(stack.ENV, text)
+        stack.use_official()
     if remove:
         for image in filter(lambda name: stack.exists(c, "image", name), bases.BUILT_HERE):
             visibly(c, ["docker", "image", "rm", image])
 
 
-@task(help={"quick": "leave out the tests that need a running toolbox", "only": "run only tests whose name contains this"})
-def test(c, quick=False, only=""):
+@task(
+    name="test",
+    help={
+        "quick": "leave out the tests that need a running toolbox",
+        "only": "run only tests whose name contains this",
+    },
+)
+def run_tests(c, quick=False, only=""):
     """Run the tests, on a toolbox of their own that is gone afterwards."""
     chosen = [*(["-m", "not stack"] if quick else []), *(["-k", only] if only else [])]
     if not visibly(c, [sys.executable, "-m", "pytest", *chosen]):
@@ -149,9 +162,9 @@ def lint(c):
 @task
 def lock(c):
     """Pin the packages of every requirements.in, with hashes, in the requirements.txt beside it."""
-    uv = str(Path(sys.executable).with_name("uv"))
+    uv = [str(Path(sys.executable).with_name("uv")), "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
     for folder, python in LOCKED.items():
-        options = f"pip compile --quiet --universal --generate-hashes --custom-compile-command 'invoke lock' --python-version {python}"
         output = f"{folder}/requirements.txt"
-        if not visibly(c, [uv, *shlex.split(options), f"{folder}/requirements.in", "--output-file", output]):
+        options = ["--custom-compile-command", "invoke lock", "--python-version", python, "--output-file", output]
+        if not visibly(c, [*uv, *options, f"{folder}/requirements.in"]):
             raise Failure(f"{output} could not be made: uv's message is above.")

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from .failure import Failure, one_line
+from .failure import Failure, last_line
 from .model import SERVICES, base_image
 
 
@@ -55,8 +55,8 @@ def default(dockerfile):
 def absent(model, official, has, pull):
     """Return the services whose base has to be built here; what can be pulled is pulled.
 
-    `official` maps each service to the default of its base image. `has` says whether Docker has an image; `pull` pulls one and
-    returns whether it could, and what Docker said.
+    `official` maps each service to the default of its base image. `has` says whether Docker has an image; `pull` pulls
+    one and returns whether it could, and what Docker said.
     Raises Failure when an image is missing or forbidden, or was chosen in .env and cannot be had.
     """
     services = []
@@ -83,13 +83,13 @@ def is_unreachable(answer):
 
 
 def explained(service, image, answer):
-    """Return why the base image of a service cannot be had, as cause and remedy; `answer` is what `docker pull` printed."""
+    """Return why a service's base image cannot be had, as cause and remedy; `answer` is what `docker pull` printed."""
     text = answer.lower()
     name = f"the base image {image} of {service}"
     if any(words in text for words in REFUSED):
-        return f"the registry refuses {name}: docker login, or set {variable(service)} in .env ({one_line(answer)})."
+        return f"the registry refuses {name}: docker login, or set {variable(service)} in .env ({last_line(answer)})."
     if any(words in text for words in MISSING):
         return f"{name} does not exist: correct {variable(service)} in .env."
     if is_unreachable(answer):
         return f"{name} cannot be pulled, no registry answers: check {variable(service)} in .env, and the network."
-    return f"{name} cannot be pulled: {one_line(answer)}"
+    return f"{name} cannot be pulled: {last_line(answer)}"

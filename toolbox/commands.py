@@ -6,23 +6,25 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+# Invoke's own choice is bash, which not every machine has.
+SHELL = "/bin/sh"
 
 
 def visibly(c, args, **options):
-    """Run a list of arguments, with the command and what it prints shown; return the result, which is true if it succeeded.
+    """Run a list of arguments, with the command and its output shown; return the result, which is true if it succeeded.
 
     On a terminal the command gets one too, so that it can draw its progress; all of its output is then in `stdout`.
     """
     command = shlex.join(args)
     print(f"$ {command}", file=sys.stderr, flush=True)
     with c.cd(str(ROOT)):
-        return c.run(command, warn=True, pty=sys.stdout.isatty(), **options)
+        return c.run(command, shell=SHELL, warn=True, pty=sys.stdout.isatty(), **options)
 
 
 def quietly(c, args, stdin="", **options):
-    """Run a list of arguments with nothing shown, `stdin` as its input; return the result, which is true if it succeeded."""
+    """Run a list of arguments with nothing shown and `stdin` as input; return the result, true if it succeeded."""
     with c.cd(str(ROOT)):
-        return c.run(shlex.join(args), hide=True, warn=True, in_stream=io.StringIO(stdin), **options)
+        return c.run(shlex.join(args), shell=SHELL, hide=True, warn=True, in_stream=io.StringIO(stdin), **options)
 
 
 def compose(c, *args, **options):

@@ -25,33 +25,40 @@ def with_value(text, name, value):
     """
     for entry in (rf"^{name}=.*$", rf"^#{name}=.*$"):
         if re.search(entry, text, flags=re.M):
-            return re.sub(entry, lambda _: f"{name}={value}", text, count=1, flags=re.M)
+            return re.sub(entry, lambda _: f"{name}={value}", text, flags=re.M)
     return f"{text.rstrip()}\n{name}={value}\n"
 
 
-def without_value(text, name):
-    """Return `text`, a .env file, without its setting of `name`: the default holds again."""
-    return re.sub(rf"^{name}=.*\n?", "", text, flags=re.M)
+def without_value(text, name, default):
+    """Return `text`, a .env file, with `name` commented out: there it shows the `default` that holds again."""
+    return re.sub(rf"^{name}=.*$", lambda _: f"#{name}={default}", text, flags=re.M)
 
 
 def read(path):
     """Return the text of the .env file at `path`.
 
-    Raises Failure when there is none, or when it has Windows line ends, which some readers take for part of a password.
+    Raises Failure when there is none or it cannot be read, or when it has Windows line ends, which some readers take
+    for part of a password.
     """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         raise Failure(f'there is no {path.name}: make one with "invoke init".') from None
+    except OSError as error:
+        raise Failure(f"{path.name} cannot be read ({error.strerror}): see who owns it, and its mode.") from None
     if b"\r" in content:
         raise Failure(f"{path.name} has Windows line ends (CRLF): save it with Unix line ends (LF).")
-    return content.decode()
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise Failure(f"{path.name} has characters that are not UTF-8: save it in that encoding.") from None
 
 
 def write(path, text):
     """Write `text` to the .env file at `path`, readable by its owner alone. It is whole or it is not there."""
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", newline="\n") as file:
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
         file.write(text)
     part.replace(path)

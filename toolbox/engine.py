@@ -9,22 +9,37 @@ from .failure import Failure, one_line
 OLDEST_ENGINE = (25, 0)
 OLDEST_COMPOSE = (2, 24)
 
+# The exit code of a shell that does not find a program; the words it has for this depend on the language.
+NO_SUCH_COMMAND = 127
+
+# What the versions of the docker command say when nothing answers.
+NO_ANSWER = ("cannot connect", "failed to connect", "error during connect")
+
 
 def check(run):
     """Raise Failure, with the remedy, unless an engine answers and Compose and BuildKit are there.
 
-    `run` takes a list of arguments and returns the result, with the attributes `ok`, `stdout` and `stderr`, without raising.
+    `run` takes a list of arguments and returns the result, with the attributes `ok`, `exited`, `stdout` and `stderr`,
+    without raising.
     """
     engine = run(["docker", "version", "--format", "{{.Server.Version}}"])
+    if engine.exited == NO_SUCH_COMMAND:
+        raise Failure("Docker is not installed: see https://docs.docker.com/engine/install/.")
     if not engine.ok:
         raise Failure(explained(engine.stderr))
     if version(engine.stdout) < OLDEST_ENGINE:
-        raise Failure(f"Docker Engine {engine.stdout.strip()} is too old: update it to {dotted(OLDEST_ENGINE)} or later.")
+        raise Failure(
+            f"Docker Engine {engine.stdout.strip()} is too old: update it to {dotted(OLDEST_ENGINE)} or later."
+        )
     compose = run(["docker", "compose", "version", "--short"])
     if not compose.ok:
-        raise Failure('Docker Compose v2 is missing ("docker compose" is no command): install its plugin, docker-compose-plugin.')
+        raise Failure(
+            'Docker Compose v2 is missing ("docker compose" is no command): install its plugin, docker-compose-plugin.'
+        )
     if version(compose.stdout) < OLDEST_COMPOSE:
-        raise Failure(f"Docker Compose {compose.stdout.strip()} is too old: update it to {dotted(OLDEST_COMPOSE)} or later.")
+        raise Failure(
+            f"Docker Compose {compose.stdout.strip()} is too old: update it to {dotted(OLDEST_COMPOSE)} or later."
+        )
     if not run(["docker", "buildx", "version"]).ok:
         raise Failure('BuildKit is missing ("docker buildx" is no command): install its plugin, docker-buildx-plugin.')
 
@@ -32,11 +47,9 @@ def check(run):
 def explained(stderr):
     """Return what a failed `docker version` means, as cause and remedy; `stderr` is what it printed there."""
     text = stderr.lower()
-    if "not found" in text and "docker" in text and "daemon" not in text:
-        return "Docker is not installed: see https://docs.docker.com/engine/install/."
     if "permission denied" in text:
         return 'this user may not use Docker: "sudo usermod -aG docker $USER", then log in again.'
-    if "cannot connect" in text or "error during connect" in text or "is the docker daemon running" in text:
+    if any(words in text for words in NO_ANSWER):
         return "no Docker engine answers: start Docker Desktop or the docker service, or look at DOCKER_HOST."
     return f"Docker does not work: {one_line(stderr)}"
 

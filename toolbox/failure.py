@@ -13,6 +13,11 @@ class Failure(Exit):
         super().__init__(f"FAIL: {message}", code=1)
 
 
+def last_line(text):
+    """Return the last line of `text` that is not blank: a program that prints several says there why it failed."""
+    return one_line(text.strip().rpartition("\n")[2])
+
+
 def one_line(text):
     """Return `text` with its line ends and repeated spaces made single spaces, so that it fits into a message."""
     return " ".join(text.split())

@@ -21,7 +21,8 @@ def own_files(root):
 
 
 def interpreter(path):
-    """Return the program named in the first line of the file at `path`, such as `/bin/sh`; empty where there is none."""
+    """Return the program named in the first line of the file at `path`, such as `/bin/sh`; empty without one."""
     with path.open("rb") as file:
         first = file.readline(100)
-    return first[2:].decode(errors="replace").split()[-1] if first[:2] == b"#!" and first[2:].split() else ""
+    words = first[2:].decode(errors="replace").split() if first[:2] == b"#!" else []
+    return next((word for word in reversed(words) if not word.startswith("-")), "")

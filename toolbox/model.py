@@ -1,9 +1,9 @@
-"""The configuration as Compose understands it: docker-compose.yml with the settings of .env and of the environment filled in."""
+"""The configuration as Compose understands it: docker-compose.yml with .env and the environment filled in."""
 
 import json
 import re
 
-from .failure import Failure, one_line
+from .failure import Failure, last_line
 
 # The services in the order in which they start.
 SERVICES = ("postgres", "mlflow", "notebook")
@@ -20,8 +20,9 @@ SECRETS = {
 def load(run):
     """Return the configuration as a dictionary.
 
-    `run` takes a list of arguments and returns the result, with the attributes `ok`, `stdout` and `stderr`, without raising.
-    Raises Failure when Compose refuses the configuration, or a secret is blank.
+    `run` takes a list of arguments and returns the result, with the attributes `ok`, `stdout` and `stderr`, and does
+    not raise.
+    Raises Failure when Compose refuses the configuration, a secret is blank, or a port is not one number.
     """
     result = run(["docker", "compose", "config", "--format", "json"])
     if not result.ok:
@@ -30,12 +31,16 @@ def load(run):
     for name in SECRETS:
         if not secret(model, name).strip():
             raise Failure(f'{name} is blank in .env: set it there, or delete .env and run "invoke init".')
+    for service in SERVICES:
+        port = model["services"][service]["ports"][0]["published"]
+        if not port.isdecimal() or int(port) == 0:
+            raise Failure(f"{service.upper()}_PORT in .env is {port}: set it to one number from 1 to 65535.")
     return model
 
 
 def explained(stderr):
     """Return why Compose refuses the configuration, as cause and remedy; `stderr` is what it printed there."""
-    last = one_line(stderr.strip().splitlines()[-1]) if stderr.strip() else "no reason given"
+    last = last_line(stderr) or "no reason given"
     required = re.search(r"required variable (\w+) is missing a value: (.*)", last)
     if required:
         return f"{required[1]} is missing or blank: {required[2]}."

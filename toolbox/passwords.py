@@ -10,13 +10,17 @@ ROLES = {
     "analyst": ("ANALYST_DB_PASSWORD", "mlflow"),
 }
 
-# Runs in the postgres container. Reads lines of role and database, each followed by a line with the password, and prints the
-# roles whose password is refused. On standard input no password shows in a list of processes.
+# Runs in the postgres container. Reads lines of role and database, each followed by a line with the password, and
+# prints each role with what the database says to it. On standard input no password shows in a list of processes.
 SCRIPT = """
 while read -r role database && IFS= read -r PGPASSWORD; do
     export PGPASSWORD
-    if psql -h 127.0.0.1 -U "$role" -d "$database" -qtAc "SELECT 1" 2>&1 </dev/null | grep -q "authentication failed"; then
-        echo "$role"
+    if answer=$(psql -h 127.0.0.1 -U "$role" -d "$database" -qtAc "SELECT 1" 2>&1 </dev/null); then
+        echo "$role accepted"
+    elif echo "$answer" | grep -q "authentication failed"; then
+        echo "$role refused"
+    else
+        echo "$role unanswered"
     fi
 done
 """
@@ -39,12 +43,17 @@ def script_input(model):
     return "".join(f"{role} {database}\n{secret(model, name)}\n" for role, (name, database) in ROLES.items())
 
 
-def check(refused):
-    """Raise Changed when the database refuses passwords of .env; `refused` is what SCRIPT printed."""
-    names = [ROLES[role][0] for role in refused.split() if role in ROLES]
+def check(answers):
+    """Return whether the database has answered for every role; `answers` is what SCRIPT printed.
+
+    Raises Changed when it refuses a password.
+    """
+    said = dict(line.split() for line in answers.splitlines())
+    names = [name for role, (name, _) in ROLES.items() if said.get(role) == "refused"]
     if names:
         plural = len(names) > 1
         raise Changed(
             f"{' and '.join(names)} in .env {'are' if plural else 'is'} not what the database was created with: "
             f"put the old {'values' if plural else 'value'} back."
         )
+    return all(said.get(role) == "accepted" for role in ROLES)

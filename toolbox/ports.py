@@ -26,6 +26,11 @@ def check(model, own):
 def is_taken(host, port):
     """Return whether something listens on the TCP port of this machine's address `host`."""
     with socket.socket() as probe:
+        # On a Mac one can bind to one address beside a program that listens on all, as AirPlay does; so knock first.
+        probe.settimeout(1)
+        if probe.connect_ex((host, port)) == 0:
+            return True
+    with socket.socket() as probe:
         # As servers do, so that a connection that just ended does not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -36,5 +41,7 @@ def is_taken(host, port):
 
 
 def published(containers):
-    """Return the set of ports that running containers publish; `containers` maps services to what `docker compose ps` lists."""
-    return {port["PublishedPort"] for container in containers.values() for port in container.get("Publishers") or ()} - {0}
+    """Return the set of ports that `containers` publish, which map services to what `docker compose ps` lists."""
+    return {
+        port["PublishedPort"] for container in containers.values() for port in container.get("Publishers") or ()
+    } - {0}

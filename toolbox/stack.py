@@ -2,6 +2,7 @@
 
 import functools
 import json
+import time
 
 from invoke import Exit
 
@@ -12,6 +13,9 @@ from .failure import Failure
 ENV = ROOT / ".env"
 FOLDERS = {"postgres": "postgres-docker", "mlflow": "ml-flow-docker", "notebook": "jupyter-notebook-docker"}
 LOG_LINES = 30
+# How long the database may take to answer, and the pause between two questions.
+DATABASE_SECONDS = 60
+PAUSE_SECONDS = 0.2
 
 # What stands for the secrets where they do not matter and .env may be missing: stopping and deleting.
 NO_SECRETS = dict.fromkeys(model.SECRETS, "none")
@@ -44,7 +48,9 @@ def make_env(c):
     Raises Failure when there is a database already: it would not know the new passwords.
     """
     if database := old_database(c):
-        raise Failure(f'the volume {database} has the passwords of an earlier .env: put that back, or "invoke clean" (deletes it).')
+        raise Failure(
+            f'the volume {database} has the passwords of a lost .env: put it back, or "invoke clean" (deletes all).'
+        )
     dotenv.write(ENV, dotenv.filled_in((ROOT / ".env.example").read_text()))
     print("Made .env, with random passwords and a random token.")
 
@@ -64,18 +70,24 @@ def exists(c, kind, name):
 
 
 def build_images(c):
-    """Build the three images, and first the stand-ins for those bases that no registry gives. Return the configuration."""
+    """Build the three images, and first stand-ins for the bases that no registry gives. Return the configuration."""
     config = settings(c)
-    official = {service: bases.default((ROOT / FOLDERS[service] / "Dockerfile").read_text()) for service in model.SERVICES}
-    absent = bases.absent(config, official, has=functools.partial(exists, c, "image"), pull=functools.partial(pull, c))
+    absent = bases.absent(
+        config, official_bases(), has=functools.partial(exists, c, "image"), pull=functools.partial(pull, c)
+    )
     if absent:
         names = ", ".join(model.base_image(config, service) for service in absent)
-        print(f"No registry answers for {names}: building from Debian packages instead (bare-machine/README.md says more).")
+        print(f"No registry answers for {names}: building from Debian packages instead (see bare-machine/README.md).")
         use_stand_ins(c, absent)
         config = settings(c)
     if not compose(c, "build"):
         raise Failure("an image could not be built: the message of the build is above.")
     return config
+
+
+def official_bases():
+    """Return the official base image of each service, from its Dockerfile."""
+    return {service: bases.default((ROOT / folder / "Dockerfile").read_text()) for service, folder in FOLDERS.items()}
 
 
 def pull(c, image):
@@ -85,8 +97,12 @@ def pull(c, image):
 
 
 def use_stand_ins(c, services, rebuild=False):
-    """Note in .env that the stand-ins for the base images of `services` are used; build those that are not there, or all."""
-    names = [bases.STAND_INS[service].name for service in services if rebuild or not exists(c, "image", bases.STAND_INS[service].image)]
+    """Build the stand-ins for the bases of `services`, those not there or all, and note in .env that they are used."""
+    names = [
+        bases.STAND_INS[service].name
+        for service in services
+        if rebuild or not exists(c, "image", bases.STAND_INS[service].image)
+    ]
     if names and not visibly(c, ["bare-machine/build-bases", *names]):
         raise Exit(code=1)
     text = dotenv.read(ENV)
@@ -95,32 +111,61 @@ def use_stand_ins(c, services, rebuild=False):
     dotenv.write(ENV, text)
 
 
+def use_official():
+    """Note in .env that the official base images are used from now on."""
+    text = dotenv.read(ENV)
+    for service, image in official_bases().items():
+        text = dotenv.without_value(text, bases.variable(service), image)
+    dotenv.write(ENV, text)
+
+
 def check_passwords(c, config):
-    """Raise Failure when a running database refuses a password of .env. Does nothing when none runs."""
-    result = quietly(
-        c,
-        ["docker", "compose", "exec", "--no-TTY", "postgres", "sh", "-c", passwords.SCRIPT],
-        stdin=passwords.script_input(config),
-    )
-    passwords.check(result.stdout)
+    """Return whether the database accepts every password of .env; False when it does not run or does not answer yet.
+
+    Raises Changed when it refuses one.
+    """
+    shell = ["docker", "compose", "exec", "--no-TTY", "postgres", "sh", "-c", passwords.SCRIPT]
+    return passwords.check(quietly(c, shell, stdin=passwords.script_input(config)).stdout)
 
 
-def explain(c, config):
-    """Raise Failure with the reason why the toolbox did not become healthy, after printing the end of the log that shows it."""
-    check_passwords(c, config)
+def start_database(c, config):
+    """Start postgres and wait until it accepts every password of .env.
+
+    Raises Changed when it refuses one, with postgres stopped again: the health checks would need minutes to show it,
+    and not say why.
+    """
+    compose(c, "up", "--detach", "postgres")
+    end = time.monotonic() + DATABASE_SECONDS
+    try:
+        while (
+            not check_passwords(c, config)
+            and time.monotonic() < end
+            and report.state(containers(c).get("postgres")).startswith("running")
+        ):
+            time.sleep(PAUSE_SECONDS)
+    except passwords.Changed:
+        compose(c, "stop", "postgres")
+        raise
+
+
+def explain(c):
+    """Print the end of the log that shows why the toolbox did not become healthy, and raise Failure with the reason."""
     found = containers(c)
     service = report.first_unhealthy(found)
     if service is None or report.state(found.get(service)) in ("down", "created"):
         raise Failure("Docker could not start everything: its own message is above.")
     compose(c, "logs", "--no-log-prefix", "--tail", str(LOG_LINES), service)
-    checks = json.loads(quietly(c, ["docker", "inspect", "--format", "{{json .State.Health.Log}}", found[service]["ID"]]).stdout or "null")
+    checks = json.loads(
+        quietly(c, ["docker", "inspect", "--format", "{{json .State.Health.Log}}", found[service]["ID"]]).stdout
+        or "null"
+    )
     if checks:
         print(f"The last health check said: {checks[-1]['Output'].strip()}")
     raise Failure(f"{service} did not become healthy ({report.state(found[service])}): the end of its log is above.")
 
 
 def base_names(c):
-    """Return the name of the base image of each service that has a container: what it was built on, whatever .env says now."""
+    """Return the base image of each service that has a container: what it was built on, whatever .env says now."""
     label = '{{index .Config.Labels "org.opencontainers.image.base.name"}}'
     return {
         service: quietly(c, ["docker", "inspect", "--format", label, container["ID"]]).stdout.strip()

@@ -1,0 +1,152 @@
+"""A toolbox of the tests' own: a copy of this repository with its own project name, ports and passwords."""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+
+import testinfra
+
+from toolbox import dotenv
+
+ROOT = Path(__file__).parent.parent
+# A character of every kind that a shell, SQL, an address or .env could take for its own.
+ABSURD = """ a b'c"d$e${f}@g/h%i%20:j\\k#l;é """
+PASSWORDS = {
+    "POSTGRES_PASSWORD": f"1{ABSURD}",
+    "MLFLOW_DB_PASSWORD": f"2{ABSURD}",
+    "ANALYST_DB_PASSWORD": f"3{ABSURD}",
+}
+JUPYTER_TOKEN = "token-&?#/+=%20"
+TOKEN_HEADER = {"Authorization": f"token {JUPYTER_TOKEN}"}
+PORTS = ("NOTEBOOK_PORT", "MLFLOW_PORT", "POSTGRES_PORT")
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".env", "__pycache__", ".*_cache")
+
+
+def free_ports(count):
+    """Return as many TCP ports of 127.0.0.1 that nothing listens on."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
+def quoted(value):
+    """Return a value as it has to be written in .env when it may hold any character."""
+    return "'" + value.replace("'", "\\'") + "'"
+
+
+class Copy:
+    """A copy of the repository in `folder`, set up by `invoke init` and then with its own name, ports and passwords."""
+
+    def __init__(self, folder):
+        self.root = folder
+        self.project = f"data-toolbox-test-{secrets.token_hex(4)}"
+        self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+        shutil.copytree(ROOT, folder, ignore=NOT_COPIED)
+        # Under the name of the default project, init might meet a database of the user's.
+        self.succeed("init", COMPOSE_PROJECT_NAME=self.project)
+        self.set(COMPOSE_PROJECT_NAME=self.project, JUPYTER_TOKEN=quoted(JUPYTER_TOKEN), **self.ports)
+        self.set(**{name: quoted(value) for name, value in PASSWORDS.items()})
+
+    @property
+    def env(self):
+        """The path of .env."""
+        return self.root / ".env"
+
+    def set(self, **values):
+        """Set names in .env to values, which are written as they are."""
+        text = self.env.read_text()
+        for name, value in values.items():
+            text = dotenv.with_value(text, name, value)
+        dotenv.write(self.env, text)
+
+    def run(self, *command, stdin="", **environment):
+        """Run a command in the copy, without the settings of this process; return the result, its output as text."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "MLFLOW_", "PG"))}
+        kept |= environment
+        return subprocess.run(
+            command, cwd=self.root, env=kept, input=stdin, capture_output=True, text=True, check=False
+        )
+
+    def invoke(self, *arguments, **options):
+        """Run a task; return the result."""
+        return self.run(sys.executable, "-m", "invoke", *arguments, **options)
+
+    def succeed(self, *arguments, **options):
+        """Run a task that has to succeed; return what it printed."""
+        result = self.invoke(*arguments, **options)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    def compose(self, *arguments, stdin=""):
+        """Run `docker compose`, which has to succeed; return what it printed."""
+        result = self.run("docker", "compose", *arguments, stdin=stdin)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    def container(self, service):
+        """Return the id of the container of a service."""
+        return self.compose("ps", "--all", "--quiet", service).strip()
+
+    def inspect(self, service):
+        """Return what Docker knows about the container of a service."""
+        return json.loads(self.run("docker", "inspect", self.container(service)).stdout)[0]
+
+    def host(self, service):
+        """Return the container of a service as testinfra sees it."""
+        return testinfra.get_host(f"docker://{self.container(service)}")
+
+    def in_notebook(self, unit, *arguments, stdin=""):
+        """Run a program of tests/units in the notebook container; return the JSON in the last line that it prints."""
+        program = (ROOT / "tests" / "units" / unit).read_text()
+        printed = self.compose("exec", "--no-TTY", "notebook", "python", "-c", program, *arguments, stdin=stdin)
+        return json.loads(printed.splitlines()[-1])
+
+    def psql(self, role, database, sql):
+        """Run SQL in the postgres container; return the rows, their columns separated by `|`."""
+        return self.succeed("psql", "--role", role, "--database", database, "--command", sql)
+
+    def url(self, service, path):
+        """Return the address of a page of a service on this machine."""
+        return f"http://127.0.0.1:{self.ports[f'{service.upper()}_PORT']}{path}"
+
+    def get(self, service, path, **headers):
+        """Ask a service for a page, from this machine; return (status, body). Names of headers are written with `_`."""
+        return self.request("GET", service, path, **headers)
+
+    def request(self, method, service, path, body=None, **headers):
+        """Send a request to a service, from this machine; return (status, body)."""
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url(service, path), data=data, headers=names, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+
+    def health(self, service):
+        """Return the health of a service and what its last check printed."""
+        health = self.inspect(service)["State"]["Health"]
+        return health["Status"], health["Log"][-1]["Output"] if health["Log"] else ""
+
+    def remains(self):
+        """Return the names of everything that Docker has of this project."""
+        label = f"label=com.docker.compose.project={self.project}"
+        listings = (
+            ("ps", "--all", "--format", "{{.Names}}"),
+            ("volume", "ls", "--format", "{{.Name}}"),
+            ("network", "ls", "--format", "{{.Name}}"),
+        )
+        names = [self.run("docker", *listing, "--filter", label).stdout.split() for listing in listings]
+        images = self.run("docker", "image", "ls", "--format", "{{.Repository}}", f"{self.project}-*").stdout.split()
+        return sum(names, images)

@@ -1,0 +1,141 @@
+"""What the tests without a running toolbox share: a stand-in for Docker, and Docker Compose without an engine."""
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+from copies import free_ports
+from invoke import MockContext, Result
+
+from toolbox import bases, model, stack
+
+ROOT = Path(__file__).parent.parent
+SECRETS = {name: f"secret-of-{name.lower()}" for name in model.SECRETS}
+OFFICIAL = {name: bases.default((ROOT / folder / "Dockerfile").read_text()) for name, folder in stack.FOLDERS.items()}
+# As Docker says it when the name of a registry cannot be looked up.
+NO_REGISTRY = 'Error response from daemon: Get "https://registry/v2/": dial tcp: lookup registry: no such host\n'
+
+
+def the_line(raised):
+    """Return the message of a raised Failure, after checking that it is one line and says that something failed."""
+    message = str(raised.value.message)
+    assert message.startswith("FAIL: ")
+    assert "\n" not in message
+    assert raised.value.code == 1
+    return message
+
+
+def program(path):
+    """Return a Python program of the repository, which no import finds, as a module."""
+    module = ModuleType(Path(path).stem)
+    exec(compile((ROOT / path).read_text(), path, "exec"), module.__dict__)
+    return module
+
+
+# --- A stand-in for Docker ---
+
+
+def configuration(ports=None, images=OFFICIAL, **secrets):
+    """Return a configuration as `docker compose config` prints it, as far as the tasks look at it; on free ports."""
+    config = {"name": "box", "services": {}, "volumes": {"db-store": {"name": "box_db-store"}}}
+    for service, port in zip(model.SERVICES, ports or free_ports(3), strict=True):
+        config["services"][service] = {
+            "build": {"args": {"BASE_IMAGE": images[service]}},
+            "environment": {},
+            "ports": [{"host_ip": "127.0.0.1", "published": str(port)}],
+        }
+    for name, value in (SECRETS | secrets).items():
+        service, variable = model.SECRETS[name]
+        config["services"][service]["environment"][variable] = value.replace("$", "$$")
+    return config
+
+
+def listed(**states):
+    """Return what `docker compose ps` prints for services in states such as `running healthy`."""
+    lines = []
+    for service, state in states.items():
+        word, _, health = state.partition(" ")
+        lines.append(json.dumps({"Service": service, "ID": f"id-{service}", "State": word, "Health": health}))
+    return "\n".join(lines)
+
+
+HEALTHY = listed(postgres="running healthy", mlflow="running healthy", notebook="running healthy")
+
+
+def docker(answers=None, config=None):
+    """Return a context in which Docker has nothing yet and all that it is told to do succeeds.
+
+    `answers` maps the beginnings of commands, as patterns, to other results; `config` is the configuration.
+    """
+    usual = {
+        "docker version": "28.2.2\n",
+        "docker compose version": "2.26.1-4\n",
+        "docker compose config": json.dumps(config or configuration()),
+        "docker (volume|image) inspect": False,
+        "": True,
+    }
+    # The first pattern that fits decides.
+    answers = dict(answers or {})
+    for pattern, result in usual.items():
+        answers.setdefault(pattern, result)
+    return MockContext(run={re.compile(pattern): result for pattern, result in answers.items()})
+
+
+def a_users_env(folder, monkeypatch):
+    """Make the tasks use an .env in a folder, with lines of its user's; return its path."""
+    path = folder / ".env"
+    path.write_text("# mine\nMLFLOW_WORKERS=3\n")
+    monkeypatch.setattr(stack, "ENV", path)
+    return path
+
+
+def commands(c):
+    """Return the commands that a context was told to run."""
+    return [call.args[0] for call in c.run.call_args_list]
+
+
+def doings(c):
+    """Return those commands of a context that change something."""
+    asking = r"docker ((compose |buildx )?version|(volume |image )?inspect|compose (config|ps|exec|logs))\b"
+    return [command for command in commands(c) if not re.match(asking, command)]
+
+
+# --- Docker Compose without an engine ---
+
+
+def without_settings():
+    """Return the environment of this process without settings for Compose, and with an engine that is not there."""
+    ours = re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text())
+    foreign = ("COMPOSE_", "DOCKER_HOST", "DOCKER_CONTEXT")
+    kept = {name: value for name, value in os.environ.items() if name not in ours and not name.startswith(foreign)}
+    return kept | {"DOCKER_HOST": "unix:///nonexistent"}
+
+
+def compose(*arguments, env_file="", **variables):
+    """Run `docker compose` with the text of an .env and with variables of the environment; return the result."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as settings:
+        settings.write(env_file)
+        settings.flush()
+        ran = subprocess.run(
+            ["docker", "compose", "--env-file", settings.name, *arguments],
+            cwd=ROOT,
+            env=without_settings() | {name: str(value) for name, value in variables.items()},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    return Result(ran.stdout, ran.stderr, exited=ran.returncode)
+
+
+def loaded(env_file="", **variables):
+    """Return the configuration as the tasks get it, with the text of an .env and with variables of the environment."""
+    return model.load(lambda arguments: compose(*arguments[2:], env_file=env_file, **variables))
+
+
+def real_configuration(**variables):
+    """Return the configuration as the tasks get it, with some secrets and with other settings from the environment."""
+    return loaded(**(SECRETS | variables))

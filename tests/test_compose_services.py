@@ -1,0 +1,193 @@
+"""docker-compose.yml: who listens where, who gets which secret, and what is kept."""
+
+import json
+import re
+from urllib.parse import urlsplit
+
+import pytest
+from layers import ROOT, SECRETS, loaded, program, real_configuration
+
+from toolbox import model
+
+ORDER = ("image", "build", "depends_on", "volumes", "environment", "ports", "command", "restart", "healthcheck")
+
+
+@pytest.fixture(scope="module")
+def config():
+    return real_configuration()
+
+
+def written_keys():
+    """Return the keys of each service in the order in which they are written."""
+    text = (ROOT / "docker-compose.yml").read_text().partition("\nservices:\n")[2].partition("\nvolumes:\n")[0]
+    keys = {}
+    for service, key in re.findall(r"^(?:  (\w+)|    (\w+)):", text, flags=re.M):
+        if service:
+            keys[service] = []
+        else:
+            keys[[*keys][-1]].append(key)
+    return keys
+
+
+def hosts(**settings):
+    return model.environment(real_configuration(**settings), "mlflow")["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
+
+
+# --- Reached from this machine only ---
+
+
+def test_every_port_is_on_this_machine_only(config):
+    published = [port for service in config["services"].values() for port in service["ports"]]
+    assert len(published) == len(model.SERVICES)
+    assert {port["host_ip"] for port in published} == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("service", model.SERVICES)
+def test_every_port_can_be_moved_and_the_container_keeps_its_own(config, service):
+    moved = real_configuration(**{f"{service.upper()}_PORT": 12345})
+    assert model.address(moved, service) == ("127.0.0.1", 12345)
+    assert moved["services"][service]["ports"][0]["target"] == config["services"][service]["ports"][0]["target"]
+
+
+def test_the_server_may_be_asked_for_by_the_notebook_and_from_this_machine():
+    assert hosts() == ["mlflow:5000", "localhost:5000", "127.0.0.1:5000"]
+
+
+def test_a_moved_server_may_be_asked_for_at_its_new_port_only():
+    assert hosts(MLFLOW_PORT=5050) == ["mlflow:5000", "localhost:5050", "127.0.0.1:5050"]
+
+
+def test_names_that_the_user_adds_come_on_top():
+    assert hosts(MLFLOW_EXTRA_ALLOWED_HOSTS="a.example:80,b.example:80") == [*hosts(), "a.example:80", "b.example:80"]
+
+
+def test_the_notebook_asks_for_the_server_under_a_name_that_is_allowed(config):
+    assert urlsplit(model.environment(config, "notebook")["MLFLOW_TRACKING_URI"]).netloc in hosts()
+
+
+# --- Secrets ---
+
+
+@pytest.mark.parametrize(
+    ("service", "secrets"),
+    [
+        ("notebook", {"JUPYTER_TOKEN", "ANALYST_DB_PASSWORD"}),
+        ("mlflow", {"MLFLOW_DB_PASSWORD"}),
+        ("postgres", {"POSTGRES_PASSWORD", "MLFLOW_DB_PASSWORD", "ANALYST_DB_PASSWORD"}),
+    ],
+)
+def test_a_service_gets_its_own_secrets_and_no_other(config, service, secrets):
+    told = json.dumps(config["services"][service])
+    assert {name for name, value in SECRETS.items() if value in told} == secrets
+
+
+@pytest.mark.parametrize("service", model.SERVICES)
+def test_secrets_are_in_environments_only(config, service):
+    """What builds an image stays in it, and command lines are in every list of processes."""
+    rest = json.dumps({key: value for key, value in config["services"][service].items() if key != "environment"})
+    assert [name for name, value in SECRETS.items() if value in rest] == []
+
+
+def test_the_address_of_the_database_has_no_password_in_it(config):
+    address = urlsplit(model.environment(config, "mlflow")["MLFLOW_BACKEND_STORE_URI"])
+    assert address.username == "mlflow"
+    assert address.password is None
+
+
+# --- Rights ---
+
+
+def test_no_service_has_rights_over_the_machine(config):
+    more = {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc", "userns_mode", "security_opt"}
+    assert [service for service, its in config["services"].items() if more & set(its)] == []
+
+
+def test_services_keep_data_in_volumes_of_the_project_and_in_no_folder_of_the_machine(config):
+    mounts = [mount for service in config["services"].values() for mount in service["volumes"]]
+    assert {mount["type"] for mount in mounts} == {"volume"}
+    assert sorted(mount["source"] for mount in mounts) == ["artifact-store", "db-store", "file-store"]
+
+
+# --- Names, and two copies side by side ---
+
+
+def test_the_volumes_have_the_name_of_the_project(config):
+    assert model.volumes(config) == ["data-toolbox_artifact-store", "data-toolbox_db-store", "data-toolbox_file-store"]
+
+
+def test_two_copies_share_nothing():
+    secrets = "".join(f"{name}=x\n" for name in SECRETS)
+    first = loaded(f"{secrets}COMPOSE_PROJECT_NAME=one\n")
+    second = loaded(f"{secrets}COMPOSE_PROJECT_NAME=two\nPOSTGRES_PORT=15432\nMLFLOW_PORT=15000\nNOTEBOOK_PORT=18888\n")
+    for names in (model.volumes, model.images, ports, networks):
+        assert set(names(first)).isdisjoint(names(second))
+
+
+def ports(config):
+    return [model.address(config, service) for service in model.SERVICES]
+
+
+def networks(config):
+    return [network["name"] for network in config["networks"].values()]
+
+
+# --- Running ---
+
+
+def test_a_service_starts_when_what_it_needs_is_healthy(config):
+    needs = {service: its.get("depends_on", {}) for service, its in config["services"].items()}
+    assert {service: [*its] for service, its in needs.items()} == {
+        "postgres": [],
+        "mlflow": ["postgres"],
+        "notebook": ["mlflow"],
+    }
+    assert {need["condition"] for its in needs.values() for need in its.values()} == {"service_healthy"}
+
+
+def test_every_service_comes_back_after_a_crash_and_after_a_restart_of_the_machine(config):
+    assert {its["restart"] for its in config["services"].values()} == {"unless-stopped"}
+
+
+def test_mlflow_has_the_connections_it_needs_and_postgres_has_room_for_them(config):
+    names = ("MLFLOW_WORKERS", "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW")
+    workers, size, overflow = (int(model.environment(config, "mlflow")[name]) for name in names)
+    command = config["services"]["postgres"]["command"]
+    room = next(int(option.removeprefix("max_connections=")) for option in command if option.startswith("max_conn"))
+    # A worker serves 40 requests at once, and one that writes a batch takes two connections.
+    assert size + overflow >= 41
+    # Some are left to the notebook and to people.
+    assert workers * (size + overflow) <= room - 50
+
+
+def test_the_example_says_how_many_connections_a_server_process_takes(config):
+    names = ("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW")
+    most = sum(int(model.environment(config, "mlflow")[name]) for name in names)
+    assert f"up to {most} connections" in (ROOT / ".env.example").read_text()
+
+
+def test_the_check_of_mlflow_ends_before_docker_cuts_it_off(config):
+    allowed = config["services"]["mlflow"]["healthcheck"]["timeout"]
+    assert int(allowed.removesuffix("s")) > program("ml-flow-docker/healthcheck.py").TIMEOUT_SECONDS
+
+
+@pytest.mark.parametrize("service", ["mlflow", "notebook"])
+def test_mlflow_reports_nothing_to_its_makers_unless_asked_to(config, service):
+    asked = real_configuration(MLFLOW_DISABLE_TELEMETRY="false")
+    assert model.environment(config, service)["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert model.environment(asked, service)["MLFLOW_DISABLE_TELEMETRY"] == "false"
+
+
+# --- How the file is written ---
+
+
+@pytest.mark.parametrize("service", model.SERVICES)
+def test_the_keys_of_every_service_come_in_one_order(service):
+    keys = written_keys()[service]
+    known = [key for key in ORDER if key in keys]
+    assert keys[: len(known)] == known
+
+
+@pytest.mark.parametrize("service", model.SERVICES)
+def test_no_service_has_a_name_of_its_own_or_gets_all_of_env(service):
+    """A container_name can be taken only once on a machine; an env_file hands every secret to the container."""
+    assert {"container_name", "env_file"}.isdisjoint(written_keys()[service])

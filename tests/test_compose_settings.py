@@ -1,0 +1,131 @@
+"""docker-compose.yml and .env.example: what can be set, and what must be."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from copies import ABSURD, quoted
+from layers import ROOT, SECRETS, compose, loaded, real_configuration, the_line, without_settings
+
+from toolbox import bases, dotenv, model, stack
+from toolbox.failure import Failure
+
+EXAMPLE = (ROOT / ".env.example").read_text()
+# Without comments: they explain how variables are written.
+COMPOSE = re.sub(r"^ *#.*\n", "", (ROOT / "docker-compose.yml").read_text(), flags=re.M)
+DEFAULTS = {*re.findall(r"\$\{(\w+):-(.*?)\}", COMPOSE), ("COMPOSE_PROJECT_NAME", COMPOSE.split()[1])}
+
+
+def without(name, replacement=""):
+    """Return the text of an .env that has all secrets but one, with another line in its place."""
+    return "".join(f"{other}=x\n" for other in SECRETS if other != name) + replacement
+
+
+# --- What must be set ---
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("line", ["", "{}=", "{}= ", "{}=''"], ids=["missing", "blank", "a space", "quotes"])
+def test_compose_does_nothing_without_a_secret_and_says_how_to_get_one(name, line):
+    refused = compose("config", "--quiet", env_file=without(name, line.format(name)))
+    assert refused.failed
+    assert name in refused.stderr
+    assert "invoke init" in refused.stderr
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("line", ["", "{}=", "{}='  '"], ids=["missing", "blank", "quoted spaces"])
+def test_the_tasks_say_so_in_one_line(name, line):
+    with pytest.raises(Failure) as raised:
+        loaded(without(name, line.format(name)))
+    message = the_line(raised)
+    assert name in message
+    assert "invoke init" in message
+
+
+@pytest.mark.parametrize("value", ["abc", "70000", "5000-5010", "0"])
+def test_a_port_that_is_none_is_refused_in_one_line(value):
+    with pytest.raises(Failure) as raised:
+        real_configuration(NOTEBOOK_PORT=value)
+    assert value in the_line(raised)
+
+
+def test_a_line_that_compose_cannot_read_is_told_in_one_line():
+    with pytest.raises(Failure) as raised:
+        loaded(without("JUPYTER_TOKEN", "JUPYTER TOKEN=x"))
+    assert "key cannot contain a space" in the_line(raised)
+
+
+def test_what_init_makes_is_enough():
+    made = dotenv.filled_in(EXAMPLE)
+    config = loaded(made)
+    assert all(f"{name}={model.secret(config, name)}\n" in made for name in SECRETS)
+
+
+# --- What may be set ---
+
+
+def test_the_example_has_every_variable_and_no_other():
+    used = {*re.findall(r"\$\{(\w+)", COMPOSE), "COMPOSE_PROJECT_NAME"}
+    assert sorted(re.findall(r"^#?(\w+)=", EXAMPLE, flags=re.M)) == sorted(used)
+
+
+def test_the_defaults_in_the_example_are_those_of_the_compose_file():
+    assert set(re.findall(r"^#(\w+)=(.*)$", EXAMPLE, flags=re.M)) == DEFAULTS
+
+
+def test_what_must_be_set_is_blank_in_the_example():
+    required = set(re.findall(r"\$\{(\w+):\?", COMPOSE))
+    assert re.findall(r"^\w+=(.+)$", EXAMPLE, flags=re.M) == []
+    assert set(re.findall(r"^(\w+)=$", EXAMPLE, flags=re.M)) == required == set(SECRETS)
+
+
+def test_the_example_explains_each_variable():
+    unexplained = [block for block in EXAMPLE.strip().split("\n\n") if not block.startswith("# ")]
+    assert unexplained == []
+
+
+@pytest.mark.parametrize("name", sorted(name for name, _ in DEFAULTS))
+def test_every_setting_has_an_effect_and_blank_means_the_default(name):
+    secrets = without(None)
+    default = compose("config", env_file=secrets).stdout
+    assert compose("config", env_file=f"{secrets}{name}=4321\n").stdout.count("4321") > default.count("4321")
+    assert compose("config", env_file=f"{secrets}{name}=\n").stdout == default
+
+
+@pytest.mark.parametrize("service", model.SERVICES)
+def test_a_dockerfile_alone_builds_on_the_same_base_as_compose(service):
+    dockerfile = (ROOT / stack.FOLDERS[service] / "Dockerfile").read_text()
+    assert bases.default(dockerfile) == model.base_image(real_configuration(), service)
+
+
+# --- Passwords of any kind ---
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_any_password_comes_through_env_unchanged(name):
+    config = loaded(without(name, f"{name}={quoted(ABSURD)}\n"))
+    assert model.secret(config, name) == ABSURD
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("password", [ABSURD, "$$", "$HOME", "a\\", "'", '"', "#"])
+def test_any_password_comes_from_the_environment_unchanged(name, password):
+    assert model.secret(real_configuration(**{name: password}), name) == password
+
+
+def test_the_way_of_quoting_that_the_example_gives_is_right():
+    example = re.search(r"between single quotes: NAME=('.*?')", EXAMPLE)[1]
+    assert model.secret(loaded(without("JUPYTER_TOKEN", f"JUPYTER_TOKEN={example}")), "JUPYTER_TOKEN") == example[1:-1]
+
+
+# --- No engine ---
+
+
+def test_invoke_says_in_one_line_that_no_engine_answers():
+    command = [sys.executable, "-m", "invoke", "status"]
+    ended = subprocess.run(command, cwd=ROOT, env=without_settings(), capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("FAIL: no Docker engine answers: start Docker Desktop or the docker service")
+    assert ended.stderr.count("\n") == 1

@@ -1,0 +1,143 @@
+"""toolbox.dotenv: making .env and changing it."""
+
+import os
+import re
+
+import pytest
+from layers import ROOT, the_line
+
+from toolbox import dotenv
+from toolbox.failure import Failure
+from toolbox.model import SECRETS
+
+TEMPLATE = (ROOT / ".env.example").read_text()
+
+
+def values(text):
+    return dict(re.findall(r"^(\w+)=(.*)$", text, flags=re.M))
+
+
+def test_a_new_env_has_a_long_secret_for_each_blank_of_the_example():
+    made = values(dotenv.filled_in(TEMPLATE))
+    assert set(made) == set(SECRETS)
+    assert all(re.fullmatch(r"[\w-]{32,}", secret) for secret in made.values())
+
+
+def test_no_secret_is_made_twice():
+    made = [*values(dotenv.filled_in(TEMPLATE)).values(), *values(dotenv.filled_in(TEMPLATE)).values()]
+    assert len(set(made)) == len(made) == 2 * len(SECRETS)
+
+
+def test_a_new_env_keeps_the_explanations_and_the_defaults():
+    kept = [line for line in TEMPLATE.splitlines() if not line.endswith("=") or line.startswith("#")]
+    assert [line for line in dotenv.filled_in(TEMPLATE).splitlines() if line in kept] == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("A=1\nB=2\n", "A=1\nB=9\n", id="set"),
+        pytest.param("#B=2\nA=1\n", "B=9\nA=1\n", id="commented out"),
+        pytest.param("#B=0\nB=2\n", "#B=0\nB=9\n", id="set below its default"),
+        pytest.param("A=1", "A=1\nB=9\n", id="not there, nor a last line end"),
+        pytest.param("BB=1\nAB=2\n", "BB=1\nAB=2\nB=9\n", id="part of other names"),
+        pytest.param("# Set B=2 to see.\n", "# Set B=2 to see.\nB=9\n", id="in a sentence"),
+    ],
+)
+def test_a_value_is_set_where_its_name_stands(text, expected):
+    assert dotenv.with_value(text, "B", "9") == expected
+
+
+def test_a_value_is_written_as_it_is():
+    assert dotenv.with_value("B=2\n", "B", r"'\1 \g<0> $x'") == "B='\\1 \\g<0> $x'\n"
+
+
+def test_taking_a_value_out_undoes_setting_it():
+    text = "# About A.\nA=1\n#B=0\n"
+    assert dotenv.without_value(dotenv.with_value(text, "B", "9"), "B", "0") == text
+
+
+def test_taking_a_value_out_shows_the_default_and_leaves_other_names():
+    assert dotenv.without_value("AB=1\nB=2\nBB=3", "B", "0") == "AB=1\n#B=0\nBB=3"
+
+
+def test_a_name_that_stands_twice_is_set_twice():
+    # Compose takes the last one.
+    assert dotenv.with_value("B=1\nB=2\n", "B", "3") == "B=3\nB=3\n"
+
+
+def test_what_was_written_is_read_back(tmp_path):
+    dotenv.write(tmp_path / ".env", "A='ü $x'\n")
+    assert dotenv.read(tmp_path / ".env") == "A='ü $x'\n"
+
+
+def test_a_missing_env_is_told_with_the_task_that_makes_one(tmp_path):
+    with pytest.raises(Failure) as raised:
+        dotenv.read(tmp_path / ".env")
+    assert "invoke init" in the_line(raised)
+
+
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [
+        pytest.param(b"A=1\r\nB=2\r\n", "save it with Unix line ends", id="CRLF"),
+        pytest.param("A=ü\n".encode("latin-1"), "UTF-8", id="Latin-1"),
+        pytest.param("A=1\n".encode("utf-16"), "UTF-8", id="UTF-16"),
+    ],
+)
+def test_an_env_that_another_editor_spoilt_is_told_with_what_to_save(tmp_path, content, remedy):
+    (tmp_path / ".env").write_bytes(content)
+    with pytest.raises(Failure) as raised:
+        dotenv.read(tmp_path / ".env")
+    assert remedy in the_line(raised)
+
+
+def test_an_env_that_cannot_be_read_is_told(tmp_path):
+    (tmp_path / ".env").mkdir()
+    with pytest.raises(Failure) as raised:
+        dotenv.read(tmp_path / ".env")
+    assert "cannot be read" in the_line(raised)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_only_its_owner_can_read_env(tmp_path, umask):
+    path = tmp_path / ".env"
+    path.write_text("A=1\n")
+    path.chmod(0o644)
+    before = os.umask(umask)
+    try:
+        dotenv.write(path, "A=2\n")
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_nobody_else_can_read_env_while_it_is_written(tmp_path, monkeypatch):
+    modes = []
+    replace = type(tmp_path).replace
+
+    def watched(part, target):
+        modes.append(part.stat().st_mode & 0o777)
+        return replace(part, target)
+
+    (tmp_path / ".env.part").touch(mode=0o644)
+    monkeypatch.setattr(type(tmp_path), "replace", watched)
+    dotenv.write(tmp_path / ".env", "A=1\n")
+    assert modes == [0o600]
+
+
+def test_a_write_that_fails_leaves_the_old_env_whole(tmp_path):
+    path = tmp_path / ".env"
+    dotenv.write(path, "A=1\n")
+    with pytest.raises(UnicodeEncodeError):
+        dotenv.write(path, "A=2\n" * 9999 + "\udc80")
+    assert dotenv.read(path) == "A=1\n"
+
+
+def test_a_first_write_that_fails_leaves_no_env_and_does_not_stop_the_next(tmp_path):
+    path = tmp_path / ".env"
+    with pytest.raises(UnicodeEncodeError):
+        dotenv.write(path, "A=2\n" * 9999 + "\udc80")
+    assert not path.exists()
+    dotenv.write(path, "A=1\n")
+    assert os.listdir(tmp_path) == [".env"]

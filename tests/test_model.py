@@ -1,0 +1,74 @@
+"""toolbox.model: the configuration as Compose understands it."""
+
+import json
+
+import pytest
+from invoke import Result
+from layers import SECRETS, configuration, listed, the_line
+
+from toolbox import model
+from toolbox.failure import Failure
+
+
+def load(result):
+    return model.load(lambda _: result)
+
+
+def loaded(config):
+    return load(Result(json.dumps(config)))
+
+
+def test_a_secret_is_what_the_container_sees():
+    config = loaded(configuration(JUPYTER_TOKEN="a$b$$c${d}"))
+    assert model.secret(config, "JUPYTER_TOKEN") == "a$b$$c${d}"
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("value", ["", "  ", "\t"], ids=["empty", "spaces", "a tab"])
+def test_a_blank_secret_is_refused(name, value):
+    with pytest.raises(Failure) as raised:
+        loaded(configuration(**{name: value}))
+    message = the_line(raised)
+    assert name in message
+    assert "invoke init" in message
+
+
+@pytest.mark.parametrize("port", ["0", "5000-5010"])
+def test_a_port_must_be_one_number(port):
+    with pytest.raises(Failure) as raised:
+        loaded(configuration(ports=(5432, port, 8888)))
+    assert f"MLFLOW_PORT in .env is {port}: set it to one number" in the_line(raised)
+
+
+def test_a_missing_variable_is_told_in_the_words_of_the_compose_file():
+    stderr = (
+        "error while interpolating services.mlflow.environment.PGPASSWORD: "
+        'required variable MLFLOW_DB_PASSWORD is missing a value: set it, or "invoke init"\n'
+    )
+    with pytest.raises(Failure) as raised:
+        load(Result("", stderr, exited=15))
+    assert the_line(raised) == 'FAIL: MLFLOW_DB_PASSWORD is missing or blank: set it, or "invoke init".'
+
+
+@pytest.mark.parametrize(
+    ("stderr", "told"),
+    [
+        (
+            'time="..." level=warning msg="The \\"b\\" variable is not set."\nInvalid hostPort: abc\n',
+            "Invalid hostPort: abc",
+        ),
+        ("", "no reason given"),
+    ],
+    ids=["after a warning", "without a word"],
+)
+def test_another_refusal_of_compose_is_passed_on_in_one_line(stderr, told):
+    with pytest.raises(Failure) as raised:
+        load(Result("", stderr, exited=1))
+    assert the_line(raised) == f"FAIL: Docker Compose does not accept the configuration: {told}"
+
+
+def test_containers_are_found_by_their_service():
+    found = model.containers(listed(postgres="running healthy", mlflow="exited"))
+    assert found["postgres"]["Health"] == "healthy"
+    assert found["mlflow"]["State"] == "exited"
+    assert model.containers("") == {}

@@ -1,0 +1,56 @@
+"""toolbox.report: what the tasks tell."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from layers import configuration, listed
+
+from toolbox import model, report
+from toolbox.model import SERVICES
+
+HEALTHY = dict.fromkeys(SERVICES, "running healthy")
+
+
+def test_the_address_of_the_notebook_logs_in():
+    token = "a b&c=d#e%20/ü$f"
+    line = report.addresses(configuration(ports=(1, 2, 18888), JUPYTER_TOKEN=token))[0]
+    address = urlsplit(line.split()[1])
+    assert address.netloc == "127.0.0.1:18888"
+    assert parse_qs(address.query) == {"token": [token]}
+
+
+def test_no_password_is_printed():
+    config = configuration()
+    printed = "\n".join(report.addresses(config) + report.status(config, {}, {}))
+    assert not [name for name in model.SECRETS if name != "JUPYTER_TOKEN" and model.secret(config, name) in printed]
+
+
+def test_status_has_a_line_for_each_service_running_or_not():
+    containers = model.containers(listed(postgres="running healthy", mlflow="running starting"))
+    lines = report.status(
+        configuration(ports=(5432, 5000, 8888)), containers, {"postgres": "localhost/data-toolbox/postgres:17"}
+    )
+    rows = [[cell for cell in line.split("  ") if cell.strip()] for line in lines[1:]]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["postgres", "running healthy", "127.0.0.1:5432", "localhost/data-toolbox/postgres:17"],
+        ["mlflow", "running starting", "127.0.0.1:5000", "-"],
+        ["notebook", "down", "127.0.0.1:8888", "-"],
+    ]
+
+
+def test_the_columns_of_a_table_are_lined_up():
+    assert report.table([("a", "bb", "c"), ("aaa", "b", "")]) == ["a    bb  c", "aaa  b"]
+
+
+@pytest.mark.parametrize(
+    ("states", "first"),
+    [
+        (HEALTHY, None),
+        (HEALTHY | {"mlflow": "running unhealthy", "notebook": "created"}, "mlflow"),
+        (HEALTHY | {"postgres": "exited", "mlflow": "running unhealthy"}, "postgres"),
+        ({"postgres": "running healthy", "mlflow": "running healthy"}, "notebook"),
+    ],
+    ids=["none", "one that another waits for", "the one that starts first", "one that is not there"],
+)
+def test_the_first_service_that_is_not_healthy_is_to_blame(states, first):
+    assert report.first_unhealthy(model.containers(listed(**states))) == first

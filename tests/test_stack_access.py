@@ -1,0 +1,177 @@
+"""Who gets in, from where, and what they may do then."""
+
+from contextlib import closing
+
+import psycopg2
+import pytest
+from copies import JUPYTER_TOKEN, PASSWORDS, TOKEN_HEADER
+
+from toolbox.model import SERVICES
+
+pytestmark = pytest.mark.stack
+
+PUBLIC_ROUTE = "/api/2.0/mlflow/experiments/get?experiment_id=0"
+SETTING = {"postgres": "POSTGRES_PASSWORD", "mlflow": "MLFLOW_DB_PASSWORD", "analyst": "ANALYST_DB_PASSWORD"}
+
+
+def connect(toolbox, role, database, password=None):
+    """Connect to the database from this machine, through the published port."""
+    return psycopg2.connect(
+        host="127.0.0.1",
+        port=toolbox.ports["POSTGRES_PORT"],
+        user=role,
+        dbname=database,
+        password=password or PASSWORDS[SETTING[role]],
+    )
+
+
+def execute(toolbox, role, database, sql):
+    """Run a statement as a role; return the rows, if it has any."""
+    with closing(connect(toolbox, role, database)) as connection:
+        # Some statements cannot run inside a transaction.
+        connection.autocommit = True
+        cursor = connection.cursor()
+        cursor.execute(sql)
+        return cursor.fetchall() if cursor.description else None
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_ports_are_published_on_loopback_only(toolbox, service):
+    bindings = [
+        binding for port in toolbox.inspect(service)["NetworkSettings"]["Ports"].values() for binding in port or ()
+    ]
+    assert {binding["HostIp"] for binding in bindings} == {"127.0.0.1"}
+
+
+@pytest.mark.parametrize(("service", "uid"), [("notebook", 1000), ("mlflow", 10001), ("postgres", 70)])
+def test_no_service_runs_as_root(toolbox, service, uid):
+    # The real and the effective user of the first process.
+    status = toolbox.host(service).file("/proc/1/status").content_string
+    assert next(line for line in status.splitlines() if line.startswith("Uid:")).split()[1:3] == [str(uid)] * 2
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_secret_is_on_a_command_line(toolbox, service):
+    lines = toolbox.host(service).check_output("cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+    assert not [secret for secret in (*PASSWORDS.values(), JUPYTER_TOKEN) if secret in lines]
+
+
+def test_no_secret_is_in_the_logs(toolbox):
+    logs = toolbox.first_logs + toolbox.compose("logs")
+    assert "init.sql" in logs
+    assert not [secret for secret in (*PASSWORDS.values(), JUPYTER_TOKEN) if secret.strip() in logs]
+
+
+# --- the notebook ---
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "token wrong"}, {"Authorization": "token "}], ids=["no", "a wrong", "an empty"]
+)
+def test_the_notebook_refuses_who_has_no_token(toolbox, headers):
+    assert toolbox.get("notebook", "/api/contents", **headers)[0] == 403
+
+
+def test_the_notebook_lets_in_who_has_the_token(toolbox):
+    assert toolbox.get("notebook", "/api/contents", **TOKEN_HEADER)[0] == 200
+
+
+def test_the_notebook_shows_strangers_the_login_page(toolbox):
+    status, page = toolbox.get("notebook", "/lab")
+    assert status == 200
+    assert b"Token authentication is enabled" in page
+
+
+# --- mlflow ---
+
+
+@pytest.mark.parametrize("host", ["evil.example", "10.evil.example", "192.168.1.5:5000", "mlflow", "localhost:1", ""])
+def test_mlflow_refuses_to_be_asked_for_under_a_foreign_name(toolbox, host):
+    assert toolbox.get("mlflow", PUBLIC_ROUTE, Host=host)[0] == 403
+
+
+@pytest.mark.parametrize("host", ["mlflow:5000", "localhost:{port}", "127.0.0.1:{port}"])
+def test_mlflow_answers_under_its_own_names(toolbox, host):
+    assert toolbox.get("mlflow", PUBLIC_ROUTE, Host=host.format(port=toolbox.ports["MLFLOW_PORT"]))[0] == 200
+
+
+def test_mlflow_does_not_have_the_other_roles_passwords(toolbox):
+    environment = toolbox.host("mlflow").check_output("cat /proc/1/environ | tr '\\0' '\\n'")
+    assert PASSWORDS["MLFLOW_DB_PASSWORD"] in environment
+    assert PASSWORDS["POSTGRES_PASSWORD"] not in environment
+    assert PASSWORDS["ANALYST_DB_PASSWORD"] not in environment
+
+
+# --- postgres ---
+
+
+@pytest.mark.parametrize("role", SETTING)
+def test_a_wrong_password_is_refused(toolbox, role):
+    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+        connect(toolbox, role, "mlflow", password="wrong")
+
+
+@pytest.mark.parametrize("address", ["", "-h 127.0.0.1"], ids=["on the socket", "over TCP"])
+def test_inside_the_container_a_password_is_asked_for_too(toolbox, address):
+    result = toolbox.host("postgres").run(f"psql {address} --no-password -U postgres -c 'SELECT 1'")
+    assert result.rc != 0
+    assert "no password supplied" in result.stderr
+
+
+def test_passwords_are_kept_and_asked_for_as_scram(toolbox):
+    rules = execute(toolbox, "postgres", "postgres", "SELECT DISTINCT auth_method FROM pg_hba_file_rules")
+    stored = execute(
+        toolbox, "postgres", "postgres", "SELECT DISTINCT left(rolpassword, 13) FROM pg_authid WHERE rolcanlogin"
+    )
+    assert rules == [("scram-sha-256",)]
+    assert stored == [("SCRAM-SHA-256",)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO params (key, value, run_uuid) VALUES ('a', 'b', 'c')",
+        "UPDATE experiments SET name = 'mine'",
+        "DELETE FROM experiments",
+        "TRUNCATE experiments",
+        "DROP TABLE experiments",
+        "CREATE TABLE mine (id int)",
+        "CREATE TEMPORARY TABLE mine (id int)",
+        "CREATE SCHEMA mine",
+        "CREATE ROLE mine",
+        "CREATE DATABASE mine",
+    ],
+)
+def test_analyst_changes_nothing_in_mlflow(toolbox, sql):
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        execute(toolbox, "analyst", "mlflow", sql)
+
+
+def test_analyst_reads_every_table_of_mlflow(toolbox):
+    sql = """
+        SELECT count(*), count(*) FILTER (WHERE has_table_privilege(oid, 'SELECT'))
+        FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+    """
+    [(tables, readable)] = execute(toolbox, "analyst", "mlflow", sql)
+    assert readable == tables > 20
+
+
+def test_analyst_keeps_tables_in_datasets_from_the_notebook(toolbox):
+    assert toolbox.in_notebook("own_tables.py") == [["é", 1.5], ["b", 2.5]]
+
+
+@pytest.mark.parametrize("role", ["mlflow", "analyst"])
+def test_services_have_no_role_with_special_rights(toolbox, role):
+    rights = "rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls"
+    sql = f"SELECT {rights} FROM pg_roles WHERE rolname = current_user"
+    memberships = "SELECT count(*) FROM pg_auth_members WHERE member = current_user::regrole"
+    assert execute(toolbox, role, "mlflow", sql) == [(False,) * 5]
+    assert execute(toolbox, role, "mlflow", memberships) == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("role", "database"), [("mlflow", "datasets"), ("mlflow", "postgres"), ("analyst", "postgres")]
+)
+def test_a_role_cannot_connect_to_a_database_that_is_not_for_it(toolbox, role, database):
+    with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
+        connect(toolbox, role, database)

@@ -1,0 +1,250 @@
+"""The tasks on real containers: what bad input gets, that two copies do not meet, and what `clean` deletes."""
+
+import contextlib
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from copies import Copy, free_ports
+
+from toolbox.model import SERVICES
+
+pytestmark = pytest.mark.stack
+
+
+@contextlib.contextmanager
+def settings(toolbox, **values):
+    """Have other values in .env for a while."""
+    before = toolbox.env.read_bytes()
+    toolbox.set(**values)
+    try:
+        yield
+    finally:
+        toolbox.env.write_bytes(before)
+
+
+@pytest.fixture
+def refused(toolbox):
+    """A function that runs a task which has to fail and change nothing; it returns the one line that says why."""
+
+    def run(*arguments, **options):
+        containers, env = [toolbox.container(service) for service in SERVICES], toolbox.env.read_bytes()
+        result = toolbox.invoke(*arguments, **options)
+        assert result.returncode != 0
+        assert "Traceback" not in result.stderr
+        assert toolbox.env.read_bytes() == env
+        assert [toolbox.container(service) for service in SERVICES] == containers
+        assert all(toolbox.health(service)[0] == "healthy" for service in SERVICES)
+        [line] = [line for line in result.stderr.splitlines() if line.startswith("FAIL: ")]
+        assert result.stderr.splitlines()[-1] == line
+        return line
+
+    return run
+
+
+@contextlib.contextmanager
+def registry(status, code):
+    """A container registry on this machine that answers every request with an HTTP status and an error code."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            known = self.path == "/v2/"
+            body = b"{}" if known else json.dumps({"errors": [{"code": code, "message": code.lower()}]}).encode()
+            self.send_response(200 if known else status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(b"" if self.command == "HEAD" else body)
+
+        def do_HEAD(self):
+            self.do_GET()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Answer)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"localhost:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_up_on_a_running_toolbox_changes_nothing_and_prints_the_addresses(toolbox):
+    before = [toolbox.container(service) for service in SERVICES]
+    printed = toolbox.succeed("up")
+    assert [toolbox.container(service) for service in SERVICES] == before
+    assert toolbox.url("notebook", "/lab?token=token-%26%3F%23%2F%2B%3D%2520") in printed
+    assert toolbox.url("mlflow", "") in printed
+
+
+def test_the_printed_address_of_the_notebook_logs_in(toolbox):
+    [address] = [word for word in toolbox.succeed("up").split() if "/lab?token=" in word]
+    status, page = toolbox.get("notebook", address.removeprefix(toolbox.url("notebook", "")))
+    assert status == 200
+    assert b"jupyter-config-data" in page
+
+
+def test_status_shows_each_service_with_its_base(toolbox):
+    lines = toolbox.succeed("status").splitlines()
+    assert [line.split()[:3] for line in lines[1:]] == [[service, "running", "healthy"] for service in SERVICES]
+    assert all("data-toolbox/" in line or ":" in line.split()[-1] for line in lines[1:])
+
+
+def test_psql_takes_sql_and_tells_its_errors(toolbox):
+    assert "datasets" in toolbox.succeed("psql", "--database", "datasets", "--command", "SELECT current_database()")
+    result = toolbox.invoke("psql", "--command", "SELECT nothing")
+    assert result.returncode != 0
+    assert 'column "nothing" does not exist' in result.stderr
+
+
+def test_psql_reads_sql_from_its_input(toolbox):
+    result = toolbox.invoke("psql", stdin="SELECT 6 * 7;\n")
+    assert "42" in result.stdout
+
+
+def test_logs_shows_one_service(toolbox):
+    printed = toolbox.succeed("logs", "--service", "postgres")
+    assert "database system is ready" in printed
+    assert "mlflow-1" not in printed
+
+
+def test_docker_compose_alone_starts_it_again(toolbox):
+    toolbox.compose("down")
+    toolbox.compose("up", "--wait")
+    assert all(toolbox.health(service)[0] == "healthy" for service in SERVICES)
+
+
+# --- What bad input gets ---
+
+
+def test_a_port_that_is_taken_is_named_with_its_setting(toolbox, refused):
+    with (
+        HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other,
+        settings(toolbox, MLFLOW_PORT=other.server_port),
+    ):
+        line = refused("up")
+    assert f"port {other.server_port} on 127.0.0.1" in line
+    assert "MLFLOW_PORT" in line
+
+
+@pytest.mark.parametrize("name", ["POSTGRES_PASSWORD", "MLFLOW_DB_PASSWORD", "ANALYST_DB_PASSWORD"])
+def test_a_password_that_the_database_does_not_know_is_named(toolbox, refused, name):
+    with settings(toolbox, **{name: "another"}):
+        line = refused("up")
+    assert name in line
+    assert "put the old value back" in line
+
+
+def test_passwords_changed_while_stopped_are_named_and_all_is_stopped_again(toolbox):
+    toolbox.succeed("down")
+    with settings(toolbox, MLFLOW_DB_PASSWORD="another", ANALYST_DB_PASSWORD="yet another"):
+        result = toolbox.invoke("up")
+    assert result.returncode != 0
+    assert result.stderr.splitlines()[-1].startswith(
+        "FAIL: MLFLOW_DB_PASSWORD and ANALYST_DB_PASSWORD in .env are not what"
+    )
+    assert toolbox.compose("ps", "--quiet") == ""
+    toolbox.succeed("up")
+
+
+@pytest.mark.parametrize("value", ["", "' '"], ids=["blank", "a space"])
+def test_an_empty_token_is_refused(toolbox, refused, value):
+    with settings(toolbox, JUPYTER_TOKEN=value):
+        line = refused("up")
+    assert "JUPYTER_TOKEN" in line
+
+
+def test_windows_line_ends_are_refused(toolbox, refused):
+    before = toolbox.env.read_bytes()
+    toolbox.env.write_bytes(before.replace(b"\n", b"\r\n"))
+    try:
+        assert "CRLF" in refused("up")
+    finally:
+        toolbox.env.write_bytes(before)
+
+
+def test_a_base_image_that_its_registry_does_not_have_is_an_error(toolbox, refused):
+    with registry(404, "MANIFEST_UNKNOWN") as host, settings(toolbox, MLFLOW_BASE_IMAGE=f"{host}/python:4"):
+        line = refused("up")
+    assert "does not exist" in line
+    assert "MLFLOW_BASE_IMAGE" in line
+
+
+def test_a_registry_that_says_no_is_an_error(toolbox, refused):
+    with registry(403, "DENIED") as host, settings(toolbox, NOTEBOOK_BASE_IMAGE=f"{host}/scipy-notebook:1"):
+        line = refused("build")
+    assert "refuses" in line
+    assert "NOTEBOOK_BASE_IMAGE" in line
+
+
+def test_a_base_image_of_the_users_choice_is_never_replaced(toolbox, refused):
+    [port] = free_ports(1)
+    with settings(toolbox, POSTGRES_BASE_IMAGE=f"localhost:{port}/postgres:17"):
+        line = refused("up")
+    assert "no registry answers" in line
+    assert "POSTGRES_BASE_IMAGE" in line
+
+
+def test_init_keeps_the_env_that_is_there(refused):
+    assert ".env exists" in refused("init")
+
+
+def test_a_lost_env_is_not_replaced_while_its_database_is_there(toolbox):
+    before = toolbox.env.read_bytes()
+    toolbox.env.unlink()
+    try:
+        result = toolbox.invoke("up", COMPOSE_PROJECT_NAME=toolbox.project)
+        assert result.returncode != 0
+        assert f"{toolbox.project}_db-store" in result.stderr
+        assert not toolbox.env.exists()
+    finally:
+        toolbox.env.write_bytes(before)
+
+
+@pytest.mark.parametrize("answer", ["", "yes\n"], ids=["nothing", "yes"])
+def test_clean_deletes_nothing_that_was_not_confirmed(toolbox, refused, answer):
+    remains = toolbox.remains()
+    assert "nothing was deleted" in refused("clean", stdin=answer)
+    assert toolbox.remains() == remains
+
+
+# --- Two of them ---
+
+
+def test_a_second_copy_runs_beside_the_first_and_its_clean_touches_nothing_else(toolbox, tmp_path):
+    def everything():
+        listings = [
+            ("volume", "ls", "--quiet"),
+            ("image", "ls", "--format", "{{.Repository}}:{{.Tag}}"),
+            ("ps", "--all", "--quiet"),
+        ]
+        return [set(toolbox.run("docker", *listing).stdout.split()) for listing in listings]
+
+    before = everything()
+    second = Copy(tmp_path / "second")
+    try:
+        second.succeed("up")
+        assert second.psql("analyst", "mlflow", "SELECT count(*) AS runs FROM runs").split()[2] == "0"
+        assert len(second.remains()) >= len(SERVICES) * 3
+    finally:
+        second.succeed("clean", "--yes")
+    assert second.remains() == []
+    assert everything() == before
+    assert all(toolbox.health(service)[0] == "healthy" for service in SERVICES)
+
+
+def test_a_service_that_does_not_become_healthy_is_named_with_the_end_of_its_log(tmp_path):
+    broken = Copy(tmp_path / "broken")
+    broken.set(MLFLOW_WORKERS="none")
+    try:
+        result = broken.invoke("up")
+    finally:
+        broken.succeed("clean", "--yes")
+    assert result.returncode != 0
+    assert result.stderr.splitlines()[-1].startswith("FAIL: mlflow did not become healthy")
+    assert "'none' is not a valid" in result.stdout

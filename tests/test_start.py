@@ -1,0 +1,118 @@
+"""ml-flow-docker/start.py: the server starts when its database answers, and not before."""
+
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from types import SimpleNamespace
+
+import psycopg2
+import pytest
+from layers import ROOT, program
+
+START = ROOT / "ml-flow-docker" / "start.py"
+URI = "postgresql+psycopg2://mlflow@postgres:5432/mlflow"
+
+
+@pytest.fixture
+def start(monkeypatch):
+    """The program, in a time that passes only when it sleeps."""
+    module = program("ml-flow-docker/start.py")
+    now = [1000.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr(module, "time", clock)
+    return module
+
+
+@pytest.fixture
+def database(monkeypatch):
+    """What psycopg2.connect does, one answer after the other: a message that it fails with, or None."""
+    answers, asked = [], []
+
+    def connect(uri, **_):
+        asked.append(uri)
+        answer = answers.pop(0)
+        if answer:
+            raise psycopg2.OperationalError(answer)
+        return SimpleNamespace(close=lambda: None)
+
+    monkeypatch.setattr(psycopg2, "connect", connect)
+    return SimpleNamespace(answers=answers, asked=asked)
+
+
+def run(**environment):
+    """Run the program to its end."""
+    command = [sys.executable, START]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        'connection to server at "postgres", port 5432 failed: Connection refused\n\tIs the server running?\n',
+        'could not translate host name "postgres" to address: Name or service not known\n',
+        "FATAL:  the database system is starting up\n",
+        'FATAL:  database "mlflow" does not exist\n',
+    ],
+    ids=["nothing there", "no such host", "starting", "not made yet"],
+)
+def test_it_waits_as_long_as_the_database_cannot_be_used_and_says_for_what(start, database, capsys, answer):
+    database.answers[:] = [answer, answer, None]
+    start.wait_for_database(URI)
+    assert database.asked == ["postgresql://mlflow@postgres:5432/mlflow"] * 3
+    assert capsys.readouterr().out == f"Waiting for the database: {' '.join(answer.split())}\n"
+
+
+def test_it_reminds_now_and_then(start, database, capsys):
+    database.answers[:] = ["still starting"] * 25 + [None]
+    start.wait_for_database(URI)
+    assert capsys.readouterr().out == "Waiting for the database: still starting\n" * 3
+
+
+def test_a_database_that_is_there_needs_no_words(start, database, capsys):
+    database.answers[:] = [None]
+    start.wait_for_database(URI)
+    assert capsys.readouterr().out == ""
+
+
+def refuse_password(server):
+    """Answer one client as Postgres does when the password is wrong."""
+    client, _ = server.accept()
+    with client:
+        # A client asks for encryption first: (length 8, a code of this kind), to be answered with N for no.
+        while client.recv(4) == struct.pack("!i", 8):
+            client.recv(4)
+            client.sendall(b"N")
+        client.recv(1000)
+        fields = b'SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user "mlflow"\0\0'
+        client.sendall(b"E" + struct.pack("!i", 4 + len(fields)) + fields)
+
+
+def test_a_refused_password_ends_it_at_once_with_one_line():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=refuse_password, args=[server], daemon=True).start()
+        uri = f"postgresql+psycopg2://mlflow@127.0.0.1:{server.getsockname()[1]}/mlflow"
+        ended = run(MLFLOW_BACKEND_STORE_URI=uri, PGPASSWORD="wrong $secret")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("FAIL: the database refuses the password in PGPASSWORD: ")
+    assert 'password authentication failed for user "mlflow"' in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert "secret" not in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("environment", [{}, {"MLFLOW_BACKEND_STORE_URI": ""}], ids=["unset", "blank"])
+def test_without_an_address_it_ends_with_one_line(environment):
+    ended = run(**environment)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("FAIL: MLFLOW_BACKEND_STORE_URI is not set")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_it_becomes_the_server_and_the_server_gets_its_secrets_from_the_environment(tmp_path):
+    (tmp_path / "mlflow").write_text('#!/bin/sh\necho "$$|$*|$PGPASSWORD"\n')
+    (tmp_path / "mlflow").chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "MLFLOW_BACKEND_STORE_URI": "sqlite://", "PGPASSWORD": "a $b"}
+    with subprocess.Popen([sys.executable, START], env=environment, stdout=subprocess.PIPE, text=True) as process:
+        printed, _ = process.communicate()
+    assert printed == f"{process.pid}|server|a $b\n"

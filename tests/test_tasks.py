@@ -1,0 +1,135 @@
+"""tasks.py: the list of tasks, and what they tell Docker and the tools to do."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+from invoke import Collection
+from layers import HEALTHY, ROOT, SECRETS, a_users_env, commands, configuration, docker, the_line
+
+import tasks
+from toolbox import files, passwords
+from toolbox.failure import Failure
+
+VERBS = Collection.from_module(tasks).tasks
+NEED_DOCKER = ("build", "up", "status", "logs", "psql", "down", "clean", "bases")
+
+
+@pytest.fixture
+def env(tmp_path, monkeypatch):
+    return a_users_env(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_task_says_in_one_sentence_what_it_does(verb):
+    sentence = VERBS[verb].body.__doc__
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_option_is_explained(verb):
+    assert [argument.name for argument in VERBS[verb].get_arguments() if not argument.help] == []
+
+
+def test_invoke_lists_them_from_any_folder(tmp_path):
+    command = [sys.executable, "-m", "invoke", "--search-root", ROOT, "--list"]
+    listing = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert [verb for verb in VERBS if f"\n  {verb} " not in listing] == []
+
+
+def run(verb, c):
+    """Run a task, with the options that let it do all that it can."""
+    options = {"clean": {"yes": True}, "psql": {"role": "postgres", "command": "SELECT 1"}}
+    VERBS[verb](c, **options.get(verb, {}))
+
+
+@pytest.mark.parametrize("verb", NEED_DOCKER)
+def test_no_secret_is_on_a_command_line(env, verb):
+    c = docker({"docker compose ps": HEALTHY})
+    run(verb, c)
+    assert [secret for secret in SECRETS.values() if secret in " ".join(commands(c))] == []
+
+
+@pytest.mark.parametrize("verb", [verb for verb in NEED_DOCKER if verb != "clean"])
+def test_no_task_but_clean_deletes_data(env, verb):
+    c = docker({"docker compose ps": HEALTHY, "docker (volume|image) inspect": True})
+    run(verb, c)
+    assert [command for command in commands(c) if re.search(r" (-v|--volumes|rm|prune)\b", command)] == []
+
+
+def test_the_passwords_are_asked_about_on_standard_input(env):
+    config = configuration()
+    c = docker(config=config)
+    tasks.up(c)
+    asked = [call for call in c.run.call_args_list if call.args[0].startswith("docker compose exec")]
+    assert [call.kwargs["in_stream"].getvalue() for call in asked] == [passwords.script_input(config)] * 2
+
+
+def test_status_shows_what_each_container_was_built_on(env, capsys):
+    tasks.status(docker({"docker compose ps": HEALTHY, "docker inspect .*id-mlflow$": "mirror/python:3.13\n"}))
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.split()[0] for row in rows if row.endswith("mirror/python:3.13")] == ["mlflow"]
+
+
+def test_logs_can_follow_one_service():
+    c = docker()
+    tasks.logs(c, service="mlflow", follow=True)
+    assert commands(c)[-1] == "docker compose logs --follow mlflow"
+
+
+def test_psql_hands_sql_over_whole(env):
+    sql = "SELECT 'a b', \"c\", $1; -- ü"
+    c = docker({"docker compose ps": HEALTHY})
+    tasks.psql(c, role="mlflow", command=sql)
+    arguments = shlex.split(commands(c)[-1])
+    assert arguments[-1] == sql
+    assert arguments[arguments.index("--username") + 1] == "mlflow"
+
+
+def test_psql_fails_when_the_sql_does(env):
+    with pytest.raises(tasks.Exit) as raised:
+        tasks.psql(docker({"docker compose ps": HEALTHY, "docker compose exec": False}), command="SELEKT")
+    assert raised.value.code == 1
+
+
+def test_the_quick_tests_are_those_without_a_toolbox():
+    c = docker()
+    tasks.run_tests(c, quick=True, only="dotenv")
+    assert shlex.split(commands(c)[0])[2:] == ["pytest", "-m", "not stack", "-k", "dotenv"]
+
+
+def test_tests_that_fail_are_a_failure():
+    with pytest.raises(tasks.Exit) as raised:
+        tasks.run_tests(docker({"": False}))
+    assert raised.value.code == 1
+
+
+def test_lint_runs_every_check_even_after_one_that_fails():
+    c = docker({".*ruff check": False})
+    with pytest.raises(Failure) as raised:
+        tasks.lint(c)
+    the_line(raised)
+    assert len(commands(c)) == 5
+
+
+def test_lint_needs_no_env(env):
+    env.unlink()
+    c = docker()
+    tasks.lint(c)
+    assert "--env-file .env.example config" in commands(c)[-1]
+
+
+def test_every_list_of_packages_is_locked():
+    lists = [path.relative_to(ROOT) for path in files.own_files(ROOT) if path.name == "requirements.in"]
+    assert set(tasks.LOCKED) == {str(path.parent) for path in lists}
+
+
+def test_lock_stops_at_a_list_that_cannot_be_locked():
+    c = docker({".*ml-flow-docker/requirements.in": False})
+    with pytest.raises(Failure) as raised:
+        tasks.lock(c)
+    assert "ml-flow-docker/requirements.txt" in the_line(raised)
+    assert len(commands(c)) == 2

@@ -1,0 +1,98 @@
+"""tasks.py: down keeps the data, and clean asks before it deletes them."""
+
+import re
+import sys
+
+import pytest
+from layers import SECRETS, a_users_env, docker, doings, the_line
+
+import tasks
+from toolbox.failure import Failure
+
+
+@pytest.fixture
+def env(tmp_path, monkeypatch):
+    return a_users_env(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Someone at a terminal, who types what is set as `answer`; None stands for Ctrl-D."""
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+
+    def answer(text):
+        def typed(_):
+            if text is None:
+                raise EOFError
+            return text
+
+        monkeypatch.setattr("builtins.input", typed)
+
+    return answer
+
+
+def test_down_keeps_the_data(env):
+    c = docker()
+    tasks.down(c)
+    assert doings(c) == ["docker compose down --remove-orphans"]
+
+
+@pytest.mark.parametrize(("task", "options"), [(tasks.down, {}), (tasks.clean, {"yes": True})], ids=["down", "clean"])
+def test_without_an_env_compose_gets_stand_ins_for_the_secrets_that_it_asks_for(env, task, options):
+    env.unlink()
+    c = docker()
+    task(c, **options)
+    asked = [call for call in c.run.call_args_list if re.match("docker compose (config|down)", call.args[0])]
+    assert asked[-1].args[0].startswith("docker compose down")
+    assert all(set(call.kwargs["env"]) == set(SECRETS) for call in asked)
+
+
+@pytest.mark.parametrize("answer", ["", "y", "Box", "box ", None], ids=["Enter", "y", "Box", "with a space", "Ctrl-D"])
+def test_clean_deletes_nothing_unless_the_name_is_typed(env, terminal, answer):
+    terminal(answer)
+    c = docker({"docker volume inspect": True})
+    with pytest.raises(Failure) as raised:
+        tasks.clean(c)
+    assert 'nothing was deleted: type the name "box"' in the_line(raised)
+    assert doings(c) == []
+
+
+def test_clean_deletes_nothing_where_nobody_can_answer(env, monkeypatch):
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
+    monkeypatch.setattr("builtins.input", lambda _: "box")
+    c = docker()
+    with pytest.raises(Failure) as raised:
+        tasks.clean(c)
+    assert "add --yes" in the_line(raised)
+    assert doings(c) == []
+
+
+def test_clean_says_what_it_deletes_before_it_asks(env, monkeypatch, capsys):
+    seen = []
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda _: seen.append(capsys.readouterr().out) or "no")
+    with pytest.raises(Failure):
+        tasks.clean(docker({"docker volume inspect": True, "docker image inspect box-mlflow": True}))
+    assert "volume box_db-store" in seen[0]
+    assert "image box-mlflow" in seen[0]
+    assert "box-notebook" not in seen[0]
+
+
+def test_clean_deletes_this_project_and_nothing_else_once_the_name_is_typed(env, terminal):
+    terminal("box")
+    c = docker()
+    tasks.clean(c)
+    assert doings(c) == ["docker compose down --volumes --rmi local --remove-orphans"]
+
+
+def test_clean_keeps_the_settings(env):
+    before = env.read_text()
+    tasks.clean(docker(), yes=True)
+    assert env.read_text() == before
+
+
+@pytest.mark.parametrize(("task", "options"), [(tasks.down, {}), (tasks.clean, {"yes": True})], ids=["down", "clean"])
+def test_what_docker_could_not_do_is_a_failure(env, task, options):
+    with pytest.raises(Failure) as raised:
+        task(docker({"docker compose down": False}), **options)
+    assert "Docker could not" in the_line(raised)
