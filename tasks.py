@@ -1,12 +1,11 @@
 """The verbs of the toolbox. `invoke --list` shows them, `invoke --help VERB` explains one."""
 
 import sys
-from pathlib import Path
 
 from invoke import Exit, task
 
 from toolbox import bases, files, model, passwords, ports, report, stack
-from toolbox.commands import ROOT, compose, visibly
+from toolbox.commands import ROOT, compose, tool, visibly
 from toolbox.failure import Failure
 
 # The folders with a requirements.in, and the oldest Python that each is for.
@@ -96,9 +95,10 @@ def clean(c, yes=False):
     stack.check_engine(c)
     config = stack.settings_without_secrets(c)
     project = config["name"]
-    doomed = [f"volume {name}" for name in model.volumes(config) if stack.exists(c, "volume", name)]
+    doomed = ["its containers and its network"]
+    doomed += [f"volume {name}" for name in model.volumes(config) if stack.exists(c, "volume", name)]
     doomed += [f"image {name}" for name in model.images(config) if stack.exists(c, "image", name)]
-    print(f"This deletes for good the containers and networks of {project}, and:", *doomed, sep="\n  ")
+    print(f"This deletes for good, of the project {project}:", *doomed, sep="\n  ")
     if not yes and not is_typed(project):
         raise Failure(f'not confirmed, nothing was deleted: type the name "{project}" when asked, or add --yes.')
     if not compose(c, "down", "--volumes", "--rmi", "local", "--remove-orphans", env=stack.NO_SECRETS):
@@ -140,19 +140,18 @@ def bases_(c, official=False, remove=False):
 def run_tests(c, quick=False, only=""):
     """Run the tests, on a toolbox of their own that is gone afterwards."""
     chosen = [*(["-m", "not stack"] if quick else []), *(["-k", only] if only else [])]
-    if not visibly(c, [sys.executable, "-m", "pytest", *chosen]):
+    if not visibly(c, [tool("pytest"), *chosen]):
         raise Exit(code=1)
 
 
 @task
 def lint(c):
     """Check the Python, shell, Docker and Compose files."""
-    installed = Path(sys.executable).parent
     checks = [
-        visibly(c, [str(installed / "ruff"), "check"]),
-        visibly(c, [str(installed / "ruff"), "format", "--check"]),
-        visibly(c, [str(installed / "shellcheck"), *files.shell_programs(ROOT)]),
-        visibly(c, [str(installed / "hadolint"), *files.dockerfiles(ROOT)]),
+        visibly(c, [tool("ruff"), "check"]),
+        visibly(c, [tool("ruff"), "format", "--check"]),
+        visibly(c, [tool("shellcheck"), *files.shell_programs(ROOT)]),
+        visibly(c, [tool("hadolint"), *files.dockerfiles(ROOT)]),
         compose(c, "--env-file", ".env.example", "config", "--quiet", env=stack.NO_SECRETS),
     ]
     if not all(checks):
@@ -162,7 +161,7 @@ def lint(c):
 @task
 def lock(c):
     """Pin the packages of every requirements.in, with hashes, in the requirements.txt beside it."""
-    uv = [str(Path(sys.executable).with_name("uv")), "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
+    uv = [tool("uv"), "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
     for folder, python in LOCKED.items():
         output = f"{folder}/requirements.txt"
         options = ["--custom-compile-command", "invoke lock", "--python-version", python, "--output-file", output]

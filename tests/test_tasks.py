@@ -98,7 +98,16 @@ def test_psql_fails_when_the_sql_does(env):
 def test_the_quick_tests_are_those_without_a_toolbox():
     c = docker()
     tasks.run_tests(c, quick=True, only="dotenv")
-    assert shlex.split(commands(c)[0])[2:] == ["pytest", "-m", "not stack", "-k", "dotenv"]
+    assert shlex.split(commands(c)[0])[1:] == ["-m", "not stack", "-k", "dotenv"]
+
+
+@pytest.mark.parametrize("task", [tasks.run_tests, tasks.lint, tasks.lock], ids=["test", "lint", "lock"])
+def test_a_program_that_invoke_alone_does_not_bring_is_told(task, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(Failure) as raised:
+        task(docker())
+    assert "is not installed" in the_line(raised)
+    assert "./run" in the_line(raised)
 
 
 def test_tests_that_fail_are_a_failure():

@@ -50,6 +50,14 @@ def test_a_base_that_cannot_be_had_is_told_and_nothing_is_built_instead(env, cho
     assert env.read_text() == before
 
 
+def test_a_stand_in_that_is_gone_is_built_again_without_asking_a_registry(env, capsys):
+    chosen = {service: bases.STAND_INS[service].image for service in model.SERVICES}
+    c = docker({f"docker image inspect {chosen['mlflow']}": True}, configuration(images=chosen))
+    tasks.build(c)
+    assert doings(c) == ["bare-machine/build-bases postgres scipy-notebook", "docker compose build"]
+    assert "No registry" not in capsys.readouterr().out
+
+
 def test_bases_that_could_not_be_built_are_not_remembered(env):
     before = env.read_text()
     with pytest.raises(tasks.Exit):

@@ -52,6 +52,11 @@ def default(dockerfile):
     return re.search(r"^ARG BASE_IMAGE=(\S+)$", dockerfile, flags=re.M)[1]
 
 
+def is_stand_in(model, service):
+    """Return whether the stand-in is what the image of a service extends."""
+    return base_image(model, service) == STAND_INS[service].image
+
+
 def absent(model, official, has, pull):
     """Return the services whose base has to be built here; what can be pulled is pulled.
 
@@ -64,7 +69,7 @@ def absent(model, official, has, pull):
         image = base_image(model, service)
         if has(image):
             continue
-        if image == STAND_INS[service].image:
+        if is_stand_in(model, service):
             services.append(service)
             continue
         pulled, answer = pull(image)

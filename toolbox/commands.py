@@ -5,6 +5,8 @@ import shlex
 import sys
 from pathlib import Path
 
+from .failure import Failure
+
 ROOT = Path(__file__).parent.parent
 # Invoke's own choice is bash, which not every machine has.
 SHELL = "/bin/sh"
@@ -25,6 +27,17 @@ def quietly(c, args, stdin="", **options):
     """Run a list of arguments with nothing shown and `stdin` as input; return the result, true if it succeeded."""
     with c.cd(str(ROOT)):
         return c.run(shlex.join(args), shell=SHELL, hide=True, warn=True, in_stream=io.StringIO(stdin), **options)
+
+
+def tool(name):
+    """Return the path of a program of requirements.txt, which is beside the Python that runs this.
+
+    Raises Failure when it is not there: whoever calls `invoke` directly may have that alone.
+    """
+    path = Path(sys.executable).with_name(name)
+    if not path.exists():
+        raise Failure(f'{name} is not installed beside {sys.executable}: use "./run", which installs requirements.txt.')
+    return str(path)
 
 
 def compose(c, *args, **options):

@@ -75,9 +75,10 @@ def build_images(c):
     absent = bases.absent(
         config, official_bases(), has=functools.partial(exists, c, "image"), pull=functools.partial(pull, c)
     )
-    if absent:
-        names = ", ".join(model.base_image(config, service) for service in absent)
+    if unreachable := [official_bases()[service] for service in absent if not bases.is_stand_in(config, service)]:
+        names = ", ".join(unreachable)
         print(f"No registry answers for {names}: building from Debian packages instead (see bare-machine/README.md).")
+    if absent:
         use_stand_ins(c, absent)
         config = settings(c)
     if not compose(c, "build"):
