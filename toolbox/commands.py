@@ -18,6 +18,8 @@ def visibly(c, args, **options):
     On a terminal the command gets one too, so that it can draw its progress; all of its output is then in `stdout`.
     """
     command = shlex.join(args)
+    # What was said before is to stand before, also where standard output is a file.
+    sys.stdout.flush()
     print(f"$ {command}", file=sys.stderr, flush=True)
     with c.cd(str(ROOT)):
         return c.run(command, shell=SHELL, warn=True, pty=sys.stdout.isatty(), **options)
