@@ -97,4 +97,4 @@ def explained(service, image, answer):
         return f"{name} does not exist: correct {variable(service)} in .env."
     if is_unreachable(answer):
         return f"{name} cannot be pulled, no registry answers: check {variable(service)} in .env, and the network."
-    return f"{name} cannot be pulled: {last_line(answer)}"
+    return f"{name} cannot be pulled ({last_line(answer)}): check {variable(service)} in .env."

@@ -44,7 +44,7 @@ def explained(stderr):
     required = re.search(r"required variable (\w+) is missing a value: (.*)", last)
     if required:
         return f"{required[1]} is missing or blank: {required[2]}."
-    return f"Docker Compose does not accept the configuration: {last}"
+    return f"Docker Compose does not accept the configuration ({last}): correct .env or docker-compose.yml."
 
 
 def environment(model, service):
