@@ -1,11 +1,9 @@
 """The verbs of the toolbox. `invoke --list` shows them, `invoke --help VERB` explains one."""
 
-import sys
-
 from invoke import Exit, task
 
 from toolbox import bases, files, model, passwords, ports, report, stack
-from toolbox.commands import ROOT, compose, tool, visibly
+from toolbox.commands import ROOT, compose, on_terminal, tool, visibly
 from toolbox.failure import Failure
 
 # The folders with a requirements.in, and the oldest Python that each is for.
@@ -74,7 +72,7 @@ def psql(c, role="analyst", database="mlflow", command=""):
         raise Failure(f'there is no role "{role}": choose from {", ".join(passwords.ROLES)}.')
     if report.state(stack.containers(c).get("postgres")) != "running healthy":
         raise Failure('postgres is not running: "invoke up" starts it.')
-    tty = [] if sys.stdin.isatty() and sys.stdout.isatty() else ["--no-TTY"]
+    tty = [] if on_terminal() else ["--no-TTY"]
     sql = ["--command", command] if command else []
     client = ["sh", "-c", passwords.psql(role), "psql", "--username", role, "--dbname", database, *sql]
     if not compose(c, "exec", *tty, "postgres", *client, env=stack.NO_SECRETS):
@@ -108,7 +106,7 @@ def clean(c, yes=False):
 def is_typed(project):
     """Ask for the name of the project; return whether someone is there and typed it."""
     try:
-        return sys.stdin.isatty() and input(f'Type "{project}" to delete them: ') == project
+        return on_terminal() and input(f'Type "{project}" to delete them: ') == project
     except EOFError:
         return False
 

@@ -1,5 +1,6 @@
 """tasks.py: down keeps the data, and clean asks before it deletes them."""
 
+import io
 import re
 import sys
 
@@ -18,7 +19,7 @@ def env(tmp_path, monkeypatch):
 @pytest.fixture
 def terminal(monkeypatch):
     """Someone at a terminal, who types what is set as `answer`; None stands for Ctrl-D."""
-    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(tasks, "on_terminal", lambda: True)
 
     def answer(text):
         def typed(_):
@@ -57,8 +58,9 @@ def test_clean_deletes_nothing_unless_the_name_is_typed(env, terminal, answer):
     assert doings(c) == []
 
 
-def test_clean_deletes_nothing_where_nobody_can_answer(env, monkeypatch):
-    monkeypatch.setattr(sys.stdin, "isatty", lambda: False, raising=False)
+@pytest.mark.parametrize("stdin", [io.StringIO("box\n"), None], ids=["a file", "closed"])
+def test_clean_deletes_nothing_where_nobody_can_answer(env, monkeypatch, stdin):
+    monkeypatch.setattr(sys, "stdin", stdin)
     monkeypatch.setattr("builtins.input", lambda _: "box")
     c = docker()
     with pytest.raises(Failure) as raised:
@@ -69,7 +71,7 @@ def test_clean_deletes_nothing_where_nobody_can_answer(env, monkeypatch):
 
 def test_clean_says_what_it_deletes_before_it_asks(env, monkeypatch, capsys):
     seen = []
-    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(tasks, "on_terminal", lambda: True)
     monkeypatch.setattr("builtins.input", lambda _: seen.append(capsys.readouterr().out) or "no")
     with pytest.raises(Failure):
         tasks.clean(docker({"docker volume inspect": True, "docker image inspect box-mlflow": True}))

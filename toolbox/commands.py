@@ -31,6 +31,11 @@ def quietly(c, args, stdin="", **options):
         return c.run(shlex.join(args), shell=SHELL, hide=True, warn=True, in_stream=io.StringIO(stdin), **options)
 
 
+def on_terminal():
+    """Return whether a person can be asked: input and output are a terminal. The input may even be closed."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+
+
 def tool(name):
     """Return the path of a program of requirements.txt, which is beside the Python that runs this.
 
