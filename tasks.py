@@ -30,14 +30,16 @@ def build(c):
     stack.build_images(c)
 
 
-@task
-def up(c):
+@task(help={"insecure": "publish beyond this machine, if BIND_ADDRESS says so"})
+def up(c, insecure=False):
     """Start the toolbox and wait until it is healthy; make .env and the images first."""
     stack.check_engine(c)
     if not stack.ENV.exists():
         stack.make_env(c)
     config = stack.settings(c)
     before = stack.containers(c)
+    if not insecure:
+        ports.check_address(config)
     ports.check(config, own=ports.published(before))
     stack.check_passwords(c, config)
     config = stack.build_images(c)

@@ -134,6 +134,11 @@ class Copy:
         except urllib.error.HTTPError as error:
             return error.code, error.read()
 
+    def headers(self, service, path):
+        """Return the headers of a page of a service."""
+        with urllib.request.urlopen(self.url(service, path), timeout=30) as answer:
+            return answer.headers
+
     def health(self, service):
         """Return the health of a service and what its last check printed."""
         health = self.inspect(service)["State"]["Health"]

@@ -98,8 +98,29 @@ def test_the_address_of_the_database_has_no_password_in_it(config):
 
 
 def test_no_service_has_rights_over_the_machine(config):
-    more = {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc", "userns_mode", "security_opt"}
+    more = {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc", "userns_mode"}
     assert [service for service, its in config["services"].items() if more & set(its)] == []
+
+
+@pytest.mark.parametrize("service", model.SERVICES)
+def test_every_service_gives_up_rights_and_has_limits(config, service):
+    its = config["services"][service]
+    assert its["cap_drop"] == ["ALL"]
+    assert its["security_opt"] == ["no-new-privileges:true"]
+    assert its["pids_limit"] > 0
+    assert int(its["mem_limit"]) > 0
+    assert its["logging"]["options"].keys() == {"max-size", "max-file"}
+
+
+@pytest.mark.parametrize("service", ["mlflow", "postgres"])
+def test_a_server_writes_to_its_volume_and_to_memory_only(config, service):
+    assert config["services"][service]["read_only"] is True
+    assert any(folder.startswith("/tmp:size=") for folder in config["services"][service]["tmpfs"])
+
+
+def test_the_web_pages_that_may_call_mlflow_follow_its_port():
+    environment = model.environment(real_configuration(MLFLOW_PORT="5555"), "mlflow")
+    assert environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] == "http://localhost:5555,http://127.0.0.1:5555"
 
 
 def test_services_keep_data_in_volumes_of_the_project_and_in_no_folder_of_the_machine(config):

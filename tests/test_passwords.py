@@ -101,3 +101,7 @@ def test_the_database_is_ready_when_it_has_accepted_every_role(said, all_accepte
 
 def test_every_password_of_the_database_is_checked():
     assert {name for name, _ in passwords.ROLES.values()} == set(model.SECRETS) - {"JUPYTER_TOKEN"}
+
+
+def test_a_message_of_docker_is_no_answer():
+    assert not passwords.check("OCI runtime exec failed: exec failed: cannot exec in a stopped container: unknown\n")

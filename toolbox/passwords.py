@@ -1,5 +1,7 @@
 """Whether the database still has the passwords that .env has."""
 
+import re
+
 from .failure import Failure
 from .model import secret
 
@@ -48,7 +50,8 @@ def check(answers):
 
     Raises Changed when it refuses a password.
     """
-    said = dict(line.split() for line in answers.splitlines())
+    # Docker's own messages come the same way, for example that the container is not up yet.
+    said = dict(re.findall(r"^(\w+) (accepted|refused|unanswered)$", answers, flags=re.M))
     names = [name for role, (name, _) in ROLES.items() if said.get(role) == "refused"]
     if names:
         plural = len(names) > 1

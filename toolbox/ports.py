@@ -1,6 +1,7 @@
 """Which of the ports that the toolbox wants are taken by others."""
 
 import errno
+import ipaddress
 import socket
 
 from .failure import Failure
@@ -21,6 +22,17 @@ def check(model, own):
         if port not in own and is_taken(host, port):
             raise Failure(f"port {port} on {host}, for {service}, is taken by another program: {remedy}")
         seen[port] = service
+
+
+def check_address(model):
+    """Raise Failure when a service would be published beyond this machine."""
+    for service in SERVICES:
+        host, _ = address(model, service)
+        if not ipaddress.ip_address(host).is_loopback:
+            raise Failure(
+                f"BIND_ADDRESS={host} would let in whoever reaches this machine, MLflow has no login and nothing is "
+                'encrypted: take it out of .env and use "ssh -L", or add --insecure.'
+            )
 
 
 def is_taken(host, port):
