@@ -72,7 +72,7 @@ def psql(c, role="analyst", database="mlflow", command=""):
     stack.check_engine(c)
     if role not in passwords.ROLES:
         raise Failure(f'there is no role "{role}": choose from {", ".join(passwords.ROLES)}.')
-    if report.state(stack.containers(c).get("postgres")) != "running healthy":
+    if not report.state(stack.containers(c).get("postgres")).startswith("running"):
         raise Failure('postgres is not running: "invoke up" starts it.')
     tty = [] if on_terminal() else ["--no-TTY"]
     sql = ["--command", command] if command else []
@@ -133,13 +133,15 @@ def bases_(c, official=False, remove=False):
 @task(
     name="test",
     help={
-        "quick": "leave out the tests that need a running toolbox",
+        "quick": "leave out the tests that take minutes",
+        "no-docker": "leave out the tests that need a running toolbox",
         "only": "run only tests whose name contains this",
     },
 )
-def run_tests(c, quick=False, only=""):
+def run_tests(c, quick=False, no_docker=False, only=""):
     """Run the tests, on a toolbox of their own that is gone afterwards."""
-    chosen = [*(["-m", "not stack"] if quick else []), *(["-k", only] if only else [])]
+    left_out = [*(["not slow"] if quick else []), *(["not stack"] if no_docker else [])]
+    chosen = [*(["-m", " and ".join(left_out)] if left_out else []), *(["-k", only] if only else [])]
     if not visibly(c, [tool("pytest"), *chosen]):
         raise Exit(code=1)
 

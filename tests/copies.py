@@ -9,12 +9,14 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
+import psycopg2
 import testinfra
 
 from toolbox import dotenv
+from toolbox.passwords import ROLES
 
 ROOT = Path(__file__).parent.parent
 # A character of every kind that a shell, SQL, an address or .env could take for its own.
@@ -115,21 +117,36 @@ class Copy:
         """Run SQL in the postgres container; return the rows, their columns separated by `|`."""
         return self.succeed("psql", "--role", role, "--database", database, "--command", sql)
 
+    def connect(self, role, database, password=None):
+        """Connect to the database from this machine, through the published port."""
+        password = password or PASSWORDS[ROLES[role][0]]
+        port = self.ports["POSTGRES_PORT"]
+        return psycopg2.connect(host="127.0.0.1", port=port, user=role, dbname=database, password=password)
+
+    def sql(self, role, database, statement):
+        """Run a statement as a role, from this machine; return the rows, or None where it has none."""
+        with closing(self.connect(role, database)) as connection:
+            # Some statements cannot run inside a transaction.
+            connection.autocommit = True
+            cursor = connection.cursor()
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else None
+
     def url(self, service, path):
         """Return the address of a page of a service on this machine."""
         return f"http://127.0.0.1:{self.ports[f'{service.upper()}_PORT']}{path}"
 
-    def get(self, service, path, **headers):
+    def get(self, service, path, timeout=30, **headers):
         """Ask a service for a page, from this machine; return (status, body). Names of headers are written with `_`."""
-        return self.request("GET", service, path, **headers)
+        return self.request("GET", service, path, timeout=timeout, **headers)
 
-    def request(self, method, service, path, body=None, **headers):
-        """Send a request to a service, from this machine; return (status, body)."""
+    def request(self, method, service, path, body=None, timeout=30, **headers):
+        """Send a request to a service, from this machine; return (status, body). The timeout is in seconds."""
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url(service, path), data=data, headers=names, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()

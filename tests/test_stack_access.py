@@ -1,38 +1,15 @@
 """Who gets in, from where, and what they may do then."""
 
-from contextlib import closing
-
 import psycopg2
 import pytest
 from copies import JUPYTER_TOKEN, PASSWORDS, TOKEN_HEADER
 
 from toolbox.model import SERVICES
+from toolbox.passwords import ROLES
 
 pytestmark = pytest.mark.stack
 
 PUBLIC_ROUTE = "/api/2.0/mlflow/experiments/get?experiment_id=0"
-SETTING = {"postgres": "POSTGRES_PASSWORD", "mlflow": "MLFLOW_DB_PASSWORD", "analyst": "ANALYST_DB_PASSWORD"}
-
-
-def connect(toolbox, role, database, password=None):
-    """Connect to the database from this machine, through the published port."""
-    return psycopg2.connect(
-        host="127.0.0.1",
-        port=toolbox.ports["POSTGRES_PORT"],
-        user=role,
-        dbname=database,
-        password=password or PASSWORDS[SETTING[role]],
-    )
-
-
-def execute(toolbox, role, database, sql):
-    """Run a statement as a role; return the rows, if it has any."""
-    with closing(connect(toolbox, role, database)) as connection:
-        # Some statements cannot run inside a transaction.
-        connection.autocommit = True
-        cursor = connection.cursor()
-        cursor.execute(sql)
-        return cursor.fetchall() if cursor.description else None
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -105,10 +82,10 @@ def test_mlflow_does_not_have_the_other_roles_passwords(toolbox):
 # --- postgres ---
 
 
-@pytest.mark.parametrize("role", SETTING)
+@pytest.mark.parametrize("role", ROLES)
 def test_a_wrong_password_is_refused(toolbox, role):
     with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
-        connect(toolbox, role, "mlflow", password="wrong")
+        toolbox.connect(role, "mlflow", password="wrong")
 
 
 @pytest.mark.parametrize("address", ["", "-h 127.0.0.1"], ids=["on the socket", "over TCP"])
@@ -119,9 +96,9 @@ def test_inside_the_container_a_password_is_asked_for_too(toolbox, address):
 
 
 def test_passwords_are_kept_and_asked_for_as_scram(toolbox):
-    rules = execute(toolbox, "postgres", "postgres", "SELECT DISTINCT auth_method FROM pg_hba_file_rules")
-    stored = execute(
-        toolbox, "postgres", "postgres", "SELECT DISTINCT left(rolpassword, 13) FROM pg_authid WHERE rolcanlogin"
+    rules = toolbox.sql("postgres", "postgres", "SELECT DISTINCT auth_method FROM pg_hba_file_rules")
+    stored = toolbox.sql(
+        "postgres", "postgres", "SELECT DISTINCT left(rolpassword, 13) FROM pg_authid WHERE rolcanlogin"
     )
     assert rules == [("scram-sha-256",)]
     assert stored == [("SCRAM-SHA-256",)]
@@ -144,7 +121,7 @@ def test_passwords_are_kept_and_asked_for_as_scram(toolbox):
 )
 def test_analyst_changes_nothing_in_mlflow(toolbox, sql):
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
-        execute(toolbox, "analyst", "mlflow", sql)
+        toolbox.sql("analyst", "mlflow", sql)
 
 
 def test_analyst_reads_every_table_of_mlflow(toolbox):
@@ -152,7 +129,7 @@ def test_analyst_reads_every_table_of_mlflow(toolbox):
         SELECT count(*), count(*) FILTER (WHERE has_table_privilege(oid, 'SELECT'))
         FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
     """
-    [(tables, readable)] = execute(toolbox, "analyst", "mlflow", sql)
+    [(tables, readable)] = toolbox.sql("analyst", "mlflow", sql)
     assert readable == tables > 20
 
 
@@ -165,8 +142,8 @@ def test_services_have_no_role_with_special_rights(toolbox, role):
     rights = "rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls"
     sql = f"SELECT {rights} FROM pg_roles WHERE rolname = current_user"
     memberships = "SELECT count(*) FROM pg_auth_members WHERE member = current_user::regrole"
-    assert execute(toolbox, role, "mlflow", sql) == [(False,) * 5]
-    assert execute(toolbox, role, "mlflow", memberships) == [(0,)]
+    assert toolbox.sql(role, "mlflow", sql) == [(False,) * 5]
+    assert toolbox.sql(role, "mlflow", memberships) == [(0,)]
 
 
 @pytest.mark.parametrize(
@@ -174,4 +151,4 @@ def test_services_have_no_role_with_special_rights(toolbox, role):
 )
 def test_a_role_cannot_connect_to_a_database_that_is_not_for_it(toolbox, role, database):
     with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
-        connect(toolbox, role, database)
+        toolbox.connect(role, database)

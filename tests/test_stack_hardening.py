@@ -187,8 +187,10 @@ def test_oversized_and_broken_requests_are_refused_and_the_server_lives(toolbox,
     assert answers(toolbox)
 
 
-def test_the_job_api_is_off(toolbox):
-    assert post(toolbox, "/ajax-api/3.0/jobs", {"function_fullname": "os.system", "params": {}})[0] >= 400
+def test_no_job_can_be_started_over_the_api(toolbox):
+    status, answer = post(toolbox, "/ajax-api/3.0/jobs/", {"job_name": "optimize_prompts", "params": {}})
+    assert status >= 400
+    assert "not enabled" in answer["detail"]
 
 
 # --- Publishing ---

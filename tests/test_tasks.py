@@ -95,10 +95,20 @@ def test_psql_fails_when_the_sql_does(env):
     assert raised.value.code == 1
 
 
-def test_the_quick_tests_are_those_without_a_toolbox():
+@pytest.mark.parametrize(
+    ("options", "passed_on"),
+    [
+        ({}, []),
+        ({"quick": True}, ["-m", "not slow"]),
+        ({"no_docker": True}, ["-m", "not stack"]),
+        ({"quick": True, "no_docker": True, "only": "env"}, ["-m", "not slow and not stack", "-k", "env"]),
+    ],
+    ids=["all", "quick", "no Docker", "everything"],
+)
+def test_the_options_of_test_choose_the_tests(options, passed_on):
     c = docker()
-    tasks.run_tests(c, quick=True, only="dotenv")
-    assert shlex.split(commands(c)[0])[1:] == ["-m", "not stack", "-k", "dotenv"]
+    tasks.run_tests(c, **options)
+    assert shlex.split(commands(c)[0])[1:] == passed_on
 
 
 @pytest.mark.parametrize("task", [tasks.run_tests, tasks.lint, tasks.lock], ids=["test", "lint", "lock"])

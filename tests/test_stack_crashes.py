@@ -1,0 +1,127 @@
+"""Eight writers log while something crashes: what was acknowledged is there, and the toolbox comes back by itself."""
+
+import json
+import subprocess
+import time
+
+import pytest
+from copies import ROOT
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+
+PATIENCE_SECONDS = 120
+OUTAGE_SECONDS = 20
+STOP = "/tmp/stop-writing"
+
+
+def until(condition, what):
+    """Return once `condition` holds; fail when it does not within PATIENCE_SECONDS."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain until {what}"
+        time.sleep(0.2)
+
+
+def answers(toolbox):
+    """Return whether MLflow answers from its database within five seconds."""
+    try:
+        return toolbox.get("mlflow", "/api/2.0/mlflow/experiments/get?experiment_id=0", timeout=5)[0] == 200
+    except OSError:
+        return False
+
+
+def kill(toolbox, *pids):
+    """Kill processes of the host: for Docker a crash, which `docker kill` is not."""
+    base = toolbox.inspect("mlflow")["Config"]["Image"]
+    strong = ("--pid", "host", "--user", "0", "--cap-add", "KILL", "--entrypoint", "sh")
+    killed = toolbox.run("docker", "run", "--rm", *strong, base, "-c", f"kill -9 {' '.join(map(str, pids))}")
+    assert killed.returncode == 0, killed.stderr
+
+
+def main_process(toolbox, service):
+    return toolbox.inspect(service)["State"]["Pid"]
+
+
+def workers(toolbox):
+    """Return the processes of the host that serve MLflow's requests."""
+    processes = toolbox.run("docker", "top", toolbox.container("mlflow"), "-o", "pid,args").stdout.splitlines()
+    return [line.split()[0] for line in processes if "spawn_main" in line]
+
+
+def killed_postgres(toolbox):
+    kill(toolbox, main_process(toolbox, "postgres"))
+
+
+def killed_mlflow(toolbox):
+    kill(toolbox, main_process(toolbox, "mlflow"))
+
+
+def killed_worker(toolbox):
+    kill(toolbox, workers(toolbox)[0])
+
+
+def killed_both(toolbox):
+    kill(toolbox, main_process(toolbox, "mlflow"), main_process(toolbox, "postgres"))
+
+
+def paused_postgres(toolbox):
+    toolbox.compose("pause", "postgres")
+    time.sleep(OUTAGE_SECONDS)
+    toolbox.compose("unpause", "postgres")
+
+
+def disconnected_postgres(toolbox):
+    network, container = f"{toolbox.project}_default", toolbox.container("postgres")
+    toolbox.run("docker", "network", "disconnect", network, container)
+    time.sleep(OUTAGE_SECONDS)
+    toolbox.run("docker", "network", "connect", "--alias", "postgres", network, container)
+
+
+def mlflow_out_of_memory(toolbox):
+    # Each smaller than a worker, so that the kernel ends a worker first.
+    hog = "import time; x = b'x' * (200 << 20); time.sleep(5)"
+    before = workers(toolbox)
+    toolbox.host("mlflow").run("for i in 1 2 3 4 5 6 7 8; do python -c %s & done; wait", hog)
+    assert set(before) - set(workers(toolbox)), "no worker was ended"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        killed_postgres,
+        killed_mlflow,
+        killed_worker,
+        killed_both,
+        paused_postgres,
+        disconnected_postgres,
+        mlflow_out_of_memory,
+    ],
+    ids=lambda fault: fault.__name__,
+)
+def test_every_acknowledged_metric_survives(toolbox, fault, record_fault):
+    toolbox.host("notebook").run(f"rm -f {STOP}")
+
+    def rows():
+        return toolbox.sql("analyst", "mlflow", "SELECT count(*) FROM metrics")[0][0]
+
+    before = rows()
+    program = (ROOT / "tests" / "units" / "write.py").read_text()
+    command = ["docker", "compose", "exec", "--no-TTY", "notebook", "python", "-c", program, STOP]
+    with subprocess.Popen(command, cwd=toolbox.root, stdout=subprocess.PIPE, text=True) as writers:
+        try:
+            until(lambda: rows() > before + 100, "the writers write")
+            fault(toolbox)
+            start = time.monotonic()
+            until(lambda: answers(toolbox), "MLflow answers")
+            seconds = time.monotonic() - start
+            came_back = rows()
+            until(lambda: rows() > came_back + 100, "the writers write again")
+        finally:
+            toolbox.host("notebook").run(f"touch {STOP}")
+        written = json.loads(writers.communicate(timeout=PATIENCE_SECONDS)[0].splitlines()[-1])
+
+    acknowledged = {(run, step) for run, steps in written["acknowledged"].items() for step in steps}
+    lost = acknowledged - set(toolbox.sql("analyst", "mlflow", "SELECT run_uuid, step FROM metrics"))
+    record_fault(fault.__name__, len(acknowledged), len(acknowledged) - len(lost), written["failed"], seconds)
+    assert lost == set()
+    until(lambda: toolbox.health("mlflow")[0] == toolbox.health("postgres")[0] == "healthy", "both are healthy")
