@@ -45,9 +45,7 @@ def up(c, insecure=False):
     config = stack.build_images(c)
     if report.state(before.get("postgres")) != "running healthy":
         stack.start_database(c, config)
-    if not compose(c, "up", "--detach", "--wait", "--remove-orphans"):
-        stack.explain(c)
-    print("", *report.addresses(config), sep="\n")
+    stack.start(c)
 
 
 @task
@@ -79,6 +77,14 @@ def psql(c, role="analyst", database="mlflow", command=""):
     client = ["sh", "-c", passwords.psql(role), "psql", "--username", role, "--dbname", database, *sql]
     if not compose(c, "exec", *tty, "postgres", *client, env=stack.NO_SECRETS):
         raise Exit(code=1)
+
+
+@task
+def rotate(c):
+    """Change all passwords and the token, in .env and in the database together."""
+    stack.check_engine(c)
+    stack.change_secrets(c)
+    stack.start(c)
 
 
 @task

@@ -9,13 +9,18 @@ import secrets
 
 from .failure import Failure
 
-# 24 random bytes make 32 characters of the URL-safe alphabet, none of which needs quoting anywhere.
+# They make 32 characters of the URL-safe alphabet.
 SECRET_BYTES = 24
+
+
+def new_secret():
+    """Return a random secret of 32 characters, none of which needs quoting anywhere."""
+    return secrets.token_urlsafe(SECRET_BYTES)
 
 
 def filled_in(template):
     """Return the text of a new .env: `template` (.env.example) with a random secret after each bare `NAME=`."""
-    return re.sub(r"^(\w+)=$", lambda entry: f"{entry[1]}={secrets.token_urlsafe(SECRET_BYTES)}", template, flags=re.M)
+    return re.sub(r"^(\w+)=$", lambda entry: f"{entry[1]}={new_secret()}", template, flags=re.M)
 
 
 def with_value(text, name, value):

@@ -17,14 +17,15 @@ SECRETS = {
 }
 
 
-def load(run):
-    """Return the configuration as a dictionary.
+def load(run, env_file=None):
+    """Return the configuration as a dictionary, with the settings of `env_file` in the place of .env if it is given.
 
     `run` takes a list of arguments and returns the result, with the attributes `ok`, `stdout` and `stderr`, and does
     not raise.
     Raises Failure when Compose refuses the configuration, a secret is blank, or a port is not one number.
     """
-    result = run(["docker", "compose", "config", "--format", "json"])
+    chosen = ["--env-file", str(env_file)] if env_file else []
+    result = run(["docker", "compose", *chosen, "config", "--format", "json"])
     if not result.ok:
         raise Failure(explained(result.stderr))
     model = json.loads(result.stdout)

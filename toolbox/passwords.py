@@ -40,6 +40,21 @@ def psql(role):
     return f'PGPASSWORD="${ROLES[role][0]}" exec psql --host 127.0.0.1 "$@"'
 
 
+def change(secrets):
+    """Return the SQL that gives every role its new password; `secrets` maps the names of .env to values.
+
+    Whatever the database is told to log, the passwords are not to get there.
+    """
+    silent = [
+        "SET log_statement = none;",
+        "SET log_min_duration_statement = -1;",
+        "SET log_min_error_statement = panic;",
+    ]
+    quoted = {name: value.replace("'", "''") for name, value in secrets.items()}
+    statements = [f"ALTER ROLE {role} PASSWORD '{quoted[name]}';" for role, (name, _) in ROLES.items()]
+    return "\n".join([*silent, "BEGIN;", *statements, "COMMIT;", ""])
+
+
 def script_input(model):
     """Return what SCRIPT reads: the roles, their databases and the passwords of .env."""
     return "".join(f"{role} {database}\n{secret(model, name)}\n" for role, (name, database) in ROLES.items())

@@ -11,6 +11,8 @@ from .commands import ROOT, compose, quietly, visibly
 from .failure import Failure
 
 ENV = ROOT / ".env"
+# The .env of a change of passwords that is not complete: what counts is which of the two the database knows.
+NEXT_ENV = ROOT / ".env.next"
 FOLDERS = {"postgres": "postgres-docker", "mlflow": "ml-flow-docker", "notebook": "jupyter-notebook-docker"}
 LOG_LINES = 30
 # How long the database may take to answer, and the pause between two questions.
@@ -123,10 +125,48 @@ def use_official():
 def check_passwords(c, config):
     """Return whether the database accepts every password of .env; False when it does not run or does not answer yet.
 
+    Where a change of passwords was interrupted, it is completed or dropped, as the database knows the new or the old.
     Raises Changed when it refuses one.
     """
+    try:
+        accepted = are_accepted(c, config)
+        if accepted:
+            NEXT_ENV.unlink(missing_ok=True)
+    except passwords.Changed:
+        if not NEXT_ENV.exists() or not are_accepted(c, model.load(functools.partial(quietly, c), NEXT_ENV)):
+            raise
+        NEXT_ENV.replace(ENV)
+        accepted = True
+    return accepted
+
+
+def are_accepted(c, config):
+    """Return whether the database accepts the passwords of a configuration. Raises Changed when it refuses one."""
     shell = ["docker", "compose", "exec", "--no-TTY", "postgres", "sh", "-c", passwords.SCRIPT]
     return passwords.check(quietly(c, shell, stdin=passwords.script_input(config)).stdout)
+
+
+def change_secrets(c):
+    """Give every role a new password, in the database and in .env, and the notebook a new token in .env.
+
+    Raises Failure, with nothing changed, when the database does not run or does not take them.
+    """
+    if not check_passwords(c, settings(c)):
+        raise Failure('postgres is not running: "invoke up" starts it.')
+    secrets = {name: dotenv.new_secret() for name in model.SECRETS}
+    text = dotenv.read(ENV)
+    for name, value in secrets.items():
+        text = dotenv.with_value(text, name, value)
+    # On disk before the database knows it: whatever is interrupted, check_passwords finds the one that fits.
+    dotenv.write(NEXT_ENV, text)
+    client = ["sh", "-c", passwords.psql("postgres"), "psql", "--username", "postgres", "--set", "ON_ERROR_STOP=1"]
+    changed = quietly(
+        c, ["docker", "compose", "exec", "--no-TTY", "postgres", *client], stdin=passwords.change(secrets)
+    )
+    if not changed:
+        NEXT_ENV.unlink()
+        raise Failure('the database did not take new passwords, nothing was changed: see "invoke logs".')
+    NEXT_ENV.replace(ENV)
 
 
 def start_database(c, config):
@@ -147,6 +187,16 @@ def start_database(c, config):
     except passwords.Changed:
         compose(c, "stop", "postgres")
         raise
+
+
+def start(c):
+    """Start what does not run yet with the present settings, wait until all is healthy, and print the addresses.
+
+    Raises Failure when a service does not become healthy.
+    """
+    if not compose(c, "up", "--detach", "--wait", "--remove-orphans"):
+        explain(c)
+    print("", *report.addresses(settings(c)), sep="\n")
 
 
 def explain(c):
