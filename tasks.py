@@ -1,8 +1,12 @@
 """The verbs of the toolbox. `invoke --list` shows them, `invoke --help VERB` explains one."""
 
+from pathlib import Path
+
 from invoke import Exit, task
 
+from toolbox import backup as backing_up
 from toolbox import bases, files, model, passwords, ports, report, stack
+from toolbox import restore as restoring
 from toolbox.commands import ROOT, compose, on_terminal, tool, visibly
 from toolbox.failure import Failure
 
@@ -45,6 +49,7 @@ def up(c, insecure=False):
     config = stack.build_images(c)
     if report.state(before.get("postgres")) != "running healthy":
         stack.start_database(c, config)
+    restoring.settle_remains(c)
     stack.start(c)
 
 
@@ -105,18 +110,50 @@ def clean(c, yes=False):
     doomed += [f"volume {name}" for name in model.volumes(config) if stack.exists(c, "volume", name)]
     doomed += [f"image {name}" for name in model.images(config) if stack.exists(c, "image", name)]
     print(f"This deletes for good, of the project {project}:", *doomed, sep="\n  ")
-    if not yes and not is_typed(project):
+    if not yes and not is_typed(project, "delete"):
         raise Failure(f'not confirmed, nothing was deleted: type the name "{project}" when asked, or add --yes.')
     if not compose(c, "down", "--volumes", "--rmi", "local", "--remove-orphans", env=stack.NO_SECRETS):
         raise Failure("Docker could not delete everything: its own message is above.")
 
 
-def is_typed(project):
-    """Ask for the name of the project; return whether someone is there and typed it."""
+def is_typed(project, verb):
+    """Ask for the name of the project before data are lost, by what `verb` says; return whether someone typed it."""
     try:
-        return on_terminal() and input(f'Type "{project}" to delete them: ') == project
+        return on_terminal() and input(f'Type "{project}" to {verb} them: ') == project
     except EOFError:
         return False
+
+
+@task(help={"to": "the file to write; without it, one in backups/ with the date in its name"})
+def backup(c, to=""):
+    """Write the databases, the artifacts and the notebook home into one file, while people work."""
+    stack.check_engine(c)
+    seconds = backing_up.timed()
+    path = backing_up.make(c, stack.settings(c), to)
+    print(backing_up.summary(path, seconds()))
+
+
+@task(positional=["file"], help={"file": "the backup", "yes": "replace the data that are there without asking"})
+def restore(c, file, yes=False):
+    """Replace all data by those of a backup, after checking it and asking."""
+    stack.check_engine(c)
+    project = stack.settings(c)["name"]
+
+    def confirmed():
+        print(f"This replaces the databases, the artifacts and the notebook home of the project {project}.")
+        return is_typed(project, "replace")
+
+    print(*restoring.run(c, Path(file).expanduser().absolute(), lambda: yes or confirmed()), sep="\n")
+
+
+@task(help={"keep": "delete all of them but this many, the newest"})
+def backups(c, keep=""):
+    """List the backups in backups/."""
+    count = backing_up.number(keep) if keep else None
+    if count:
+        for path in backing_up.prune(count):
+            print(f"Deleted {path.name}")
+    print(*backing_up.listed(backing_up.kept()), sep="\n")
 
 
 @task(

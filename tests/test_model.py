@@ -73,3 +73,10 @@ def test_containers_are_found_by_their_service():
     assert found["postgres"]["Health"] == "healthy"
     assert found["mlflow"]["State"] == "exited"
     assert model.containers("") == {}
+
+
+def test_what_docker_compose_run_made_is_no_container_of_a_service():
+    one = {"Service": "mlflow", "ID": "run", "Labels": "a=b,com.docker.compose.oneoff=True"}
+    own = {"Service": "mlflow", "ID": "own", "Labels": "a=b,com.docker.compose.oneoff=False"}
+    for order in ([one, own], [own, one]):
+        assert model.containers("\n".join(map(json.dumps, order)))["mlflow"]["ID"] == "own"

@@ -64,7 +64,7 @@ def test_the_passwords_are_asked_about_on_standard_input(env):
     config = configuration()
     c = docker(config=config)
     tasks.up(c)
-    asked = [call for call in c.run.call_args_list if call.args[0].startswith("docker compose exec")]
+    asked = [call for call in c.run.call_args_list if "while read -r role" in call.args[0]]
     assert [call.kwargs["in_stream"].getvalue() for call in asked] == [passwords.script_input(config)] * 2
 
 

@@ -14,7 +14,17 @@ import tasks
 from toolbox import model, passwords
 from toolbox.failure import Failure
 
-NEED_DOCKER = [tasks.build, tasks.up, tasks.status, tasks.logs, tasks.psql, tasks.down, tasks.clean, tasks.bases_]
+NEED_DOCKER = [
+    tasks.build,
+    tasks.up,
+    tasks.status,
+    tasks.logs,
+    tasks.psql,
+    tasks.down,
+    tasks.clean,
+    tasks.backup,
+    tasks.bases_,
+]
 
 
 @pytest.fixture

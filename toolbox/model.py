@@ -82,5 +82,10 @@ def images(model):
 
 
 def containers(listed):
-    """Return what `docker compose ps --format json` printed, a JSON object a line, as a dictionary by service."""
-    return {container["Service"]: container for container in map(json.loads, listed.splitlines())}
+    """Return what `docker compose ps --format json` printed, a JSON object a line, as a dictionary by service.
+
+    What `docker compose run` made is not one of them; a restore works in such containers.
+    """
+    once = "com.docker.compose.oneoff=True"
+    found = map(json.loads, listed.splitlines())
+    return {entry["Service"]: entry for entry in found if once not in entry.get("Labels", "")}

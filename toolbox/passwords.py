@@ -32,12 +32,13 @@ class Changed(Failure):
     """A password in .env is not the one that the database has."""
 
 
-def psql(role):
+def psql(role, program="psql"):
     """Return the shell command that runs psql in the postgres container as `role`, with the arguments of the shell.
 
-    The password is in the environment of the container, so it need not be on a command line.
+    `program` may be another client of Postgres. The password is in the environment of the container, so it need not be
+    on a command line.
     """
-    return f'PGPASSWORD="${ROLES[role][0]}" exec psql --host 127.0.0.1 "$@"'
+    return f'PGPASSWORD="${ROLES[role][0]}" exec {program} --host 127.0.0.1 "$@"'
 
 
 def change(secrets):

@@ -1,0 +1,328 @@
+"""toolbox/backup.py, restore.py, streams.py, progress.py: what is refused, what is kept, what commands are told."""
+
+import fcntl
+import io
+import os
+import signal
+import sys
+
+import pytest
+from layers import HEALTHY, ROOT, SECRETS, a_users_env, docker, doings, listed, the_line
+from test_archive import forged
+
+import tasks
+from toolbox import archive, backup, database, progress, restore, stores, streams
+from toolbox.failure import Failure
+
+
+@pytest.fixture
+def env(tmp_path, monkeypatch):
+    return a_users_env(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Where backups are kept."""
+    monkeypatch.setattr(backup, "ROOT", tmp_path)
+    monkeypatch.setattr(backup, "FOLDER", tmp_path / "backups")
+    backup.FOLDER.mkdir()
+    return backup.FOLDER
+
+
+@pytest.fixture(autouse=True)
+def _no_commands(monkeypatch):
+    """No test here gets as far as a command, unless it says which."""
+    monkeypatch.setattr(stores.streams, "output", lambda *_, **__: pytest.fail("a command was run"))
+    monkeypatch.setattr(stores.streams, "fed", lambda *_, **__: pytest.fail("a command was run"))
+
+
+OUTPUT, FED = streams.output, streams.fed
+
+
+# --- What a backup refuses ---
+
+
+@pytest.mark.parametrize(
+    ("states", "service"),
+    [
+        ({}, "postgres"),
+        ({"postgres": "running healthy", "mlflow": "exited"}, "mlflow"),
+        ({"postgres": "running healthy", "mlflow": "running healthy", "notebook": "running starting"}, "notebook"),
+    ],
+    ids=["down", "exited", "starting"],
+)
+def test_a_backup_of_a_toolbox_that_does_not_run_is_refused(env, tmp_path, states, service):
+    with pytest.raises(Failure) as raised:
+        tasks.backup(docker({"docker compose ps": listed(**states)}), to=str(tmp_path / "new.zip"))
+    assert f'{service} is not running, or not healthy: start the toolbox with "invoke up".' in the_line(raised)
+
+
+def test_an_existing_file_is_not_written_over(env, tmp_path):
+    path = tmp_path / "mine.zip"
+    path.write_text("mine")
+    with pytest.raises(Failure) as raised:
+        tasks.backup(docker({"docker compose ps": HEALTHY}), to=str(path))
+    assert "exists already" in the_line(raised)
+    assert path.read_text() == "mine"
+
+
+def test_a_folder_that_does_not_exist_is_told(env, tmp_path):
+    with pytest.raises(Failure) as raised:
+        tasks.backup(docker({"docker compose ps": HEALTHY}), to=str(tmp_path / "none" / "new.zip"))
+    assert f"the folder {tmp_path / 'none'} does not exist" in the_line(raised)
+
+
+def test_a_folder_that_cannot_be_written_is_told(env, tmp_path, monkeypatch):
+    # Root may write to any folder, so it is not enough to take the right away.
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(Failure) as raised:
+        tasks.backup(docker({"docker compose ps": HEALTHY}), to=str(tmp_path / "new.zip"))
+    assert "cannot be written to" in the_line(raised)
+
+
+def test_a_disk_with_far_too_little_room_is_told_before(tmp_path):
+    with pytest.raises(Failure) as raised:
+        backup.check_room(tmp_path, 1 << 60)
+    assert "make room" in the_line(raised)
+    backup.check_room(tmp_path, 1000)
+
+
+def test_there_is_one_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(backup, "ROOT", tmp_path)
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with pytest.raises(Failure) as raised, backup.alone():
+        pytest.fail("not alone")
+    assert "another backup or restore" in the_line(raised)
+    os.close(descriptor)
+    with backup.alone():
+        pass
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_lets_it_clean_up(number):
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit), backup.tidy():
+        os.kill(os.getpid(), number)
+    assert signal.getsignal(number) == before
+
+
+# --- What a restore refuses ---
+
+
+def test_a_restore_looks_at_the_archive_before_anything_else(env, tmp_path):
+    path = tmp_path / "no.zip"
+    path.write_text("no archive")
+    c = docker({"docker compose ps": HEALTHY})
+    with pytest.raises(Failure) as raised:
+        tasks.restore(c, str(path), yes=True)
+    assert "is no backup" in the_line(raised)
+    assert doings(c) == []
+
+
+def test_a_restore_into_a_toolbox_that_does_not_run_is_refused(env, tmp_path):
+    with pytest.raises(Failure) as raised:
+        tasks.restore(docker({"docker compose ps": ""}), str(forged(tmp_path / "box.zip")), yes=True)
+    assert "invoke up" in the_line(raised)
+
+
+@pytest.mark.parametrize(
+    ("server", "told"),
+    [
+        ((("3.10", ["older"]), "17.6"), "made by MLflow 3.17.2, whose tables this server, 3.10, lacks: set mlflow=="),
+        ((("3.17.2", ["dc11669786a5"]), "16.1"), "set POSTGRES_BASE_IMAGE in .env to Postgres 17"),
+    ],
+    ids=["mlflow", "postgres"],
+)
+def test_a_backup_of_a_newer_version_is_refused_with_the_version_that_it_needs(tmp_path, monkeypatch, server, told):
+    monkeypatch.setattr(backup, "mlflow", lambda _: server[0])
+    monkeypatch.setattr(database, "version", lambda: server[1])
+    with archive.Archive(forged(tmp_path / "box.zip")) as source, pytest.raises(Failure) as raised:
+        restore.check_versions(source)
+    assert told in the_line(raised)
+
+
+def test_the_room_of_volumes_that_share_a_disk_is_added_up(tmp_path, monkeypatch):
+    with archive.Archive(forged(tmp_path / "box.zip")) as source:
+        manifest = source.manifest
+    sizes = {name: manifest["members"][name]["unpacked"] for name in archive.MEMBERS}
+    files = sizes["artifacts.tar.zst"] + sizes["home.tar.zst"]
+    rows = restore.DATABASE_ROOM * (sizes["mlflow.dump.zst"] + sizes["datasets.dump.zst"])
+
+    def room(database_device, free):
+        monkeypatch.setattr(restore, "database_place", lambda: (database_device, free))
+        restore.check_room(manifest, {name: {"device": 1, "free": files} for name in stores.STORES})
+
+    room(2, rows)
+    with pytest.raises(Failure) as raised:
+        room(2, rows - 1)
+    assert "make room" in the_line(raised)
+    with pytest.raises(Failure):
+        room(1, rows)
+
+
+@pytest.mark.parametrize(
+    ("rows", "own", "files", "expected"),
+    [
+        ({"public.experiments": 1, "public.alembic_version": 1, "public.runs": 0}, {}, False, False),
+        ({"public.experiments": 1, "public.runs": 1}, {}, False, True),
+        ({"public.experiments": 1}, {"public.mine": 0}, False, True),
+        ({"public.experiments": 1}, {}, True, True),
+    ],
+    ids=["new", "a run", "a table", "a file"],
+)
+def test_a_new_toolbox_has_no_data(monkeypatch, rows, own, files, expected):
+    monkeypatch.setattr(database, "databases", lambda: {"mlflow", "datasets", "postgres"})
+    monkeypatch.setattr(database, "rows", {"mlflow": rows, "datasets": own}.get)
+    assert restore.has_data({"home": {"has_files": files}}) is expected
+
+
+# --- The backups that there are ---
+
+
+def dated(folder, *dates):
+    """Write backups made on some dates, under names that say nothing about the order."""
+    for name, date in zip("cab", dates, strict=False):
+        forged(folder / f"{name}.zip", change=lambda manifest, date=date: manifest.update(date=f"{date}T00:00:00Z"))
+
+
+def test_backups_are_listed_with_the_newest_first(folder, capsys):
+    dated(folder, "2026-01-02", "2026-01-03", "2026-01-01")
+    tasks.backups(docker())
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [(row[0], row[-2], row[-1]) for row in rows] == [
+        ("2026-01-03", "3.17.2", "backups/a.zip"),
+        ("2026-01-02", "3.17.2", "backups/c.zip"),
+        ("2026-01-01", "3.17.2", "backups/b.zip"),
+    ]
+
+
+def test_keep_deletes_the_older_ones_and_nothing_else(folder, capsys):
+    dated(folder, "2026-01-02", "2026-01-03", "2026-01-01")
+    others = {"notes.txt": b"mine", "mine.zip": b"mine", "half.zip": (folder / "a.zip").read_bytes()[:1000]}
+    for name, content in others.items():
+        (folder / name).write_bytes(content)
+    tasks.backups(docker(), keep="1")
+    assert {path.name for path in folder.iterdir()} == {"a.zip", *others}
+    assert "Deleted b.zip" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("keep", ["0", "-1", "x", "1.5", "²", " "])
+def test_keep_is_at_least_one(folder, keep):
+    dated(folder, "2026-01-02", "2026-01-03")
+    with pytest.raises(Failure) as raised:
+        tasks.backups(docker(), keep=keep)
+    assert "from 1" in the_line(raised)
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_without_any_there_is_an_empty_list(folder):
+    folder.rmdir()
+    tasks.backups(docker())
+
+
+def test_the_folder_is_for_its_owner_alone_and_what_was_left_there_goes(folder):
+    folder.rmdir()
+    backup.make_folder()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    (folder / "killed.zip.part").write_bytes(b"half")
+    backup.make_folder()
+    assert list(folder.iterdir()) == []
+
+
+def test_git_leaves_backups_out():
+    assert "backups/" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+# --- What commands are told ---
+
+
+def test_no_secret_is_on_a_command_line_of_postgres():
+    assert [secret for secret in SECRETS.values() if secret in " ".join(database.inside("pg_dump"))] == []
+    assert "PGPASSWORD=" in database.inside("pg_dump")[7]
+
+
+def test_a_dump_is_restored_as_the_owner_whose_rights_end_there(monkeypatch):
+    run = []
+    monkeypatch.setattr(database, "sql", lambda statement, *_: run.append(statement))
+    monkeypatch.setattr(streams, "fed", lambda command, *_, **__: run.append(command))
+    for name, owner in database.OWNERS.items():
+        run.clear()
+        database.restore(name, [])
+        assert run[0].startswith(f"CREATE DATABASE {name}_restored OWNER {owner}")
+        assert run[1] == f"REVOKE ALL ON DATABASE {name}_restored FROM PUBLIC;"
+        assert run[2][run[2].index("--username") + 1] == owner
+
+
+# --- Commands whose input or output is long ---
+
+
+def python(text):
+    return [sys.executable, "-c", text]
+
+
+def test_what_a_command_prints_is_yielded_in_pieces():
+    size = 5 << 20
+    pieces = list(OUTPUT(python(f"print(end='x' * {size})"), "no"))
+    assert b"".join(pieces) == b"x" * size
+    assert max(map(len, pieces)) <= streams.CHUNK
+
+
+def test_a_command_that_fails_in_the_end_is_a_failure_with_its_last_word():
+    with pytest.raises(Failure) as raised:
+        list(OUTPUT(python("import sys; print('much'); sys.exit('first\\nno such table')"), "cannot be dumped"))
+    assert the_line(raised) == "FAIL: cannot be dumped (no such table)."
+
+
+def test_of_several_lines_the_one_with_the_error_is_the_cause():
+    said = "pg_restore: error: could not execute query: ERROR:  permission denied\nCommand was: CREATE EXTENSION x;\n"
+    assert streams.cause(said) == "pg_restore: error: could not execute query: ERROR: permission denied"
+    assert streams.cause("first\nlast\n") == "last"
+
+
+def test_a_command_that_stops_reading_is_a_failure_with_its_last_word():
+    with pytest.raises(Failure) as raised:
+        FED(python("import sys; sys.exit('no room')"), "cannot be restored", (bytes(1 << 20) for _ in range(100)))
+    assert the_line(raised) == "FAIL: cannot be restored (no room)."
+
+
+def test_a_command_gets_all_of_its_input():
+    chunks = (b"x" * 1000 for _ in range(5000))
+    assert int(FED(python("import sys; print(len(sys.stdin.read()))"), "no", chunks)) == 5_000_000
+
+
+def test_a_command_is_over_when_nobody_wants_its_output_any_more():
+    pieces = OUTPUT(python("import sys\nwhile True: print('x' * 9999)"), "no")
+    next(pieces)
+    pieces.close()
+
+
+# --- Progress ---
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_is_shown_on_a_terminal_and_nowhere_else(monkeypatch):
+    monkeypatch.setattr(progress, "PAUSE_SECONDS", 0)
+    for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
+        assert list(progress.Progress(stream).counted("home", [b"12", b"345"], 5)) == [b"12", b"345"]
+        assert ("home: 5 B of about 5 B" in stream.getvalue()) is shown
+        assert bool(stream.getvalue()) is shown
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (999_999, "1.0 MB"),
+        (1_234_567_890, "1.2 GB"),
+        (10**13, "10000 GB"),
+    ],
+)
+def test_sizes_are_written_as_people_do(size, words):
+    assert progress.in_words(size) == words

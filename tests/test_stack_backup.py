@@ -1,0 +1,367 @@
+"""A backup made while people work, restored into another toolbox; and what is left when either is killed."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from copies import ROOT, TOKEN_HEADER, Copy
+
+from toolbox import archive, volume
+from toolbox.model import SERVICES
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+
+SAVED = "/api/contents/saved.ipynb"
+NOTEBOOK = {"cells": [], "metadata": {"made by": "the tests"}, "nbformat": 4, "nbformat_minor": 5}
+# A file in the notebook container, outside the home: it ends the writer.
+END = "/tmp/end-of-writing"
+RIGHTS = """
+    SELECT datname, datdba::regrole, datacl FROM pg_database WHERE datname IN ('mlflow', 'datasets') ORDER BY 1;
+    SELECT defaclrole::regrole, defaclobjtype, defaclacl FROM pg_default_acl ORDER BY 1, 2;
+    SELECT oid::regclass, relowner::regrole, relacl FROM pg_class WHERE relnamespace = 'public'::regnamespace
+        AND relkind IN ('r', 'S') ORDER BY oid::regclass::text;
+"""
+
+
+def until(condition, seconds=60):
+    """Wait until a condition holds, and return what it gave; fail when it does not in time."""
+    end = time.monotonic() + seconds
+    while not (given := condition()):
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+    return given
+
+
+def ended(copy, *arguments, when, number=signal.SIGKILL):
+    """Run a task in a copy and send it a signal as soon as `when()` holds, at the latest; it must be at work then."""
+    command = [sys.executable, "-m", "invoke", *arguments]
+    with subprocess.Popen(command, cwd=copy.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        try:
+            until(when)
+            assert process.poll() is None, process.stdout.read().decode()
+        finally:
+            process.send_signal(number)
+            process.wait()
+    assert process.returncode != 0
+    # What it had started in containers of their own ends with it.
+    labels = [f"label=com.docker.compose.{label}" for label in (f"project={copy.project}", "oneoff=True")]
+    until(lambda: copy.run("docker", "ps", "--quiet", "--filter", labels[0], "--filter", labels[1]).stdout == "")
+
+
+def bare(copy, database, sql):
+    """Return what psql prints for SQL as the superuser, without headers."""
+    shell = 'PGPASSWORD="$POSTGRES_PASSWORD" exec psql -h 127.0.0.1 -U postgres -qtAX -v ON_ERROR_STOP=1 -d "$1"'
+    return copy.compose("exec", "--no-TTY", "postgres", "sh", "-c", shell, "sh", database, stdin=sql).strip()
+
+
+def with_manifest(path, target, change, others=None):
+    """Copy an archive, with another manifest and some other members; return the path of the copy."""
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(target, "w") as written:
+        manifest = json.loads(source.read(archive.MANIFEST))
+        change(manifest)
+        for name in archive.MEMBERS:
+            written.writestr(name, (others or {}).get(name) or source.read(name))
+        written.writestr(archive.MANIFEST, json.dumps(manifest))
+    return target
+
+
+@pytest.fixture(scope="module")
+def made(toolbox):
+    """A backup made while a writer logged: its path, its manifest, what was logged before, and the writer's steps."""
+    body = {"type": "notebook", "content": NOTEBOOK}
+    status, _ = toolbox.request("PUT", "notebook", SAVED, body=body, **TOKEN_HEADER)
+    assert status in (200, 201)
+    logged = toolbox.in_notebook("train.py")
+    toolbox.in_notebook("own_tables.py")
+    with ThreadPoolExecutor() as pool:
+        writer = pool.submit(toolbox.in_notebook, "log_steps.py", END)
+        try:
+            until(lambda: int(bare(toolbox, "mlflow", "SELECT count(*) FROM metrics WHERE key = 'step'")) > 10)
+            printed = toolbox.succeed("backup")
+        finally:
+            toolbox.compose("exec", "--no-TTY", "notebook", "touch", END)
+        steps = writer.result()
+    [path] = (toolbox.root / "backups").iterdir()
+    assert printed.startswith(str(path))
+    with archive.Archive(path) as opened:
+        opened.check()
+        return path, opened.manifest, logged, steps
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory, made):
+    """Another, new toolbox, into which the backup was restored."""
+    copy = Copy(tmp_path_factory.mktemp("second") / "data-toolbox")
+    try:
+        copy.succeed("up")
+        copy.printed = copy.succeed("restore", str(made[0]))
+        yield copy
+    finally:
+        copy.succeed("clean", "--yes")
+    assert copy.remains() == []
+
+
+def is_as_restored(copy, logged):
+    """Check that the toolbox works, and has what the training run logged."""
+    assert all(copy.health(service)[0] == "healthy" for service in SERVICES)
+    found = copy.in_notebook("read_sql.py", logged["run_id"])
+    assert found["losses"] == [[step, loss] for step, loss in enumerate(logged["losses"])]
+    _, blob = copy.get("mlflow", f"/get-artifact?path=blob.bin&run_uuid={logged['run_id']}")
+    assert hashlib.sha256(blob).hexdigest() == logged["blob_sha256"]
+
+
+def remains_of_restores(copy):
+    """Return what restores have left in the databases and the volumes."""
+    left = bare(copy, "postgres", "SELECT datname FROM pg_database WHERE datname ~ '_(restored|replaced)$'").split()
+    for service, folder in (("mlflow", "/mlflow/artifacts"), ("notebook", "/home/jovyan")):
+        left += [
+            name
+            for name in copy.compose("exec", "--no-TTY", service, "ls", "-A", folder).split()
+            if name == volume.WORKSHOP
+        ]
+    return left
+
+
+# --- What is restored ---
+
+
+def test_every_step_of_the_run_is_there(second, made):
+    _, _, logged, _ = made
+    is_as_restored(second, logged)
+
+
+def test_the_model_predicts_what_it_did(second, made):
+    _, _, logged, _ = made
+    assert second.in_notebook("predict.py", stdin=json.dumps(logged["test_x"])) == logged["predictions"]
+
+
+def test_the_notebook_file_is_there(second):
+    status, answer = second.get("notebook", SAVED, **TOKEN_HEADER)
+    assert status == 200
+    assert json.loads(answer)["content"]["metadata"]["made by"] == "the tests"
+
+
+def test_tables_of_ones_own_are_there(second):
+    assert bare(second, "datasets", "SELECT name, value FROM mine ORDER BY value") == "é|1.5\nb|2.5"
+
+
+def test_the_counts_of_the_manifest_are_those_of_the_tables(second, made):
+    _, manifest, _, _ = made
+    assert manifest["rows"]["mlflow"]["public.runs"] == 2
+    for database, tables in manifest["rows"].items():
+        counts = "".join(f"SELECT count(*) FROM {table};" for table in tables)
+        assert bare(second, database, counts).split() == [str(count) for count in tables.values()]
+
+
+def test_the_table_that_is_printed_compares_them(second, made):
+    _, manifest, _, _ = made
+    rows = {line.split()[0]: line for line in second.printed.splitlines()}
+    assert rows["mlflow"].count(f"{sum(manifest['rows']['mlflow'].values())} rows") == 2
+    assert rows["artifacts"].count(f"{manifest['members']['artifacts.tar.zst']['files']} files") == 2
+
+
+def test_of_what_was_written_meanwhile_all_before_the_backup_is_there_with_its_files(second, made):
+    steps = bare(second, "mlflow", "SELECT step FROM metrics WHERE key = 'step' ORDER BY step").split()
+    assert [int(step) for step in steps] == list(range(len(steps)))
+    assert 10 < len(steps) < made[3]
+    [uri] = bare(second, "mlflow", "SELECT artifact_uri FROM runs WHERE experiment_id <> 1").split()
+    folder = uri.replace("mlflow-artifacts:", "/mlflow/artifacts")
+    files = second.compose("exec", "--no-TTY", "mlflow", "ls", folder).split()
+    # The last one may have been on its way.
+    assert {f"{step}.txt" for step in steps[:-1]} <= set(files)
+
+
+def test_everyone_has_the_rights_of_before(toolbox, second):
+    for database in ("mlflow", "datasets"):
+        rights = bare(second, database, RIGHTS)
+        assert "analyst=r/mlflow" in rights or database == "datasets"
+        assert rights == bare(toolbox, database, RIGHTS)
+
+
+@pytest.mark.parametrize(
+    ("role", "database", "sql"),
+    [
+        ("analyst", "mlflow", "DELETE FROM runs"),
+        ("analyst", "mlflow", "CREATE TABLE mine ()"),
+        ("analyst", "mlflow", "CREATE TEMP TABLE mine ()"),
+        ("mlflow", "datasets", "SELECT 1"),
+        ("mlflow", "postgres", "SELECT 1"),
+    ],
+)
+def test_nobody_may_more(second, role, database, sql):
+    result = second.invoke("psql", "--role", role, "--database", database, "--command", sql)
+    assert result.returncode != 0
+    assert "permission denied" in result.stderr
+
+
+def test_the_analyst_reads_tables_that_mlflow_makes_later(second):
+    second.psql("mlflow", "mlflow", "CREATE TABLE later AS SELECT 42 AS answer")
+    assert "42" in second.psql("analyst", "mlflow", "SELECT answer FROM later")
+    second.psql("mlflow", "mlflow", "DROP TABLE later")
+
+
+def test_the_files_belong_to_those_who_use_them(second):
+    owners = {"mlflow": ("/mlflow/artifacts", "10001"), "notebook": ("/home/jovyan", "1000")}
+    for service, (folder, owner) in owners.items():
+        printed = second.compose("exec", "--no-TTY", service, "find", folder, "-printf", "%U\\n")
+        assert set(printed.split()) == {owner}
+
+
+def test_mlflow_can_go_on_writing(second):
+    headers = {"Content_Type": "application/json"}
+    route = "/api/2.0/mlflow/experiments/create"
+    status, answer = second.request("POST", "mlflow", route, body={"name": "later"}, **headers)
+    assert status == 200, answer
+
+
+# --- Backups that there are ---
+
+
+def test_backups_lists_and_keeps_the_newest(second, made):
+    folder = second.root / "backups"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / "notes.zip").write_text("mine")
+    for day in ("2026-01-02", "2026-01-03"):
+        with_manifest(
+            made[0], folder / f"{day}.zip", lambda manifest, day=day: manifest.update(date=f"{day}T00:00:00Z")
+        )
+    assert [line.split()[0] for line in second.succeed("backups").splitlines()[1:]] == ["2026-01-03", "2026-01-02"]
+    second.succeed("backups", "--keep", "1")
+    assert sorted(path.name for path in folder.iterdir()) == ["2026-01-03.zip", "notes.zip"]
+    shutil.rmtree(folder)
+
+
+# --- Over data, and broken off ---
+
+
+def test_restore_over_data_asks_and_without_an_answer_changes_nothing(second, made):
+    runs = bare(second, "mlflow", "SELECT count(*) FROM runs")
+    before = [second.container(service) for service in SERVICES]
+    result = second.invoke("restore", str(made[0]))
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith("FAIL: not confirmed, nothing was changed")
+    assert bare(second, "mlflow", "SELECT count(*) FROM runs") == runs
+    assert [second.container(service) for service in SERVICES] == before
+    assert remains_of_restores(second) == []
+
+
+def test_a_backup_of_a_newer_mlflow_is_refused(second, made, tmp_path):
+    newer = {"schema": "f00", "mlflow": "9.9.9"}
+    path = with_manifest(made[0], tmp_path / "newer.zip", lambda manifest: manifest.update(newer))
+    result = second.invoke("restore", "--yes", str(path))
+    assert result.returncode == 1
+    assert f"set mlflow=={newer['mlflow']} in" in result.stderr.splitlines()[-1]
+
+
+def test_a_restore_whose_rows_are_not_those_of_the_manifest_changes_nothing(second, made, tmp_path):
+    def change(manifest):
+        manifest["rows"]["datasets"]["public.mine"] += 1
+
+    path = with_manifest(made[0], tmp_path / "other.zip", change)
+    result = second.invoke("restore", "--yes", str(path))
+    assert result.returncode == 1
+    assert "datasets has 1 tables, 2 rows where the backup says 1 tables, 3 rows" in result.stderr.splitlines()[-1]
+    is_as_restored(second, made[2])
+    assert remains_of_restores(second) == []
+
+
+def test_a_backup_that_is_killed_leaves_no_file_that_looks_whole(second, tmp_path):
+    path = tmp_path / "killed.zip"
+    ended(second, "backup", "--to", str(path), when=path.with_name("killed.zip.part").exists)
+    assert not path.exists()
+    second.succeed("backup", "--to", str(path))
+    assert [file.name for file in tmp_path.iterdir()] == ["killed.zip"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_backup_that_is_told_to_end_leaves_nothing(second, tmp_path, number):
+    path = tmp_path / "ended.zip"
+    ended(second, "backup", "--to", str(path), when=path.with_name("ended.zip.part").exists, number=number)
+    assert list(tmp_path.iterdir()) == []
+
+
+def has_database(copy, name):
+    return name in bare(copy, "postgres", "SELECT datname FROM pg_database").split()
+
+
+def is_stopped(copy):
+    state = copy.run("docker", "inspect", "--format", "{{.State.Status}}", f"{copy.project}-mlflow-1").stdout
+    return state.strip() == "exited"
+
+
+def has_unpacked(copy):
+    listing = copy.run("docker", "exec", f"{copy.project}-mlflow-1", "ls", "-A", "/mlflow/artifacts").stdout
+    return volume.WORKSHOP in listing.split()
+
+
+@pytest.mark.parametrize(
+    "reached",
+    [lambda copy: has_database(copy, "datasets_restored"), has_unpacked],
+    ids=["databases", "files"],
+)
+def test_a_restore_that_is_killed_before_the_swap_leaves_a_working_toolbox(second, made, reached):
+    bare(second, "mlflow", f"UPDATE tags SET value = 'changed' WHERE key = 'team' AND run_uuid = '{made[2]['run_id']}'")
+    ended(second, "restore", "--yes", str(made[0]), when=lambda: reached(second))
+    is_as_restored(second, made[2])
+    assert second.in_notebook("read_sql.py", made[2]["run_id"])["team"] == "changed"
+
+
+def test_a_restore_that_is_killed_in_the_swap_is_undone_by_up(second, made):
+    ended(second, "restore", "--yes", str(made[0]), when=lambda: is_stopped(second))
+    second.succeed("up")
+    is_as_restored(second, made[2])
+    assert second.in_notebook("read_sql.py", made[2]["run_id"])["team"] == "changed"
+    assert remains_of_restores(second) == []
+
+
+def test_a_restore_that_is_killed_after_the_swap_is_ended_by_up(second, made):
+    ended(second, "restore", "--yes", str(made[0]), when=lambda: has_database(second, "mlflow_replaced"))
+    second.succeed("up")
+    is_as_restored(second, made[2])
+    assert second.in_notebook("read_sql.py", made[2]["run_id"])["team"] == "données"
+    assert remains_of_restores(second) == []
+
+
+def test_after_all_that_a_restore_works_and_migrates_the_tables_of_an_older_mlflow(second, made, tmp_path):
+    bare(second, "postgres", "DROP DATABASE IF EXISTS older; CREATE DATABASE older OWNER mlflow")
+    unit = (ROOT / "tests" / "units" / "older_tables.py").read_text()
+    schema = second.compose("exec", "--no-TTY", "mlflow", "python", "-c", unit, "older").split()[-1]
+    columns = "(name, artifact_location, lifecycle_stage, creation_time, last_update_time)"
+    values = "('from the past', 'mlflow-artifacts:/7', 'active', 1, 1)"
+    bare(second, "older", f"INSERT INTO experiments {columns} VALUES {values}")
+    shell = 'PGPASSWORD="$POSTGRES_PASSWORD" exec pg_dump -h 127.0.0.1 -U postgres -Fc -Z0 older'
+    command = ["docker", "exec", f"{second.project}-postgres-1", "sh", "-c", shell]
+    dump = subprocess.run(command, capture_output=True, check=True).stdout
+    tables = bare(second, "older", "SELECT 'public.' || tablename FROM pg_tables WHERE schemaname = 'public'").split()
+    counts = bare(second, "older", "".join(f"SELECT count(*) FROM {table};" for table in tables)).split()
+    bare(second, "postgres", "DROP DATABASE older")
+
+    packed = archive.zstd.compress(dump)
+    member = {"size": len(packed), "sha256": hashlib.sha256(packed).hexdigest(), "unpacked": len(dump)}
+
+    def change(manifest):
+        manifest.update(schema=schema, mlflow="2.0.0")
+        manifest["rows"]["mlflow"] = dict(zip(tables, map(int, counts), strict=True))
+        manifest["members"]["mlflow.dump.zst"] = member
+
+    path = with_manifest(made[0], tmp_path / "older.zip", change, {"mlflow.dump.zst": packed})
+    second.succeed("restore", "--yes", str(path))
+    assert bare(second, "mlflow", "SELECT version_num FROM alembic_version") == made[1]["schema"] != schema
+    _, answer = second.get("mlflow", "/api/2.0/mlflow/experiments/get-by-name?experiment_name=from%20the%20past")
+    assert json.loads(answer)["experiment"]["lifecycle_stage"] == "active"
+    assert remains_of_restores(second) == []
+    # Tables that the migration has made can be read too.
+    assert "count" in second.psql("analyst", "mlflow", "SELECT count(*) FROM logged_models")
+
+
+def test_a_backup_is_for_its_owner_alone(made):
+    assert os.stat(made[0]).st_mode & 0o777 == 0o600
+    assert os.stat(made[0].parent).st_mode & 0o777 == 0o700

@@ -1,0 +1,272 @@
+"""toolbox/volume.py: what is packed comes back, also while files change, and a swap can be undone at any point."""
+
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import threading
+
+import pytest
+from layers import ROOT
+
+from toolbox import volume
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A home with all that may be in one."""
+    folder = tmp_path / "home"
+    (folder / "work" / "empty").mkdir(parents=True)
+    (folder / "work" / "é \n\udcff.ipynb").write_text("notebook")
+    (folder / "work" / "data.csv").symlink_to("../data.csv")
+    (folder / "data.csv").write_bytes(os.urandom(3_000_000))
+    (folder / "run").write_text("#!/bin/sh")
+    (folder / "run").chmod(0o755)
+    (folder / ".ssh").mkdir(mode=0o700)
+    (folder / ".ssh" / "key").write_text("secret")
+    (folder / ".ssh" / "key").chmod(0o600)
+    (folder / "fixed").mkdir()
+    (folder / "fixed" / "file").write_text("fixed")
+    (folder / "fixed").chmod(0o555)
+    (folder / ("long" * 50)).write_text("a long name")
+    yield folder
+    for path in tmp_path.rglob("fixed"):
+        path.chmod(0o755)
+
+
+def packed(folder, without_caches=False):
+    """Return the tar of a folder, and what `pack` says of it."""
+    out = io.BytesIO()
+    contents = volume.pack(folder, out, without_caches)
+    out.seek(0)
+    return out, contents
+
+
+def names(tar):
+    """Return the names of the members of a tar."""
+    with tarfile.open(fileobj=tar) as opened:
+        return opened.getnames()
+
+
+def tree(folder):
+    """Return all that is below a folder: kind, mode, and what is in it."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+        found[os.fsencode(path.relative_to(folder))] = (path.is_symlink(), path.lstat().st_mode, content)
+    return found
+
+
+def test_what_is_packed_comes_back_with_its_modes(home, tmp_path):
+    before = tree(home)
+    out, contents = packed(home)
+    target = tmp_path / "target"
+    target.mkdir()
+    assert volume.unpack(target, out) == (contents["files"], contents["bytes"])
+    volume.swap(target)
+    volume.forget(target)
+    assert tree(target) == before
+    assert contents["left_out"] == []
+
+
+def test_the_time_of_a_file_comes_back(home, tmp_path):
+    os.utime(home / "run", (1e9, 1e9))
+    out, _ = packed(home)
+    volume.unpack(tmp_path, out)
+    volume.swap(tmp_path)
+    assert (tmp_path / "run").stat().st_mtime == 1e9
+
+
+@pytest.mark.parametrize(
+    "cache",
+    [".cache/x", ".local/share/Trash/x", ".local/share/jupyter/runtime/x", "a/.ipynb_checkpoints/x", "a/__pycache__/x"],
+)
+def test_caches_stay_out_of_the_home_and_in_the_artifacts(tmp_path, cache):
+    (tmp_path / cache).parent.mkdir(parents=True)
+    (tmp_path / cache).write_text("x")
+    assert cache not in names(packed(tmp_path, without_caches=True)[0])
+    assert cache in names(packed(tmp_path)[0])
+    assert volume.measure(tmp_path, without_caches=True) == 0
+    assert volume.measure(tmp_path, without_caches=False) == 1
+
+
+def test_what_a_restore_left_is_not_packed(home):
+    volume.unpack(home, packed(home)[0])
+    assert [name for name in names(packed(home)[0]) if volume.WORKSHOP in name] == []
+
+
+def test_pipes_and_sockets_are_left_out_without_waiting_for_them(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    out, contents = packed(tmp_path)
+    assert names(out) == []
+    assert contents == {"files": 0, "bytes": 0, "left_out": []}
+
+
+@pytest.mark.parametrize("target", ["/opt/conda/bin/python", "../x", "a/../../x", "."])
+def test_a_link_that_a_restore_would_refuse_is_left_out_and_named(tmp_path, target):
+    (tmp_path / "link").symlink_to(target)
+    out, contents = packed(tmp_path)
+    assert contents["left_out"] == ["link"]
+    assert list(volume.members(out)) == []
+
+
+def test_files_that_grow_shrink_and_vanish_do_not_break_it(tmp_path):
+    """Each changes just after its size was read."""
+    for name in ("grows", "shrinks", "vanishes"):
+        (tmp_path / name).write_bytes(b"1" * 1000)
+    fstat = os.fstat
+
+    def changing(descriptor):
+        status = fstat(descriptor)
+        path = tmp_path / os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if path.name == "grows":
+            path.write_bytes(b"1" * 5000)
+        if path.name == "shrinks":
+            path.write_bytes(b"1" * 10)
+        if path.name == "vanishes":
+            path.unlink()
+        return status
+
+    os.fstat = changing
+    try:
+        out, contents = packed(tmp_path)
+    finally:
+        os.fstat = fstat
+    with tarfile.open(fileobj=out) as tar:
+        found = {name: tar.extractfile(name).read() for name in tar.getnames()}
+    assert found == {"grows": b"1" * 1000, "shrinks": b"1" * 10 + bytes(990), "vanishes": b"1" * 1000}
+    assert (contents["files"], contents["bytes"]) == (3, 3000)
+
+
+def test_files_that_come_and_go_all_the_time_do_not_break_it(tmp_path):
+    end = threading.Event()
+
+    def work():
+        while not end.is_set():
+            for number in range(50):
+                (tmp_path / str(number)).write_bytes(os.urandom(number * 1000))
+            for number in range(50):
+                (tmp_path / str(number)).unlink()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        for _ in range(30):
+            assert packed(tmp_path)[1]["left_out"] == []
+    finally:
+        end.set()
+        thread.join()
+
+
+def test_a_tar_that_breaks_off_is_not_unpacked(home, tmp_path):
+    out, _ = packed(home)
+    half = io.BytesIO(out.getvalue()[:1_000_000])
+    with pytest.raises(tarfile.TarError):
+        volume.unpack(tmp_path, half)
+
+
+def test_unpacking_does_not_write_over_a_file(tmp_path):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for _ in range(2):
+            tar.addfile(tarfile.TarInfo("twice"))
+    out.seek(0)
+    with pytest.raises(FileExistsError):
+        volume.unpack(tmp_path, out)
+
+
+# --- The swap, broken off at every point ---
+
+
+class PowerFailureError(Exception):
+    pass
+
+
+@pytest.fixture
+def power(monkeypatch):
+    """A function that lets the next changes succeed, as many as it is told, and then none."""
+    left = [10**9]
+
+    def failing(change):
+        def tried(*arguments, **options):
+            left[0] -= 1
+            if left[0] < 0:
+                raise PowerFailureError
+            return change(*arguments, **options)
+
+        return tried
+
+    for name in ("rename", "mkdir"):
+        monkeypatch.setattr(os, name, failing(getattr(os, name)))
+
+    def lasts(changes):
+        left[0] = changes
+
+    return lasts
+
+
+@pytest.fixture
+def prepared(home, tmp_path, power):
+    """A folder with files, beside which others are unpacked."""
+    target = tmp_path / "target"
+    (target / "1").mkdir(parents=True)
+    (target / "1" / "old").write_text("old")
+    # Under names that the new ones have too.
+    (target / "data.csv").write_text("old data")
+    (target / "fixed").mkdir(mode=0o555)
+    volume.unpack(target, packed(home)[0])
+    return target
+
+
+def original(target):
+    """Return what is in a folder but the workshop. Whether the owner may write to a folder may change on the way."""
+    return {
+        name: (is_link, mode | 0o200, content)
+        for name, (is_link, mode, content) in tree(target).items()
+        if volume.WORKSHOP.encode() not in name
+    }
+
+
+def test_a_swap_that_breaks_off_anywhere_can_be_undone_even_if_that_breaks_off(prepared, power, home, monkeypatch):
+    before = original(prepared)
+    old = prepared / volume.WORKSHOP / "old"
+    points = 0
+    for changes in range(100):
+        power(changes)
+        try:
+            volume.swap(prepared)
+        except PowerFailureError:
+            points += 1
+        else:
+            break
+        for more in range(100):
+            power(more)
+            try:
+                with monkeypatch.context() as context:
+                    # What was unpacked is kept for the next round.
+                    context.setattr(volume, "forget", lambda folder: None)
+                    volume.back(prepared)
+                break
+            except PowerFailureError:
+                continue
+        power(10**9)
+        assert original(prepared) == before
+        if old.exists():
+            old.rmdir()
+    power(10**9)
+    assert points > 10
+    assert {name for name in original(prepared) if b"/" not in name} == {
+        name for name in tree(home) if b"/" not in name
+    }
+    volume.back(prepared)
+    assert original(prepared) == before
+    assert not (prepared / volume.WORKSHOP).exists()
+
+
+def test_the_program_runs_by_itself_as_python_c(home):
+    text = (ROOT / "toolbox" / "volume.py").read_text()
+    command = [sys.executable, "-I", "-c", text, "measure", home]
+    assert int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) == volume.measure(
+        home, False
+    )

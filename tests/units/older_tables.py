@@ -1,0 +1,18 @@
+"""Make MLflow's tables as an older one had them, in the empty database that is the argument; print their revision."""
+
+import sys
+
+from alembic import command
+from alembic.script import ScriptDirectory
+from mlflow.store.db.utils import _get_alembic_config
+from mlflow.store.tracking.dbmodels.initial_models import Base
+from sqlalchemy import create_engine
+
+REVISIONS_BACK = 30
+
+uri = f"postgresql+psycopg2://mlflow@postgres:5432/{sys.argv[1]}"
+config = _get_alembic_config(uri)
+revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+Base.metadata.create_all(create_engine(uri))
+command.upgrade(config, revisions[REVISIONS_BACK])
+print(revisions[REVISIONS_BACK])

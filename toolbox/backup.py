@@ -1,0 +1,216 @@
+"""What `invoke backup` and `invoke backups` do."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+from . import archive, database, report, stack, stores, streams
+from .commands import ROOT
+from .failure import Failure
+from .progress import Progress, in_words
+
+FOLDER = ROOT / "backups"
+# Less than what a backup needs at the very least: zstd makes models and pictures hardly smaller, but text.
+LEAST_PART = 10
+LEFT_OUT_SHOWN = 5
+
+# Prints the version of MLflow and every revision that its tables can have, the present one first.
+MLFLOW = """
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from alembic.script import ScriptDirectory
+
+folder = Path(find_spec("mlflow").origin).parent / "store" / "db_migrations"
+print(version("mlflow"), *(script.revision for script in ScriptDirectory(str(folder)).walk_revisions()))
+"""
+
+
+# --- One at a time, and an end whatever happens ---
+
+
+@contextlib.contextmanager
+def alone():
+    """Keep other backups and restores of this folder out for the block. Raises Failure when there is one."""
+    descriptor = os.open(ROOT, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise Failure("another backup or restore of this toolbox is running: wait until it ends.") from None
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def tidy():
+    """Have the block cleaned up behind also when the process is told to end, or its terminal is closed."""
+
+    def end(number, _):
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# --- Backup ---
+
+
+def make(c, config, to):
+    """Write a backup to the file `to`, or one in FOLDER when that is empty; return its path.
+
+    Raises Failure when the toolbox is not healthy or the file cannot be written.
+    """
+    archive.check_zstd()
+    check_healthy(c)
+    project, now = config["name"], datetime.now(timezone.utc)
+    path = Path(to).expanduser().absolute() if to else default_path(project, now)
+    with alone(), tidy():
+        if not to:
+            make_folder()
+        check_folder(path)
+        progress = Progress()
+        sizes = {name: stores.size(name) for name in stores.STORES}
+        check_room(path.parent, sum(sizes.values()))
+        left_out = {}
+        with archive.written(path) as writer:
+            description = {
+                "project": project,
+                "date": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+                "mlflow": mlflow(stores.running)[0],
+                "schema": database.schema(),
+                "postgres": database.version(),
+                "rows": {},
+            }
+            # The databases first: whatever file a row points at is in the volume by then.
+            for name in archive.DATABASES:
+                with database.snapshot(name) as (snapshot, rows):
+                    member = f"{name}.dump.zst"
+                    writer.add(member, progress.counted(member, database.dump(name, snapshot)))
+                    description["rows"][name] = rows
+            for name in archive.STORES:
+                contents, member = {}, f"{name}.tar.zst"
+                writer.add(member, progress.counted(member, stores.pack(name, contents), sizes[name]))
+                left_out[name] = contents.pop("left_out")
+                writer.members[member] |= contents
+            writer.finish(description)
+    for name, paths in left_out.items():
+        tell_left_out(name, paths)
+    return path
+
+
+def check_healthy(c):
+    """Raise Failure unless all services are healthy."""
+    service = report.first_unhealthy(stack.containers(c))
+    if service:
+        raise Failure(f'{service} is not running, or not healthy: start the toolbox with "invoke up".')
+
+
+def default_path(project, now):
+    """Return where a backup is put that is made at the time `now` (UTC)."""
+    return FOLDER / f"{project}-{now:%Y%m%dT%H%M%SZ}{archive.SUFFIX}"
+
+
+def make_folder():
+    """Make FOLDER, for its owner alone, and delete what backups left in it that were killed: nobody else writes now."""
+    try:
+        FOLDER.mkdir(mode=0o700, exist_ok=True)
+        for part in FOLDER.glob(f"*{archive.SUFFIX}.part"):
+            part.unlink()
+    except OSError as error:
+        raise Failure(f"{FOLDER} cannot be used ({error.strerror}): mend it, or give a file with --to.") from None
+
+
+def check_folder(path):
+    """Raise Failure unless a file can be made at `path`, and is not there."""
+    if path.exists():
+        raise Failure(f"{path} exists already: give another name, or delete it.")
+    if not path.parent.is_dir():
+        raise Failure(f"the folder {path.parent} does not exist: make it, or give another place with --to.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise Failure(f"the folder {path.parent} cannot be written to: give another place with --to.")
+
+
+def check_room(folder, size):
+    """Raise Failure when a folder has so little room that `size` bytes of files do not fit in, however packed."""
+    free = shutil.disk_usage(folder).free
+    if free < size / LEAST_PART:
+        raise Failure(
+            f"{folder} has {in_words(free)} free, too little for {in_words(size)} of files, even packed: "
+            "make room, or give another place with --to."
+        )
+
+
+def mlflow(where):
+    """Return the server's version of MLflow and all revisions of its tables that it knows, the present one first.
+
+    It is asked in the container that runs or in a new one: `where` is stores.running or stores.apart.
+    """
+    command = where("artifacts", "python", "-c", MLFLOW)
+    what = 'the version of MLflow cannot be asked: build it with "invoke up"'
+    version, *revisions = b"".join(streams.output(command, what)).decode().split()
+    return version, revisions
+
+
+def tell_left_out(name, paths):
+    """Say which files of a store are not in the backup, and why."""
+    if paths:
+        more = [f"and {len(paths) - LEFT_OUT_SHOWN} more"] if len(paths) > LEFT_OUT_SHOWN else []
+        shown = ", ".join([*map(archive.printable, paths[:LEFT_OUT_SHOWN]), *more])
+        print(f"Left out of {name}, because it must not be read or is a link that leads out of the folder: {shown}")
+
+
+# --- Those that there are ---
+
+
+def kept():
+    """Return the backups in FOLDER, the newest first, as (manifest, path). What is no whole backup is passed over."""
+    found = []
+    for path in FOLDER.glob(f"*{archive.SUFFIX}"):
+        with contextlib.suppress(Failure), archive.Archive(path) as backup:
+            found.append((backup.manifest, path))
+    return sorted(found, key=lambda entry: (entry[0]["date"], entry[1].name), reverse=True)
+
+
+def number(text):
+    """Return what was given to --keep as a number. Raises Failure when it is none, or less than 1."""
+    if not (text.isascii() and text.isdecimal() and int(text) > 0):
+        raise Failure(f"--keep {text} keeps no backup: give a whole number from 1.")
+    return int(text)
+
+
+def prune(count):
+    """Delete the backups in FOLDER but the newest `count`; return the paths that were deleted."""
+    paths = [path for _, path in kept()[count:]]
+    for path in paths:
+        path.unlink()
+    return paths
+
+
+def listed(backups):
+    """Return the lines of a table of backups, which `kept` has given."""
+    rows = [("DATE (UTC)", "SIZE", "MLFLOW", "FILE")]
+    for manifest, path in backups:
+        date = manifest["date"].replace("T", " ").rstrip("Z")
+        rows.append((date, in_words(path.stat().st_size), manifest["mlflow"], str(path.relative_to(ROOT))))
+    return report.table(rows)
+
+
+def summary(path, seconds):
+    """Return the line that says what was made."""
+    return f"{path}  {in_words(path.stat().st_size)}  {seconds:.0f} s"
+
+
+def timed():
+    """Return a function that says how many seconds ago it was made."""
+    begin = time.monotonic()
+    return lambda: time.monotonic() - begin

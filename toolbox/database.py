@@ -1,0 +1,185 @@
+"""SQL for backups and restores, run in the postgres container as the superuser: its password is in there already."""
+
+import contextlib
+import json
+import subprocess
+
+from . import passwords, stack, streams
+from .archive import DATABASES
+from .failure import Failure
+
+OWNERS = {"mlflow": "mlflow", "datasets": "analyst"}
+# Where a database is while it is restored, and where the one is that it has replaced.
+RESTORED = "{}_restored"
+REPLACED = "{}_replaced"
+# How long to wait for a table that someone has locked.
+LOCK_SECONDS = 60
+
+NAMES = "SELECT datname FROM pg_database;"
+# Prints a JSON list for each table: its name and how many rows it has.
+ROWS = """
+SELECT format('SELECT json_build_array(%L, count(*)) FROM %I.%I', format('%I.%I', schemaname, tablename), schemaname,
+    tablename) FROM pg_tables WHERE schemaname <> 'information_schema' AND schemaname !~ '^pg_' ORDER BY 1 \\gexec
+"""
+
+# Puts the restored databases in the place of those that were there, all of them or none. A database that someone is
+# connected to cannot be renamed; whoever connects again meanwhile waits for the lock.
+SWAP = "\n".join(
+    [
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ('mlflow', 'datasets');",
+        "BEGIN;",
+        *(f"ALTER DATABASE {name} RENAME TO {REPLACED.format(name)};" for name in DATABASES),
+        *(f"ALTER DATABASE {RESTORED.format(name)} RENAME TO {name};" for name in DATABASES),
+        "COMMIT;",
+    ]
+)
+SWAP_ATTEMPTS = 5
+
+
+def inside(program, role="postgres"):
+    """Return the command that runs a client program of Postgres in the postgres container as `role`."""
+    shell = ["sh", "-c", passwords.psql(role, program), program, "--username", role]
+    return ["docker", "compose", "exec", "--no-TTY", "postgres", *shell]
+
+
+def psql(database):
+    """Return the command that runs the SQL of its input as the superuser and prints the bare values."""
+    return [
+        *inside("psql"),
+        *("--dbname", database, "--no-psqlrc", "--quiet", "--tuples-only", "--no-align"),
+        *("--set", "ON_ERROR_STOP=1"),
+    ]
+
+
+def sql(statements, database="postgres"):
+    """Run SQL as the superuser; return the lines that it prints. Raises Failure when a statement fails."""
+    what = "Postgres refused a statement: see what it says, and try again"
+    return streams.fed(psql(database), what, [statements.encode()], env=stack.NO_SECRETS).splitlines()
+
+
+def databases():
+    """Return the names of the databases that there are."""
+    return set(sql(NAMES))
+
+
+def rows(database):
+    """Return the number of rows of each table of a database."""
+    return dict(map(json.loads, sql(ROWS, database)))
+
+
+def version():
+    """Return the version of Postgres."""
+    return sql("SHOW server_version;")[0].split()[0]
+
+
+def schema(database="mlflow"):
+    """Return the revision of MLflow's tables in a database. Raises Failure when it has none."""
+    return sql("SELECT version_num FROM alembic_version;", database)[0]
+
+
+# --- Backup ---
+
+
+@contextlib.contextmanager
+def snapshot(database):
+    """Give (name, rows) of a state of a database that stays as it is for the block, whatever is written meanwhile.
+
+    `rows` is the number of rows of each table; the name is for pg_dump.
+    """
+    begin = f"""
+        SET lock_timeout = '{LOCK_SECONDS}s';
+        SET idle_in_transaction_session_timeout = 0;
+        BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+        SELECT pg_export_snapshot();
+        {ROWS}
+        \\echo
+    """
+    what = f"the rows of the database {database} cannot be counted: see what Postgres says"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with streams.process(psql(database), what, env=stack.NO_SECRETS, **pipes) as session:
+        session.stdin.write(begin.encode())
+        session.stdin.flush()
+        lines = []
+        while (line := session.stdout.readline().decode()) not in ("\n", ""):
+            lines.append(line.strip())
+        # Without the empty line it has ended before its time, and why is told when the block is left.
+        if line:
+            yield lines[0], dict(map(json.loads, lines[1:]))
+
+
+def dump(database, snapshot_name):
+    """Yield a database in pg_dump's custom format, as it was at a snapshot; not compressed, which zstd does outside."""
+    options = ["--format=custom", "--compress=0", f"--lock-wait-timeout={LOCK_SECONDS}s"]
+    command = [*inside("pg_dump"), "--dbname", database, f"--snapshot={snapshot_name}", *options]
+    what = f"the database {database} cannot be dumped: see what pg_dump says"
+    return streams.output(command, what, env=stack.NO_SECRETS)
+
+
+# --- Restore ---
+
+
+def restore(database, chunks):
+    """Make a new database beside `database`, owned by the same role, and fill it with a dump.
+
+    The statements of the dump are run as the owner, whose rights end at that database: a dump can be forged. So the
+    owner has everything in it, whoever had it before.
+    """
+    owner, name = OWNERS[database], RESTORED.format(database)
+    sql(f"CREATE DATABASE {name} OWNER {owner} TEMPLATE template0;")
+    sql(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC;")
+    options = ["--no-owner", "--no-privileges", "--exit-on-error"]
+    command = [*inside("pg_restore", owner), "--dbname", name, *options]
+    what = f"the database {database} cannot be restored: see what pg_restore says"
+    streams.fed(command, what, chunks, env=stack.NO_SECRETS)
+
+
+def grant():
+    """Give the analyst the rights on the restored database of MLflow that postgres-docker/init.sql gives."""
+    name = RESTORED.format("mlflow")
+    sql(
+        f"""
+        GRANT CONNECT ON DATABASE {name} TO analyst;
+        ALTER DEFAULT PRIVILEGES FOR ROLE mlflow GRANT SELECT ON TABLES TO analyst;
+        ALTER DEFAULT PRIVILEGES FOR ROLE mlflow GRANT SELECT ON SEQUENCES TO analyst;
+        GRANT SELECT ON ALL TABLES IN SCHEMA public TO analyst;
+        GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO analyst;
+        """,
+        name,
+    )
+
+
+def swap():
+    """Put the restored databases in the place of those that were there.
+
+    Raises Failure when someone connects again and again.
+    """
+    for attempt in range(SWAP_ATTEMPTS):
+        try:
+            sql(SWAP)
+        except Failure:
+            if attempt == SWAP_ATTEMPTS - 1:
+                raise
+        else:
+            return
+
+
+def analyze():
+    """Have Postgres look at the restored databases, without which it would plan queries badly at first."""
+    for name in DATABASES:
+        sql("ANALYZE;", RESTORED.format(name))
+
+
+def is_swapped(names):
+    """Return whether the databases that there are, `names`, show that a restore came as far as replacing them."""
+    return any(REPLACED.format(name) in names for name in DATABASES)
+
+
+def has_remains(names):
+    """Return whether the databases that there are, `names`, show that a restore did not end."""
+    return is_swapped(names) or any(RESTORED.format(name) in names for name in DATABASES)
+
+
+def drop_remains():
+    """Delete the databases that restores left: what was to replace others, and what was replaced."""
+    for name in sorted(databases() & {form.format(name) for form in (RESTORED, REPLACED) for name in DATABASES}):
+        sql(f"DROP DATABASE {name} WITH (FORCE);")

@@ -1,0 +1,232 @@
+"""What `invoke restore` does: all of it beside what is there, then one swap.
+
+Until the swap nothing that was there is touched. The swap begins with the files, whose old ones are kept, and the
+databases decide: once they are replaced, which takes one transaction, the restore has happened; before, it has not, and
+the files go back. So the next restore, or `invoke up`, can put in order what one that was broken off has left.
+"""
+
+import contextlib
+
+from . import archive, backup, database, report, stack, stores, streams
+from .commands import compose, quietly
+from .failure import Failure
+from .progress import Progress, in_words
+
+# The tables and indexes that a dump becomes, and the log that is written on the way, against the size of the dump.
+DATABASE_ROOM = 3
+# Tables of MLflow that have a row from the beginning.
+FILLED = ("alembic_version", "experiments", "workspaces")
+PLACE = 'stat -c %d "$PGDATA" && df -Pk "$PGDATA"'
+SERVER = "postgresql+psycopg2://mlflow@postgres:5432/{}"
+WRITERS = ("notebook", "mlflow")
+
+
+def run(c, path, confirmed):
+    """Restore the backup at `path`; return the lines of a table that compares what is there with its manifest.
+
+    `confirmed` is called, when there are data already, and returns whether they may be replaced.
+    Raises Failure, with everything as it was, when the backup is not whole or does not fit, or something goes wrong.
+    """
+    with archive.Archive(path) as source, backup.alone(), backup.tidy():
+        progress = Progress()
+        source.check(lambda name, size: progress(f"checking {name}", size, source.manifest["members"][name]["size"]))
+        progress.show("")
+        if report.state(stack.containers(c).get("postgres")) != "running healthy":
+            raise Failure('postgres is not running, or not healthy: start the toolbox with "invoke up".')
+        revisions = check_versions(source)
+        states = {name: stores.does(name, "state") for name in stores.STORES}
+        if database.has_remains(database.databases()) or any(state["has_remains"] for state in states.values()):
+            settle()
+            states = {name: stores.does(name, "state") for name in stores.STORES}
+        if has_data(states) and not confirmed():
+            raise Failure("not confirmed, nothing was changed: type the name of the project when asked, or add --yes.")
+        check_room(source.manifest, states)
+        compared = replace(c, source, revisions, progress)
+        start(c)
+        settle()
+    return compared
+
+
+# --- What is checked before anything is touched ---
+
+
+def check_versions(source):
+    """Return the revisions of MLflow's tables that the server knows, the present one first.
+
+    Raises Failure when the backup was made by a newer MLflow or Postgres.
+    """
+    manifest = source.manifest
+    version, revisions = backup.mlflow(stores.apart)
+    if manifest["schema"] not in revisions:
+        raise Failure(
+            f"{source.path} was made by MLflow {manifest['mlflow']}, whose tables this server, {version}, lacks: "
+            f'set mlflow=={manifest["mlflow"]} in ml-flow-docker/requirements.in, then "./run lock" and "./run up".'
+        )
+    present = database.version()
+    if archive.major(manifest["postgres"]) > archive.major(present):
+        raise Failure(
+            f"{source.path} was made by Postgres {manifest['postgres']}, newer than this server, {present}: "
+            f"set POSTGRES_BASE_IMAGE in .env to Postgres {archive.major(manifest['postgres'])}."
+        )
+    return revisions
+
+
+def has_data(states):
+    """Return whether there is anything that a new toolbox does not have, apart from settings in hidden files.
+
+    `states` is the state of each store, as volume.state returns it.
+    """
+    names = database.databases()
+    if not set(archive.DATABASES) <= names:
+        return True
+    used = [name for name, count in database.rows("mlflow").items() if count and name not in new_tables()]
+    return bool(used or database.rows("datasets") or any(state["has_files"] for state in states.values()))
+
+
+def new_tables():
+    """Return the names of the tables that have a row in a new database of MLflow."""
+    return {f"public.{name}" for name in FILLED}
+
+
+def check_room(manifest, states):
+    """Raise Failure when a disk has too little room for what a backup unpacks to; volumes may share one."""
+    members = manifest["members"]
+    device, space = database_place()
+    free = {device: space}
+    needed = {device: DATABASE_ROOM * sum(members[f"{name}.dump.zst"]["unpacked"] for name in archive.DATABASES)}
+    for name, state in states.items():
+        free[state["device"]] = state["free"]
+        needed[state["device"]] = needed.get(state["device"], 0) + members[f"{name}.tar.zst"]["unpacked"]
+    for place, size in needed.items():
+        if size > free[place]:
+            raise Failure(
+                f"the backup needs about {in_words(size)} beside the present data, {in_words(free[place])} are free: "
+                "make room on the disk of Docker's volumes."
+            )
+
+
+def database_place():
+    """Return the number of the device that the databases are on, and how many bytes are free there."""
+    command = ["docker", "compose", "exec", "--no-TTY", "postgres", "sh", "-c", PLACE]
+    what = "the free space of the database cannot be asked: see its log"
+    lines = b"".join(streams.output(command, what, env=stack.NO_SECRETS)).decode().splitlines()
+    # The last line is like "/dev/sda1 264212084 30121012 76269900 29% /var/lib/postgresql/data", in kB.
+    return int(lines[0]), int(lines[-1].split()[3]) * 1024
+
+
+# --- The restore ---
+
+
+def replace(c, source, revisions, progress):
+    """Restore a checked backup beside what is there, and put it in its place; the writers are stopped then.
+
+    Returns the lines that compare it with the manifest. If anything goes wrong, all is as it was.
+    """
+    stopped = False
+    try:
+        compared = beside(source, revisions, progress)
+        stopped = True
+        if not compose(c, "stop", *WRITERS, env=stack.NO_SECRETS):
+            raise Failure("Docker could not stop MLflow and the notebook: its own message is above.")
+        for name in stores.STORES:
+            stores.does(name, "swap")
+        database.swap()
+    except BaseException:
+        # If even that fails, the first cause is what to tell, and "invoke up" will do it.
+        with contextlib.suppress(Failure):
+            settle()
+        if stopped:
+            compose(c, "up", "--detach", "--wait")
+        raise
+    return compared
+
+
+def beside(source, revisions, progress):
+    """Restore a checked backup beside what is there; return the lines that compare it with the manifest.
+
+    Raises Failure when anything is not as the manifest says.
+    """
+    manifest = source.manifest
+    rows = [("RESTORED", "IN THE BACKUP", "NOW")]
+    for name in archive.DATABASES:
+        member = f"{name}.dump.zst"
+        size = manifest["members"][member]["unpacked"]
+        database.restore(name, progress.counted(member, source.contents(member).chunks(), size))
+        found = database.rows(database.RESTORED.format(name))
+        rows.append((name, *map(in_tables, (manifest["rows"][name], found))))
+        if found != manifest["rows"][name]:
+            raise Failure(different(rows))
+    migrate(manifest["schema"], revisions)
+    database.grant()
+    database.analyze()
+    for name in archive.STORES:
+        member = f"{name}.tar.zst"
+        said = manifest["members"][member]
+        chunks = progress.counted(member, source.contents(member).chunks(), said["unpacked"])
+        found = stores.does(name, "unpack", chunks)
+        rows.append((name, in_files(said["files"], said["bytes"]), in_files(*found)))
+        if found != [said["files"], said["bytes"]]:
+            raise Failure(different(rows))
+    return report.table(rows)
+
+
+def migrate(schema, revisions):
+    """Bring the restored tables of MLflow from a revision to the server's present one, the first of `revisions`.
+
+    Raises Failure when that does not succeed.
+    """
+    if schema == revisions[0]:
+        return
+    uri = SERVER.format(database.RESTORED.format("mlflow"))
+    what = (
+        "the tables of the backup cannot be brought to this version of MLflow: restore it with the version that made it"
+    )
+    streams.fed(stores.apart("artifacts", "mlflow", "db", "upgrade", uri), what, [])
+    if database.schema(database.RESTORED.format("mlflow")) != revisions[0]:
+        raise Failure(what + ".")
+
+
+def different(rows):
+    """Return the message for the last of the `rows` of the table, where what came out is not what the manifest says."""
+    name, said, found = rows[-1]
+    return f"{name} has {found} where the backup says {said}: nothing was changed; restore another backup."
+
+
+def in_tables(counts):
+    """Return numbers of rows by table as words."""
+    return f"{len(counts)} tables, {sum(counts.values())} rows"
+
+
+def in_files(count, size):
+    """Return a number of files and of their bytes as words."""
+    return f"{count} files, {size} bytes"
+
+
+def start(c):
+    """Start all that was stopped, and wait until it is healthy. Raises Failure when it does not become so."""
+    if not compose(c, "up", "--detach", "--wait"):
+        stack.explain(c)
+
+
+# --- What a restore leaves that was broken off ---
+
+
+def settle():
+    """End a restore that was broken off: forward if it had replaced the databases, else back; delete what it left."""
+    done = database.is_swapped(database.databases())
+    for name in stores.STORES:
+        stores.does(name, "forget" if done else "back")
+    database.drop_remains()
+
+
+def settle_remains(c):
+    """Do that where it is needed, before the services start; postgres runs, if it can.
+
+    Raises Failure when the restore is still running.
+    """
+    names = quietly(c, database.psql("postgres"), stdin=database.NAMES, env=stack.NO_SECRETS).stdout.split()
+    if database.has_remains(names):
+        with backup.alone():
+            print("A restore was broken off: putting in order what it left.")
+            compose(c, "stop", *WRITERS, env=stack.NO_SECRETS)
+            settle()

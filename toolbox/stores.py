@@ -1,0 +1,73 @@
+"""The files of the volumes, reached through the containers that have them, with toolbox/volume.py."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from . import stack, streams
+
+PROGRAM = (Path(__file__).parent / "volume.py").read_text()
+
+
+class Store(NamedTuple):
+    """A volume: the service that has it, the folder where, and whether caches are left out of it."""
+
+    service: str
+    folder: str
+    options: tuple = ()
+
+
+STORES = {
+    "artifacts": Store("mlflow", "/mlflow/artifacts"),
+    "home": Store("notebook", "/home/jovyan", ("without-caches",)),
+}
+
+
+def program(name, action):
+    """Return the command that does something with a store, inside a container."""
+    return ["python", "-c", PROGRAM, action, STORES[name].folder, *STORES[name].options]
+
+
+def running(name, *command):
+    """Return the command that runs another in the container that a store's service has."""
+    return ["docker", "compose", "exec", "--no-TTY", STORES[name].service, *command]
+
+
+def apart(name, *command):
+    """Return the command that runs another in a new container of a store's service, whatever state the service is in.
+
+    It is made as the service's own, so it has the right user, and no more rights.
+    """
+    options = ["--rm", "--no-deps", "--no-TTY", "--entrypoint", command[0]]
+    return ["docker", "compose", "run", *options, STORES[name].service, *command[1:]]
+
+
+# --- Backup ---
+
+
+def size(name):
+    """Return how many bytes the files of a store have."""
+    return int(
+        b"".join(
+            streams.output(running(name, *program(name, "measure")), f"{name} cannot be read", env=stack.NO_SECRETS)
+        )
+    )
+
+
+def pack(name, contents):
+    """Yield the files of a store as a tar; `contents`, a dictionary, gets at the end what volume.pack says of it."""
+    return streams.output(
+        running(name, *program(name, "pack")),
+        f"the files of {STORES[name].service} cannot be read: see its log",
+        said=lambda text: contents.update(json.loads(text.splitlines()[-1])),
+        env=stack.NO_SECRETS,
+    )
+
+
+# --- Restore ---
+
+
+def does(name, action, chunks=()):
+    """Do something with a store in a container of its own, with `chunks` as input; return its result."""
+    what = f"the files of {STORES[name].service} cannot be changed: make room, and see who owns them"
+    return json.loads(streams.fed(apart(name, *program(name, action)), what, chunks))

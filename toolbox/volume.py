@@ -1,0 +1,293 @@
+"""What is done with the files of a volume, inside a container that has it: pack them, unpack beside them, swap.
+
+The text of this program is handed to a container as `python -c`, so it needs the standard library and no other file. It
+runs as the user whose files these are: what it unpacks belongs to the right one, with no capability.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import stat
+import sys
+import tarfile
+
+CHUNK = 1 << 20
+# A restore works in here, beside the files that it is to replace. In it:
+#   new        what is unpacked; once it is whole, the swap can begin
+#   old        what was there, moved aside by the swap
+#   incoming   `new`, under this name as soon as all that was there is in `old`
+WORKSHOP = ".data-toolbox-restore"
+# What programs make again by themselves: folders at the top of the home, and names at any depth of it.
+CACHES = frozenset({".cache", ".local/share/Trash", ".local/share/jupyter/runtime"})
+CACHE_NAMES = frozenset({".ipynb_checkpoints", "__pycache__"})
+# The longest header of a member, in bytes; a path has 4096 at most.
+LONGEST_HEADER = 1 << 16
+
+
+class Header(tarfile.TarInfo):
+    """A member of a tar. Names that are too long for one block come in a block of their own, which is read at once."""
+
+    def _proc_member(self, tar):
+        if self.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) and self.size > LONGEST_HEADER:
+            raise tarfile.ReadError("a header that is too long")
+        return super()._proc_member(tar)
+
+
+# --- What may be in a tar ---
+
+
+def members(source):
+    """Yield the tar in the file `source` with each of its members, which can be read until the next is asked for.
+
+    Raises ValueError at a member that could be put, or lead, outside of the folder; tarfile.TarError, or another
+    ValueError, where it is no tar.
+    """
+    links = set()
+    with tarfile.open(fileobj=source, mode="r|", tarinfo=Header, bufsize=CHUNK) as tar:
+        while (member := tar.next()) is not None:
+            tar.members.clear()
+            if reason := problem(member, links):
+                raise ValueError(f"{member.name!r} {reason}")
+            if member.issym():
+                links.add(member.name)
+            yield tar, member
+
+
+def problem(member, links):
+    """Return why a member must not be unpacked, or None; `links` are the names of the symbolic links before it."""
+    parts = member.name.split("/")
+    if member.name.startswith("/") or "\0" in member.name or any(part in ("", ".", "..") for part in parts):
+        return "has no name of a file below the folder"
+    if parts[0] == WORKSHOP:
+        return "is where a restore works"
+    if any("/".join(parts[:count]) in links for count in range(1, len(parts) + 1)):
+        return "is behind a link"
+    if member.issym():
+        return "leads out of the folder" if leads_out(member.name, member.linkname) else None
+    if not (member.isdir() or (member.isreg() and not member.issparse())):
+        return "is neither a file nor a folder nor a symbolic link"
+    return None
+
+
+def leads_out(name, target):
+    """Return whether the symbolic link `name` could lead out of the folder that it is below.
+
+    Only at the beginning of the target is `..` let through: behind another link it could lead anywhere.
+    """
+    parts = target.split("/")
+    ups = 0
+    while ups < len(parts) and parts[ups] == "..":
+        ups += 1
+    return target in ("", ".") or target.startswith("/") or ups > name.count("/") or ".." in parts[ups:]
+
+
+# --- Pack ---
+
+
+def entries(folder, without_caches):
+    """Yield (path, path below `folder`) of everything below `folder`, a folder before what is in it."""
+    for parent, folders, names in os.walk(folder):
+        below = os.path.relpath(parent, folder)
+        relative = {name: name if below == "." else f"{below}/{name}" for name in (*folders, *names)}
+        left_out = {WORKSHOP} if below == "." else set()
+        if without_caches:
+            left_out |= {name for name in relative if name in CACHE_NAMES or relative[name] in CACHES}
+        folders[:] = [name for name in folders if name not in left_out]
+        for name in relative:
+            if name not in left_out:
+                yield os.path.join(parent, name), relative[name]
+
+
+class Exactly:
+    """A file as it was long when its size was asked: what is added meanwhile is left, what is cut off is zeros."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def read(self, size):
+        """Return `size` bytes."""
+        return self.file.read(size).ljust(size, b"\0")
+
+
+def pack(folder, out, without_caches):
+    """Write everything below `folder` as a tar to the file `out`; return what is in it, for the manifest and the user.
+
+    That is the number of `files`, their `bytes`, and what was `left_out`: files that must not be read, and links that
+    lead out of the folder, which a restore would refuse. Left out without a word is what holds no data: sockets, pipes,
+    and files that are deleted meanwhile.
+    """
+    files = size = 0
+    left_out = []
+    with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT, bufsize=CHUNK) as tar:
+        for path, name in entries(folder, without_caches):
+            try:
+                header = added(tar, path, name)
+            except PermissionError:
+                left_out.append(name)
+            except OSError as error:
+                # Gone, or replaced by a link, since its folder was read; or a pipe or a socket.
+                if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
+                    raise
+            else:
+                files, size = files + header.isreg(), size + header.size
+            # It keeps all that it has seen, which would be much for a million files.
+            tar.members.clear()
+    return {"files": files, "bytes": size, "left_out": left_out}
+
+
+def added(tar, path, name):
+    """Add a file, folder or symbolic link to a tar under `name`; return its header.
+
+    Raises PermissionError when it is not to be read, or is a link that leads out, and OSError when it cannot be read.
+    """
+    status = os.lstat(path)
+    header = tarfile.TarInfo(name)
+    header.mode, header.mtime = stat.S_IMODE(status.st_mode), int(status.st_mtime)
+    if stat.S_ISLNK(status.st_mode):
+        header.type, header.linkname = tarfile.SYMTYPE, os.readlink(path)
+        if leads_out(name, header.linkname):
+            raise PermissionError("leads out of the folder")
+        tar.addfile(header)
+    elif stat.S_ISDIR(status.st_mode):
+        if not os.access(path, os.R_OK | os.X_OK):
+            raise PermissionError("must not be read")
+        header.type = tarfile.DIRTYPE
+        tar.addfile(header)
+    elif stat.S_ISREG(status.st_mode):
+        # It may have been replaced since: by a pipe, for which open() would wait, or by a link.
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            header.size = os.fstat(file.fileno()).st_size
+            tar.addfile(header, Exactly(file))
+    else:
+        raise OSError(errno.ENXIO, "holds no data")
+    return header
+
+
+def measure(folder, without_caches):
+    """Return how many bytes the files below `folder` have."""
+    total = 0
+    for path, _ in entries(folder, without_caches):
+        with contextlib.suppress(OSError):
+            status = os.lstat(path)
+            total += status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return total
+
+
+# --- Unpack beside what is there, and swap ---
+
+
+def unpack(folder, source):
+    """Unpack the tar in the file `source` into the workshop of `folder`; return the number of files and their bytes."""
+    new = os.path.join(folder, WORKSHOP, "new")
+    os.makedirs(new)
+    files = size = 0
+    folders = []
+    for tar, member in members(source):
+        path = os.path.join(new, member.name)
+        os.makedirs(path if member.isdir() else os.path.dirname(path), exist_ok=True)
+        if member.isdir():
+            folders.append((path, member.mode, member.mtime))
+        elif member.issym():
+            os.symlink(member.linkname, path)
+        else:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            with open(descriptor, "wb") as file:
+                shutil.copyfileobj(tar.extractfile(member), file, CHUNK)
+                os.fchmod(file.fileno(), member.mode & 0o777)
+            os.utime(path, (member.mtime, member.mtime))
+            files, size = files + 1, size + member.size
+    # Last, because nothing can be put into a folder that must not be written.
+    for path, mode, mtime in reversed(folders):
+        os.utime(path, (mtime, mtime))
+        os.chmod(path, mode & 0o777)
+    # All of it is on the disk before anything that was there is deleted.
+    os.sync()
+    return files, size
+
+
+def swap(folder):
+    """Put what was unpacked in the place of what was there, which is kept in the workshop."""
+    new, old, incoming = (os.path.join(folder, WORKSHOP, name) for name in ("new", "old", "incoming"))
+    os.mkdir(old)
+    move_all(folder, old)
+    os.rename(new, incoming)
+    move_all(incoming, folder)
+    os.sync()
+
+
+def back(folder):
+    """Undo a swap, finished or broken off at any point, or an undoing that was; delete what was unpacked."""
+    new, old, incoming = (os.path.join(folder, WORKSHOP, name) for name in ("new", "old", "incoming"))
+    if os.path.exists(incoming):
+        move_all(folder, incoming)
+        os.rename(incoming, new)
+    if os.path.exists(old):
+        move_all(old, folder)
+    forget(folder)
+
+
+def forget(folder):
+    """Delete the workshop of `folder` with all that is in it."""
+    workshop = os.path.join(folder, WORKSHOP)
+    # What is in a folder that must not be written cannot be deleted.
+    for parent, folders, _ in os.walk(workshop):
+        for name in folders:
+            path = os.path.join(parent, name)
+            if not os.path.islink(path):
+                os.chmod(path, 0o700)
+    if os.path.exists(workshop):
+        shutil.rmtree(workshop)
+
+
+def move_all(source, target):
+    """Move everything in the folder `source`, but the workshop, into the folder `target` of the same volume."""
+    for name in os.listdir(source):
+        if name == WORKSHOP:
+            continue
+        path = os.path.join(source, name)
+        mode = os.lstat(path).st_mode
+        # A folder that must not be written cannot be moved to another folder either.
+        fixed = stat.S_ISDIR(mode) and not mode & stat.S_IWUSR
+        if fixed:
+            os.chmod(path, stat.S_IMODE(mode) | stat.S_IWUSR)
+        os.rename(path, os.path.join(target, name))
+        if fixed:
+            os.chmod(os.path.join(target, name), stat.S_IMODE(mode))
+
+
+def state(folder):
+    """Return what a restore asks first: the device that `folder` is on, the bytes free there, and what is in it.
+
+    That is whether it has files, of which hidden ones, which a new home has, do not count, and remains of a restore.
+    """
+    files = (name for path, name in entries(folder, True) if not os.path.isdir(path))
+    status = os.statvfs(folder)
+    return {
+        "device": os.stat(folder).st_dev,
+        "free": status.f_bavail * status.f_frsize,
+        "has_remains": os.path.lexists(os.path.join(folder, WORKSHOP)),
+        "has_files": any(not name.startswith(".") for name in files),
+    }
+
+
+def main(action, folder, *options):
+    """Do one of the above; print its result as JSON, that of `pack` to standard error."""
+    without_caches = "without-caches" in options
+    if action == "pack":
+        print(json.dumps(pack(folder, sys.stdout.buffer, without_caches)), file=sys.stderr)
+        return
+    actions = {
+        "measure": lambda: measure(folder, without_caches),
+        "unpack": lambda: unpack(folder, sys.stdin.buffer),
+        "state": lambda: state(folder),
+        "swap": lambda: swap(folder),
+        "back": lambda: back(folder),
+        "forget": lambda: forget(folder),
+    }
+    print(json.dumps(actions[action]()))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
