@@ -7,6 +7,7 @@ from invoke import Exit, task
 from toolbox import backup as backing_up
 from toolbox import bases, files, model, passwords, ports, report, stack
 from toolbox import restore as restoring
+from toolbox import upgrade as upgrading
 from toolbox.commands import ROOT, compose, on_terminal, tool, visibly
 from toolbox.failure import Failure
 
@@ -16,6 +17,8 @@ LOCKED = {
     "ml-flow-docker": "3.13",
     "jupyter-notebook-docker": "3.13",
     "bare-machine/scipy-notebook": "3.13",
+    "tests/older-mlflow/3.5.1": "3.13",
+    "tests/older-mlflow/3.17.1": "3.13",
 }
 
 
@@ -53,6 +56,19 @@ def up(c, insecure=False):
     stack.start(c)
 
 
+@task(
+    help={
+        "old-base": "base image of the Postgres that wrote the volume; without it, the present one with its number",
+        "insecure": "as with up",
+    }
+)
+def upgrade(c, old_base="", insecure=False):
+    """Take the data over to another version of MLflow or Postgres, and start."""
+    stack.check_engine(c)
+    upgrading.take_over(c, old_base)
+    up(c, insecure)
+
+
 @task
 def status(c):
     """Show the state, the address and the base image of each service."""
@@ -60,12 +76,12 @@ def status(c):
     print(*report.status(stack.settings(c), stack.containers(c), stack.base_names(c)), sep="\n")
 
 
-@task(help={"service": "postgres, mlflow or notebook; all without it", "follow": "go on until Ctrl-C"})
+@task(help={"service": "postgres, migrate, mlflow or notebook; all without it", "follow": "go on until Ctrl-C"})
 def logs(c, service="", follow=False):
     """Show what the services have logged."""
     stack.check_engine(c)
-    if service and service not in model.SERVICES:
-        raise Failure(f'there is no service "{service}": choose from {", ".join(model.SERVICES)}.')
+    if service and service not in (*model.SERVICES, model.ONE_SHOT):
+        raise Failure(f'there is no service "{service}": choose from {", ".join((*model.SERVICES, model.ONE_SHOT))}.')
     compose(c, "logs", *(["--follow"] if follow else []), *([service] if service else []), env=stack.NO_SECRETS)
 
 
@@ -107,13 +123,16 @@ def clean(c, yes=False):
     config = stack.settings_without_secrets(c)
     project = config["name"]
     doomed = ["its containers and its network"]
-    doomed += [f"volume {name}" for name in model.volumes(config) if stack.exists(c, "volume", name)]
+    doomed += [f"volume {name}" for name in stack.volumes(c, project)]
     doomed += [f"image {name}" for name in model.images(config) if stack.exists(c, "image", name)]
     print(f"This deletes for good, of the project {project}:", *doomed, sep="\n  ")
     if not yes and not is_typed(project, "delete"):
         raise Failure(f'not confirmed, nothing was deleted: type the name "{project}" when asked, or add --yes.')
     if not compose(c, "down", "--volumes", "--rmi", "local", "--remove-orphans", env=stack.NO_SECRETS):
         raise Failure("Docker could not delete everything: its own message is above.")
+    # Compose knows those of the present settings alone.
+    if replaced := stack.volumes(c, project):
+        visibly(c, ["docker", "volume", "rm", *replaced])
 
 
 def is_typed(project, verb):

@@ -14,16 +14,20 @@ PAUSE_SECONDS = 1
 REMINDER_SECONDS = 10
 
 
+def libpq_uri(uri):
+    """Return SQLAlchemy's spelling of the address of a Postgres database as libpq spells it."""
+    return uri.replace("+psycopg2", "", 1)
+
+
 def wait_for_database(uri):
     """Return when the Postgres database at `uri` (SQLAlchemy's spelling) accepts a connection.
 
     Raises SystemExit with a message when it refuses the password: waiting would not help.
     """
-    libpq_uri = uri.replace("+psycopg2", "", 1)
     last_word = float("-inf")
     while True:
         try:
-            psycopg2.connect(libpq_uri, connect_timeout=5).close()
+            psycopg2.connect(libpq_uri(uri), connect_timeout=5).close()
             return
         except psycopg2.OperationalError as error:
             reason = " ".join(str(error).split())

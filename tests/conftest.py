@@ -17,10 +17,7 @@ def toolbox(tmp_path_factory, pytestconfig):
         copy.succeed("up")
         # Of the start that made the database; new containers begin new logs.
         copy.first_logs = copy.compose("logs")
-        pytestconfig.stash[BASES] = {
-            service: copy.inspect(service)["Config"]["Labels"]["org.opencontainers.image.base.name"]
-            for service in SERVICES
-        }
+        pytestconfig.stash[BASES] = {service: copy.base(service) for service in SERVICES}
         yield copy
     finally:
         copy.succeed("clean", "--yes")

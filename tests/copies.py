@@ -103,6 +103,10 @@ class Copy:
         """Return what Docker knows about the container of a service."""
         return json.loads(self.run("docker", "inspect", self.container(service)).stdout)[0]
 
+    def base(self, service):
+        """Return the name of the base image that the container of a service was built on."""
+        return self.inspect(service)["Config"]["Labels"]["org.opencontainers.image.base.name"]
+
     def host(self, service):
         """Return the container of a service as testinfra sees it."""
         return testinfra.get_host(f"docker://{self.container(service)}")

@@ -55,11 +55,13 @@ def configuration(ports=None, images=OFFICIAL, **secrets):
 
 
 def listed(**states):
-    """Return what `docker compose ps` prints for services in states such as `running healthy`."""
+    """Return what `docker compose ps` prints for services in states such as `running healthy` or `exited 1`."""
     lines = []
     for service, state in states.items():
-        word, _, health = state.partition(" ")
-        lines.append(json.dumps({"Service": service, "ID": f"id-{service}", "State": word, "Health": health}))
+        word, _, more = state.partition(" ")
+        health, code = ("", int(more)) if more.isdecimal() else (more, 0)
+        entry = {"Service": service, "ID": f"id-{service}", "State": word, "Health": health, "ExitCode": code}
+        lines.append(json.dumps(entry))
     return "\n".join(lines)
 
 
@@ -100,7 +102,7 @@ def commands(c):
 
 def doings(c):
     """Return those commands of a context that change something."""
-    asking = r"docker ((compose |buildx )?version|(volume |image )?inspect|compose (config|ps|exec|logs))\b"
+    asking = r"docker ((compose |buildx )?version|(volume |image )?inspect|volume ls|compose (config|ps|exec|logs))\b"
     return [command for command in commands(c) if not re.match(asking, command)]
 
 

@@ -94,9 +94,10 @@ def test_stand_ins_have_the_names_that_build_bases_gives_them():
         name: tag.replace("$prefix", prefix)
         for name, tag in re.findall(r'^ +(\S+)\) echo "(.+)" ;;$', script, flags=re.M)
     }
-    assert tags == {stand_in.name: stand_in.image for stand_in in bases.STAND_INS.values()}
-    below = re.search(r"^root_image=(.+)$", script, flags=re.M)[1].replace("$prefix", prefix)
-    assert {*tags.values(), below} == set(bases.BUILT_HERE)
+    stand_ins = [*bases.STAND_INS.values(), bases.OLD_POSTGRES]
+    assert tags == {stand_in.name: stand_in.image for stand_in in stand_ins}
+    below = {f"{prefix}/debian:{suite}" for suite in re.findall(r"^ +\S+\) echo (\w+) ;;$", script, flags=re.M)}
+    assert {*tags.values(), *below} == set(bases.BUILT_HERE)
 
 
 def test_no_stand_in_has_a_name_that_a_registry_could_serve():

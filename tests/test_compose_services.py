@@ -37,7 +37,7 @@ def hosts(**settings):
 
 
 def test_every_port_is_on_this_machine_only(config):
-    published = [port for service in config["services"].values() for port in service["ports"]]
+    published = [port for service in config["services"].values() for port in service.get("ports", [])]
     assert len(published) == len(model.SERVICES)
     assert {port["host_ip"] for port in published} == {"127.0.0.1"}
 
@@ -72,6 +72,7 @@ def test_the_notebook_asks_for_the_server_under_a_name_that_is_allowed(config):
     ("service", "secrets"),
     [
         ("notebook", {"JUPYTER_TOKEN", "ANALYST_DB_PASSWORD"}),
+        ("migrate", {"MLFLOW_DB_PASSWORD"}),
         ("mlflow", {"MLFLOW_DB_PASSWORD"}),
         ("postgres", {"POSTGRES_PASSWORD", "MLFLOW_DB_PASSWORD", "ANALYST_DB_PASSWORD"}),
     ],
@@ -126,22 +127,31 @@ def test_the_web_pages_that_may_call_mlflow_follow_its_port():
 def test_services_keep_data_in_volumes_of_the_project_and_in_no_folder_of_the_machine(config):
     mounts = [mount for service in config["services"].values() for mount in service["volumes"]]
     assert {mount["type"] for mount in mounts} == {"volume"}
-    assert sorted(mount["source"] for mount in mounts) == ["artifact-store", "db-store", "file-store"]
+    assert sorted(mount["source"] for mount in mounts) == ["artifact-store", "db-store", "dump-store", "file-store"]
 
 
 # --- Names, and two copies side by side ---
 
 
 def test_the_volumes_have_the_name_of_the_project(config):
-    assert model.volumes(config) == ["data-toolbox_artifact-store", "data-toolbox_db-store", "data-toolbox_file-store"]
+    stores = ("artifact-store", "db-store", "dump-store", "file-store")
+    assert sorted(volumes(config)) == [f"data-toolbox_{store}" for store in stores]
+
+
+def test_the_volume_of_the_databases_can_be_another_one():
+    assert "data-toolbox_db-store-18" in volumes(real_configuration(DB_STORE="db-store-18"))
 
 
 def test_two_copies_share_nothing():
     secrets = "".join(f"{name}=x\n" for name in SECRETS)
     first = loaded(f"{secrets}COMPOSE_PROJECT_NAME=one\n")
     second = loaded(f"{secrets}COMPOSE_PROJECT_NAME=two\nPOSTGRES_PORT=15432\nMLFLOW_PORT=15000\nNOTEBOOK_PORT=18888\n")
-    for names in (model.volumes, model.images, ports, networks):
+    for names in (volumes, model.images, ports, networks):
         assert set(names(first)).isdisjoint(names(second))
+
+
+def volumes(config):
+    return [volume["name"] for volume in config["volumes"].values()]
 
 
 def ports(config):
@@ -155,18 +165,25 @@ def networks(config):
 # --- Running ---
 
 
-def test_a_service_starts_when_what_it_needs_is_healthy(config):
+def test_a_service_starts_when_what_it_needs_is_healthy_or_done(config):
     needs = {service: its.get("depends_on", {}) for service, its in config["services"].items()}
     assert {service: [*its] for service, its in needs.items()} == {
         "postgres": [],
-        "mlflow": ["postgres"],
+        "migrate": ["postgres"],
+        "mlflow": ["migrate"],
         "notebook": ["mlflow"],
     }
-    assert {need["condition"] for its in needs.values() for need in its.values()} == {"service_healthy"}
+    conditions = {need: its["condition"] for needed in needs.values() for need, its in needed.items()}
+    assert conditions.pop(model.ONE_SHOT) == "service_completed_successfully"
+    assert set(conditions.values()) == {"service_healthy"}
 
 
 def test_every_service_comes_back_after_a_crash_and_after_a_restart_of_the_machine(config):
-    assert {its["restart"] for its in config["services"].values()} == {"unless-stopped"}
+    assert {config["services"][service]["restart"] for service in model.SERVICES} == {"unless-stopped"}
+
+
+def test_what_runs_once_does_not_run_again_by_itself(config):
+    assert config["services"][model.ONE_SHOT]["restart"] == "no"
 
 
 def test_mlflow_has_the_connections_it_needs_and_postgres_has_room_for_them(config):
@@ -191,7 +208,7 @@ def test_the_check_of_mlflow_ends_before_docker_cuts_it_off(config):
     assert int(allowed.removesuffix("s")) > program("ml-flow-docker/healthcheck.py").TIMEOUT_SECONDS
 
 
-@pytest.mark.parametrize("service", ["mlflow", "notebook"])
+@pytest.mark.parametrize("service", ["migrate", "mlflow", "notebook"])
 def test_mlflow_reports_nothing_to_its_makers_unless_asked_to(config, service):
     asked = real_configuration(MLFLOW_DISABLE_TELEMETRY="false")
     assert model.environment(config, service)["MLFLOW_DISABLE_TELEMETRY"] == "true"
@@ -201,14 +218,14 @@ def test_mlflow_reports_nothing_to_its_makers_unless_asked_to(config, service):
 # --- How the file is written ---
 
 
-@pytest.mark.parametrize("service", model.SERVICES)
+@pytest.mark.parametrize("service", [*model.SERVICES, model.ONE_SHOT])
 def test_the_keys_of_every_service_come_in_one_order(service):
     keys = written_keys()[service]
     known = [key for key in ORDER if key in keys]
     assert keys[: len(known)] == known
 
 
-@pytest.mark.parametrize("service", model.SERVICES)
+@pytest.mark.parametrize("service", [*model.SERVICES, model.ONE_SHOT])
 def test_no_service_has_a_name_of_its_own_or_gets_all_of_env(service):
     """A container_name can be taken only once on a machine; an env_file hands every secret to the container."""
     assert {"container_name", "env_file"}.isdisjoint(written_keys()[service])

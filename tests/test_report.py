@@ -49,8 +49,19 @@ def test_the_columns_of_a_table_are_lined_up():
         (HEALTHY | {"mlflow": "running unhealthy", "notebook": "created"}, "mlflow"),
         (HEALTHY | {"postgres": "exited", "mlflow": "running unhealthy"}, "postgres"),
         ({"postgres": "running healthy", "mlflow": "running healthy"}, "notebook"),
+        (HEALTHY | {"migrate": "exited"}, None),
+        ({"postgres": "running healthy", "migrate": "exited 1", "mlflow": "created"}, "migrate"),
+        ({"postgres": "exited", "migrate": "exited 1"}, "postgres"),
     ],
-    ids=["none", "one that another waits for", "the one that starts first", "one that is not there"],
+    ids=[
+        "none",
+        "one that another waits for",
+        "the one that starts first",
+        "one that is not there",
+        "one that has ended as it should",
+        "one that has failed",
+        "what the one that failed needs",
+    ],
 )
 def test_the_first_service_that_is_not_healthy_is_to_blame(states, first):
     assert report.first_unhealthy(model.containers(listed(**states))) == first

@@ -34,7 +34,9 @@ def test_server_and_client_have_the_mlflow_that_is_asked_for(folder):
 
 
 def test_the_mlflow_version_is_written_once():
-    written = [name for name in git("ls-files") if not name.endswith("requirements.txt") and (ROOT / name).is_file()]
+    older = "tests/older-mlflow/"
+    names = [name for name in git("ls-files") if not name.startswith(older) and not name.endswith("requirements.txt")]
+    written = [name for name in names if (ROOT / name).is_file()]
     found = [name for name in written if re.search(rb"mlflow(\[\w+\])?==\d", (ROOT / name).read_bytes())]
     assert found == ["ml-flow-docker/requirements.in"]
 

@@ -29,7 +29,7 @@ def docker():
 @pytest.fixture
 def base(toolbox):
     """A function that returns the base image of a service."""
-    return lambda service: toolbox.inspect(service)["Config"]["Labels"]["org.opencontainers.image.base.name"]
+    return toolbox.base
 
 
 @pytest.fixture

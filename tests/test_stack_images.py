@@ -22,10 +22,6 @@ def as_versions(listed):
     }
 
 
-def base_of(toolbox, service):
-    return toolbox.inspect(service)["Config"]["Labels"]["org.opencontainers.image.base.name"]
-
-
 def test_notebook_and_server_run_the_mlflow_of_the_one_place(toolbox):
     pinned = re.search(
         r"^mlflow==(\S+)$", (toolbox.root / "ml-flow-docker" / "requirements.in").read_text(), re.MULTILINE
@@ -46,7 +42,7 @@ def test_the_server_has_the_locked_packages_and_no_others(toolbox):
 
 def test_the_notebook_keeps_every_package_of_its_base(toolbox):
     listed = toolbox.run(
-        "docker", "run", "--rm", "--entrypoint", "pip", base_of(toolbox, "notebook"), "list", "--format", "json"
+        "docker", "run", "--rm", "--entrypoint", "pip", toolbox.base("notebook"), "list", "--format", "json"
     )
     base = as_versions(listed.stdout)
     now = packages(toolbox, "notebook")
@@ -60,7 +56,7 @@ def test_no_package_of_the_notebook_misses_another(toolbox):
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_an_image_says_what_it_was_built_on(toolbox, service):
-    assert base_of(toolbox, service) in toolbox.env.read_text() + (toolbox.root / "docker-compose.yml").read_text()
+    assert toolbox.base(service) in toolbox.env.read_text() + (toolbox.root / "docker-compose.yml").read_text()
 
 
 def test_two_workers_serve_and_both_run_on_uvloop(toolbox):

@@ -51,7 +51,7 @@ def test_without_an_env_compose_gets_stand_ins_for_the_secrets_that_it_asks_for(
 @pytest.mark.parametrize("answer", ["", "y", "Box", "box ", None], ids=["Enter", "y", "Box", "with a space", "Ctrl-D"])
 def test_clean_deletes_nothing_unless_the_name_is_typed(env, terminal, answer):
     terminal(answer)
-    c = docker({"docker volume inspect": True})
+    c = docker({"docker volume ls": "box_db-store\n"})
     with pytest.raises(Failure) as raised:
         tasks.clean(c)
     assert 'nothing was deleted: type the name "box"' in the_line(raised)
@@ -74,7 +74,7 @@ def test_clean_says_what_it_deletes_before_it_asks(env, monkeypatch, capsys):
     monkeypatch.setattr(tasks, "on_terminal", lambda: True)
     monkeypatch.setattr("builtins.input", lambda _: seen.append(capsys.readouterr().out) or "no")
     with pytest.raises(Failure):
-        tasks.clean(docker({"docker volume inspect": True, "docker image inspect box-mlflow": True}))
+        tasks.clean(docker({"docker volume ls": "box_db-store\n", "docker image inspect box-mlflow": True}))
     assert "volume box_db-store" in seen[0]
     assert "image box-mlflow" in seen[0]
     assert "box-notebook" not in seen[0]
@@ -82,9 +82,16 @@ def test_clean_says_what_it_deletes_before_it_asks(env, monkeypatch, capsys):
 
 def test_clean_deletes_this_project_and_nothing_else_once_the_name_is_typed(env, terminal):
     terminal("box")
-    c = docker()
+    c = docker({"docker volume ls": ["box_db-store\nbox_file-store\n", ""]})
     tasks.clean(c)
     assert doings(c) == ["docker compose down --volumes --rmi local --remove-orphans"]
+
+
+def test_clean_deletes_the_volumes_too_that_an_upgrade_has_replaced(env, capsys):
+    c = docker({"docker volume ls": ["box_db-store\nbox_db-store-18\n", "box_db-store\n"]})
+    tasks.clean(c, yes=True)
+    assert "volume box_db-store\n" in capsys.readouterr().out
+    assert doings(c)[1:] == ["docker volume rm box_db-store"]
 
 
 def test_clean_keeps_the_settings(env):

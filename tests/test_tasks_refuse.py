@@ -96,7 +96,10 @@ def test_a_taken_port_is_told_before_anything_is_built(env):
 
 @pytest.mark.parametrize(
     ("task", "options", "choices"),
-    [(tasks.logs, {"service": "db"}, model.SERVICES), (tasks.psql, {"role": "root"}, passwords.ROLES)],
+    [
+        (tasks.logs, {"service": "db"}, (*model.SERVICES, model.ONE_SHOT)),
+        (tasks.psql, {"role": "root"}, passwords.ROLES),
+    ],
     ids=["logs", "psql"],
 )
 def test_an_unknown_name_is_told_with_those_that_there_are(env, task, options, choices):

@@ -15,6 +15,7 @@ UP = "docker compose up --detach --wait --remove-orphans"
 START_DATABASE = "docker compose up --detach postgres"
 ASK_FOR_PASSWORDS = "docker compose exec --no-TTY postgres sh -c"
 ACCEPTED = "".join(f"{role} accepted\n" for role in passwords.ROLES)
+PROJECT, DATABASES = "label=com.docker.compose.project=box", "label=com.docker.compose.volume=db-store"
 NOT_YET = ACCEPTED.replace("accepted", "unanswered")
 REFUSED = ACCEPTED.replace("analyst accepted", "analyst refused")
 
@@ -51,11 +52,11 @@ def test_init_does_not_touch_an_env_that_is_there(env):
 
 @pytest.mark.parametrize("task", [tasks.init, tasks.up], ids=["init", "up"])
 def test_no_env_is_made_for_a_database_that_has_the_passwords_of_another(no_env, task):
-    c = docker({"docker volume inspect box_db-store": True})
+    c = docker({f"docker volume ls .*{PROJECT} .*{DATABASES}": "box_db-store-18\n"})
     with pytest.raises(Failure) as raised:
         task(c)
     message = the_line(raised)
-    assert "volume box_db-store" in message
+    assert "volume box_db-store-18" in message
     assert "put it back" in message
     assert not no_env.exists()
     assert doings(c) == []
@@ -126,6 +127,26 @@ def test_up_leaves_a_healthy_database_alone(env):
     c = with_database(ACCEPTED, before=HEALTHY)
     tasks.up(c)
     assert doings(c) == ["docker compose build", UP]
+
+
+def test_a_database_that_refuses_its_volume_is_stopped_and_the_reason_told(env):
+    reason = 'the volume has a database of Postgres 15, and this is Postgres 17: run "invoke upgrade".'
+    states = ["", *[listed(postgres="running starting")] * 9]
+    answers = {ASK_FOR_PASSWORDS: NOT_YET, "docker compose logs": f"FAIL: {reason}\n", "docker compose ps": states}
+    c = docker(answers | {"docker image inspect": True})
+    with pytest.raises(Failure) as raised:
+        tasks.up(c)
+    assert the_line(raised) == f"FAIL: {reason}"
+    assert doings(c) == ["docker compose build", START_DATABASE, "docker compose stop postgres"]
+
+
+def test_up_tells_what_the_tables_of_mlflow_could_not_be_brought_to(env):
+    states = listed(postgres="running healthy", migrate="exited 1", mlflow="created")
+    log = "Waiting for the database: no\nFAIL: the tables are from MLflow 9.9: set that version.\n"
+    c = docker({UP: False, "docker compose ps": states, "docker compose logs .* migrate": log})
+    with pytest.raises(Failure) as raised:
+        tasks.up(c)
+    assert the_line(raised) == "FAIL: the tables are from MLflow 9.9: set that version."
 
 
 def test_up_does_not_wait_for_a_database_that_stopped(env):

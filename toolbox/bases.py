@@ -20,8 +20,13 @@ STAND_INS = {
     "mlflow": StandIn("python", "localhost/data-toolbox/python:3.13"),
     "notebook": StandIn("scipy-notebook", "localhost/data-toolbox/scipy-notebook:2026-11"),
 }
+# What can still read a database of that version, for its upgrade.
+OLD_POSTGRES = StandIn("postgres-15", "localhost/data-toolbox/postgres:15")
 # They extend a bare Debian, which is built here too.
-BUILT_HERE = [*(stand_in.image for stand_in in STAND_INS.values()), "localhost/data-toolbox/debian:trixie"]
+BUILT_HERE = [
+    *(stand_in.image for stand_in in (*STAND_INS.values(), OLD_POSTGRES)),
+    *(f"localhost/data-toolbox/debian:{suite}" for suite in ("trixie", "bookworm")),
+]
 
 # What Docker says when a registry's name cannot be looked up, or nothing answers there. That it answered, whatever it
 # said, is another matter.

@@ -7,6 +7,8 @@ from .failure import Failure, last_line
 
 # The services in the order in which they start.
 SERVICES = ("postgres", "mlflow", "notebook")
+# What runs once, between postgres and mlflow, and ends.
+ONE_SHOT = "migrate"
 
 # What must be set in .env, by where it ends up in the configuration.
 SECRETS = {
@@ -71,14 +73,9 @@ def address(model, service):
     return published["host_ip"], int(published["published"])
 
 
-def volumes(model):
-    """Return the names of the project's volumes, as `docker volume ls` shows them."""
-    return sorted(volume["name"] for volume in model["volumes"].values())
-
-
 def images(model):
     """Return the names of the images that are built for the services, as Compose makes them up."""
-    return [f"{model['name']}-{service}" for service in SERVICES]
+    return [f"{model['name']}-{service}" for service in (*SERVICES, ONE_SHOT)]
 
 
 def containers(listed):

@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from .model import SERVICES, address, secret
+from .model import ONE_SHOT, SERVICES, address, secret
 
 
 def addresses(model):
@@ -47,6 +47,18 @@ def first_unhealthy(containers):
     Where several are not healthy it is the one that starts first: the others wait for it.
     """
     for service in SERVICES:
+        if service == "mlflow" and has_failed(containers.get(ONE_SHOT)):
+            return ONE_SHOT
         if state(containers.get(service)) != "running healthy":
             return service
     return None
+
+
+def has_failed(container):
+    """Return whether a container that ends by itself, as `docker compose ps` lists it, has ended with an error."""
+    return container is not None and container["State"] == "exited" and container["ExitCode"] != 0
+
+
+def refusals(log):
+    """Return why a service refused to start, from the lines of its log: causes with their remedies."""
+    return [line.removeprefix("FAIL: ") for line in log.splitlines() if line.startswith("FAIL: ")]

@@ -58,12 +58,19 @@ def make_env(c):
 
 
 def old_database(c):
-    """Return the name of the volume with this project's database, or None when there is none, or no Docker to ask."""
+    """Return the name of a volume with this project's database, or None when there is none, or no Docker to ask."""
     try:
-        name = settings_without_secrets(c)["volumes"]["db-store"]["name"]
+        project = settings_without_secrets(c)["name"]
     except Failure:
         return None
-    return name if exists(c, "volume", name) else None
+    return next(iter(volumes(c, project, "db-store")), None)
+
+
+def volumes(c, project, name=""):
+    """Return the names of the volumes of a project, also those that an upgrade has replaced; or those of one `name`."""
+    labels = {"com.docker.compose.project": project, **({"com.docker.compose.volume": name} if name else {})}
+    filters = [word for label, value in labels.items() for word in ("--filter", f"label={label}={value}")]
+    return sorted(quietly(c, ["docker", "volume", "ls", "--quiet", *filters]).stdout.split())
 
 
 def exists(c, kind, name):
@@ -172,8 +179,8 @@ def change_secrets(c):
 def start_database(c, config):
     """Start postgres and wait until it accepts every password of .env.
 
-    Raises Changed when it refuses one, with postgres stopped again: the health checks would need minutes to show it,
-    and not say why.
+    Raises Changed when it refuses one, or Failure when it refuses the volume, with postgres stopped again: the health
+    checks would need minutes to show it, and not say why.
     """
     compose(c, "up", "--detach", "postgres")
     end = time.monotonic() + DATABASE_SECONDS
@@ -183,6 +190,9 @@ def start_database(c, config):
             and time.monotonic() < end
             and report.state(containers(c).get("postgres")).startswith("running")
         ):
+            if reasons := report.refusals(last_line(c, "postgres")):
+                compose(c, "stop", "postgres")
+                raise Failure(reasons[-1])
             time.sleep(PAUSE_SECONDS)
     except passwords.Changed:
         compose(c, "stop", "postgres")
@@ -205,7 +215,13 @@ def explain(c):
     service = report.first_unhealthy(found)
     if service is None or report.state(found.get(service)) in ("down", "created"):
         raise Failure("Docker could not start everything: its own message is above.")
-    compose(c, "logs", "--no-log-prefix", "--tail", str(LOG_LINES), service)
+    log = compose(c, "logs", "--no-log-prefix", "--tail", str(LOG_LINES), service).stdout
+    if reasons := report.refusals(log):
+        raise Failure(reasons[-1])
+    if service == model.ONE_SHOT:
+        raise Failure(
+            "migrate did not come to its end, nothing was changed: see the end of its log above, and try again."
+        )
     checks = json.loads(
         quietly(c, ["docker", "inspect", "--format", "{{json .State.Health.Log}}", found[service]["ID"]]).stdout
         or "null"
@@ -213,6 +229,11 @@ def explain(c):
     if checks:
         print(f"The last health check said: {checks[-1]['Output'].strip()}")
     raise Failure(f"{service} did not become healthy ({report.state(found[service])}): the end of its log is above.")
+
+
+def last_line(c, service):
+    """Return the last line that a service has logged."""
+    return quietly(c, ["docker", "compose", "logs", "--no-log-prefix", "--tail", "1", service], env=NO_SECRETS).stdout
 
 
 def base_names(c):

@@ -1,10 +1,8 @@
 #!/bin/bash
-# Start PostgreSQL, and make its database first if the data directory is empty. Reads the variables of the official
-# image. Started as root, it gives the directories to the user postgres and goes on as that user.
+# Start PostgreSQL, and make its database first if the data directory is empty; as docker-ensure-initdb.sh, make it and
+# end. Reads the variables of the official image. Started as root, it gives the directories to the user postgres and goes
+# on as that user.
 set -Eeo pipefail
-
-# A mark in the data directory, there until the init scripts are done: a half-made database is never served.
-unfinished=.data-toolbox-init-unfinished
 
 fail() {
     echo "FAIL: $1" >&2
@@ -62,14 +60,8 @@ check_new() {
     fi
 }
 
-# initdb works in a folder inside the data directory, which a start that was killed leaves behind without harm. Then
-# comes the mark, then the rest: what has PG_VERSION and no mark is whole.
 make_cluster() {
-    local new=$PGDATA/.data-toolbox-new arguments=()
-    if [ -n "$(find "$PGDATA" -mindepth 1 -maxdepth 1 ! -name .data-toolbox-new -print -quit)" ]; then
-        fail "$PGDATA has files but no database in it: mount an empty volume, or set PGDATA to a folder inside it."
-    fi
-    rm -rf "$new"
+    local arguments=()
     # As in the official image the arguments are a piece of shell, so that a value may be quoted.
     eval "arguments=($POSTGRES_INITDB_ARGS)"
     if [ -n "$POSTGRES_PASSWORD" ]; then
@@ -77,13 +69,10 @@ make_cluster() {
         exec 3< <(printf '%s\n' "$POSTGRES_PASSWORD")
         arguments+=(--pwfile=/dev/fd/3)
     fi
-    initdb --pgdata="$new" --username="$POSTGRES_USER" --no-instructions "${arguments[@]}"
+    initdb --pgdata="$PGDATA" --username="$POSTGRES_USER" --no-instructions "${arguments[@]}"
     exec 3<&-
-    method=${POSTGRES_HOST_AUTH_METHOD:-$("$@" -D "$new" -C password_encryption)}
-    printf '\nhost all all all %s\n' "$method" >>"$new/pg_hba.conf"
-    touch "$PGDATA/$unfinished"
-    mv "$new"/* "$PGDATA/"
-    rmdir "$new"
+    method=${POSTGRES_HOST_AUTH_METHOD:-$("$@" -C password_encryption)}
+    printf '\nhost all all all %s\n' "$method" >>"$PGDATA/pg_hba.conf"
 }
 
 # For the init scripts the server is on its socket only: nobody else sees the database before it is whole.
@@ -140,9 +129,6 @@ run_init_scripts() {
 }
 
 make_database_if_new() {
-    if [ -e "$PGDATA/$unfinished" ]; then
-        fail "this database was only half made by its first start: remove its volume, which holds nothing yet, and start again."
-    fi
     if [ -s "$PGDATA/PG_VERSION" ]; then
         return
     fi
@@ -155,7 +141,6 @@ make_database_if_new() {
     run_init_scripts
     stop_temporary_server
     unset PGPASSWORD
-    rm "$PGDATA/$unfinished"
     echo "the new database is ready"
 }
 
@@ -182,6 +167,7 @@ if [ "$1" = postgres ] && ! asks_for_help "$@"; then
     mkdir -p "$PGDATA"
     chmod 700 "$PGDATA" || true
     make_database_if_new "$@"
+    [ "${0##*/}" != docker-ensure-initdb.sh ] || exit 0
     # The server does not need it any more.
     unset POSTGRES_PASSWORD
 fi

@@ -1,0 +1,47 @@
+#!/bin/sh
+# Start Postgres; on an empty volume, make the database first. Both is left to the programs of the base image.
+# Usage: start.sh postgres [OPTION...]
+set -eu
+
+# What has PG_VERSION is a database. A new one is made in a folder of its own and moved here once it is whole, that file
+# last, so a first start that is cut short is just begun again.
+half=$PGDATA/.half-made
+whole=$PGDATA/.whole
+
+# Say why there is no database, and stay: were this to end, Docker would start it again and again.
+refuse() {
+    echo "FAIL: $1" >&2
+    trap 'exit 1' INT TERM
+    while true; do
+        sleep 3600 &
+        wait $!
+    done
+}
+
+make_database() {
+    rm -rf "$half"
+    PGDATA=$half docker-ensure-initdb.sh "$@"
+    mv "$half" "$whole"
+}
+
+move_database() {
+    for path in "$whole"/*; do
+        [ "$path" = "$whole/PG_VERSION" ] || mv "$path" "$PGDATA/"
+    done
+    mv "$whole/PG_VERSION" "$PGDATA/"
+    rmdir "$whole"
+}
+
+check_version() {
+    volume=$(cat "$PGDATA/PG_VERSION")
+    image=$(postgres --version | sed 's/.*(PostgreSQL) \([0-9]*\).*/\1/')
+    [ "$volume" = "$image" ] ||
+        refuse "the volume has a database of Postgres $volume, and this is Postgres $image: run \"invoke upgrade\", or set POSTGRES_BASE_IMAGE in .env to Postgres $volume."
+}
+
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+    [ -d "$whole" ] || make_database "$@"
+    move_database
+fi
+check_version
+exec docker-entrypoint.sh "$@"

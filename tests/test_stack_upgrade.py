@@ -1,0 +1,191 @@
+"""Data of older versions of MLflow and Postgres are taken over whole, and whatever breaks that off changes nothing."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+from copies import ROOT, Copy
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+
+OLDER = sorted(path.name for path in (ROOT / "tests" / "older-mlflow").iterdir())
+PATIENCE_SECONDS = 300
+COLUMNS = """
+    SELECT table_name, json_agg(column_name ORDER BY column_name) FROM information_schema.columns
+    WHERE table_schema = 'public' AND table_name <> 'alembic_version' GROUP BY 1
+"""
+
+
+def until(condition, what):
+    """Return once `condition` holds; fail when it does not within PATIENCE_SECONDS."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain until {what}"
+        time.sleep(0.2)
+
+
+def contents(copy, database, columns=None):
+    """Return the rows of all tables of a database, of all columns or of those given by table, and these columns."""
+    columns = columns or dict(copy.sql("postgres", database, COLUMNS))
+    rows = {}
+    for table, names in columns.items():
+        listed = ", ".join(f'"{name}"' for name in names)
+        statement = f"SELECT row_to_json(r)::text FROM (SELECT {listed} FROM public.{table}) AS r ORDER BY 1"
+        rows[table] = [row for (row,) in copy.sql("postgres", database, statement)]
+    return rows, columns
+
+
+def revision(copy):
+    return copy.sql("postgres", "mlflow", "SELECT version_num FROM alembic_version")[0][0]
+
+
+def dumps(copy):
+    """Return the names of the dumps that were made before tables were changed."""
+    return copy.compose("run", "--rm", "--no-deps", "--no-TTY", "migrate", "ls", "/mlflow/dumps").split()
+
+
+def log_all_kinds(copy):
+    program = (ROOT / "tests" / "units" / "log_all_kinds.py").read_text()
+    return json.loads(copy.compose("exec", "--no-TTY", "mlflow", "python", "-c", program).splitlines()[-1])
+
+
+def check_artifacts(copy, logged):
+    """Check that each artifact that was logged can be had from the server, as it was."""
+    for place, sha256 in logged["artifacts"].items():
+        run, path = place.split()
+        status, content = copy.get("mlflow", f"/get-artifact?run_uuid={run}&path={path}")
+        assert status == 200
+        assert hashlib.sha256(content).hexdigest() == sha256
+
+
+def go_back(copy, name):
+    """Put the tables back as they were before, as README.md says it."""
+    copy.compose("stop", "mlflow")
+    copy.compose("run", "--rm", "--no-TTY", "migrate", "python", "/opt/mlflow/migrate.py", "--back", name)
+
+
+@pytest.fixture(params=OLDER)
+def older(request, tmp_path):
+    """A toolbox with an older MLflow and with what was logged there; then with the present one, not yet started."""
+    copy = Copy(tmp_path / "older")
+    try:
+        for name in ("requirements.in", "requirements.txt"):
+            shutil.copy(ROOT / "tests" / "older-mlflow" / request.param / name, copy.root / "ml-flow-docker")
+        copy.succeed("up")
+        copy.version = request.param
+        copy.logged = log_all_kinds(copy)
+        shutil.copytree(ROOT / "ml-flow-docker", copy.root / "ml-flow-docker", dirs_exist_ok=True)
+        yield copy
+    finally:
+        copy.succeed("clean", "--yes")
+
+
+def test_an_older_mlflow_is_taken_over_with_all_it_recorded(older, toolbox):
+    before, columns = contents(older, "mlflow")
+    assert len(before["metrics"]) == 3 * 201
+    old = revision(older)
+    older.succeed("upgrade")
+    new = revision(older)
+    assert new == revision(toolbox)
+    after, _ = contents(older, "mlflow", columns)
+    assert after == before
+    check_artifacts(older, older.logged)
+    status, answer = older.get("mlflow", "/api/2.0/mlflow/registered-models/alias?name=model&alias=best")
+    assert status == 200, answer
+
+    # A dump only where the tables have changed. It holds what was there, for the way back.
+    kept = dumps(older)
+    assert len(kept) == (0 if new == old else 1)
+    older.succeed("upgrade")
+    assert dumps(older) == kept
+    if kept:
+        assert f"MLflow-{older.version}" in kept[0] or old in kept[0]
+        go_back(older, kept[0])
+        assert revision(older) == old
+        assert contents(older, "mlflow")[0] == before
+
+
+# --- What breaks a migration off ---
+
+
+@pytest.fixture(scope="module")
+def oldest(tmp_path_factory):
+    """A toolbox with the tables of the oldest of these versions, which the present MLflow has not seen yet."""
+    copy = Copy(tmp_path_factory.mktemp("oldest") / "data-toolbox")
+    try:
+        for name in ("requirements.in", "requirements.txt"):
+            shutil.copy(ROOT / "tests" / "older-mlflow" / OLDER[-1] / name, copy.root / "ml-flow-docker")
+        copy.succeed("build")
+        copy.compose("up", "--detach", "--wait", "mlflow")
+        log_all_kinds(copy)
+        shutil.copytree(ROOT / "ml-flow-docker", copy.root / "ml-flow-docker", dirs_exist_ok=True)
+        yield copy
+    finally:
+        copy.succeed("clean", "--yes")
+
+
+def in_background(copy, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "invoke", *arguments],
+        cwd=copy.root,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_migration_that_is_killed_has_changed_nothing_and_is_begun_again(oldest):
+    before, columns = contents(oldest, "mlflow")
+    old = revision(oldest)
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'mlflow' AND wait_event_type = 'Lock'"
+    with oldest.connect("mlflow", "mlflow") as connection:
+        # Lets the dump be made, and the tables not be changed.
+        connection.cursor().execute("LOCK TABLE metrics, runs, params, tags, experiments IN SHARE MODE")
+        with in_background(oldest, "upgrade") as task:
+            until(lambda: oldest.sql("postgres", "mlflow", waiting)[0][0], "the migration waits for a table")
+            oldest.run("docker", "kill", f"{oldest.project}-migrate-1")
+            _, said = task.communicate(timeout=PATIENCE_SECONDS)
+    assert task.returncode == 1
+    assert said.splitlines()[-1].startswith("FAIL: migrate ")
+    assert revision(oldest) == old
+    assert contents(oldest, "mlflow")[0] == before
+    oldest.succeed("upgrade")
+    assert revision(oldest) != old
+    assert contents(oldest, "mlflow", columns)[0] == before
+
+
+def test_tables_of_a_newer_mlflow_are_refused_with_the_version_they_need(oldest):
+    oldest.succeed("up")
+    known = revision(oldest)
+    note = "COMMENT ON TABLE alembic_version IS 'MLflow {}'"
+    oldest.sql("mlflow", "mlflow", f"UPDATE alembic_version SET version_num = 'f00'; {note.format('9.9.9')}")
+    try:
+        result = oldest.invoke("up")
+        alone = oldest.run("docker", "compose", "up", "--detach", "--wait")
+        log = oldest.compose("logs", "migrate")
+    finally:
+        oldest.sql("mlflow", "mlflow", f"UPDATE alembic_version SET version_num = '{known}'")
+    assert result.returncode == 1
+    assert "set mlflow==9.9.9 in ml-flow-docker/requirements.in" in result.stderr.splitlines()[-1]
+    assert alone.returncode != 0
+    assert "FAIL: the tables are from MLflow 9.9.9" in log
+    oldest.succeed("up")
+
+
+def test_where_no_dump_can_be_made_nothing_is_changed(oldest, tmp_path):
+    known = revision(oldest)
+    previous = "UPDATE alembic_version SET version_num = '451aebb31d03'"
+    oldest.sql("mlflow", "mlflow", previous)
+    program = "import sys; sys.path[:0] = ['/opt/mlflow']; import migrate, os; from pathlib import Path; "
+    program += "migrate.DUMPS = Path('/opt'); migrate.main(os.environ['MLFLOW_BACKEND_STORE_URI'])"
+    try:
+        result = oldest.run("docker", "compose", "run", "--rm", "--no-TTY", "migrate", "python", "-c", program)
+        assert revision(oldest) == "451aebb31d03"
+    finally:
+        oldest.sql("mlflow", "mlflow", f"UPDATE alembic_version SET version_num = '{known}'")
+    assert result.returncode == 1
+    assert "FAIL: no dump could be made, so nothing was changed" in result.stderr

@@ -1,0 +1,186 @@
+"""What `invoke upgrade` does for another major version of Postgres, which cannot read the files of the one before.
+
+The databases are dumped with the Postgres that wrote them and restored into a new volume. Until all of it is there and
+compared, .env names the old volume, and nothing changes that: whatever goes wrong or is broken off, it is what counts.
+"""
+
+import contextlib
+import itertools
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from . import archive, backup, bases, database, dotenv, model, report, restore, stack
+from .commands import compose, quietly, visibly
+from .failure import Failure
+from .progress import Progress
+
+VERSIONS = 'cat "$PGDATA/PG_VERSION" 2>/dev/null; postgres --version'
+# What every server has besides the databases of the toolbox.
+COMMON = {"postgres", "template0", "template1"}
+
+
+def take_over(c, old_base):
+    """Take the databases over into a new volume, if the present one is of an older major version than the image.
+
+    `old_base` is the base image that can read it; when empty, it is the present base image with the other number.
+    Raises Failure, with the present volume as it was, when that cannot be done.
+    """
+    archive.check_zstd()
+    config = stack.build_images(c)
+    project, volume = config["name"], config["volumes"]["db-store"]["name"]
+    if not stack.exists(c, "volume", volume):
+        return
+    present, wanted = versions(c)
+    if present in (None, wanted):
+        return
+    if present > wanted:
+        raise Failure(
+            f"{volume} has a database of Postgres {present}, newer than Postgres {wanted}, which cannot take it over: "
+            f"set POSTGRES_BASE_IMAGE in .env to Postgres {present} or later."
+        )
+    old_base = old_base or older(model.base_image(config, "postgres"), present)
+    get_base(c, old_base)
+    store = free_name(wanted, stack.volumes(c, project), project)
+    with backup.alone(), backup.tidy(), room() as folder:
+        compose(c, "stop")
+        try:
+            with environment(POSTGRES_BASE_IMAGE=old_base):
+                rows, others = dump(c, folder)
+            with environment(DB_STORE=store):
+                compared = refill(c, folder, rows)
+        except BaseException:
+            compose(c, "rm", "--stop", "--force", "postgres")
+            quietly(c, ["docker", "volume", "rm", f"{project}_{store}"])
+            raise
+        dotenv.write(stack.ENV, dotenv.with_value(dotenv.read(stack.ENV), "DB_STORE", store))
+    print(*compared, sep="\n")
+    if others:
+        print(f"Not taken over, because the toolbox did not make them: the databases {', '.join(sorted(others))}.")
+    print(f'The old volume stays as it was. When all is well, delete it with "docker volume rm {volume}".')
+
+
+# --- What there is ---
+
+
+def versions(c):
+    """Return the major versions of Postgres of the volume and of the image; that of an empty volume is None."""
+    command = ["docker", "compose", "run", "--rm", "--no-deps", "--no-TTY", "--entrypoint", "sh", "postgres"]
+    numbers = re.fullmatch(
+        r"(?:(\d+)\n)?postgres \(PostgreSQL\) (\d+).*\n", quietly(c, [*command, "-c", VERSIONS]).stdout
+    )
+    if not numbers:
+        raise Failure('the version of the database cannot be asked: see what "docker compose run postgres" says.')
+    return numbers[1] and int(numbers[1]), int(numbers[2])
+
+
+def older(image, version):
+    """Return the name of a base image with another major version at the beginning of its tag.
+
+    Raises Failure when it does not show its version there.
+    """
+    name, _, tag = image.rpartition(":")
+    if "/" in tag or "@" in image or not re.match(r"\d", tag):
+        raise Failure(f"{image} does not show its version: give --old-base, an image of Postgres {version}.")
+    return f"{name}:{re.sub(r'^[0-9.]+', str(version), tag)}"
+
+
+def get_base(c, image):
+    """Have the base image there that can read the old volume. Raises Failure when it cannot be had."""
+    if stack.exists(c, "image", image):
+        return
+    if image == bases.OLD_POSTGRES.image:
+        if not visibly(c, ["bare-machine/build-bases", bases.OLD_POSTGRES.name]):
+            raise Failure(f"{image} could not be built: the message of the build is above.")
+        return
+    pulled, answer = stack.pull(c, image)
+    if not pulled:
+        reason = bases.explained("postgres", image, answer).rpartition(": ")[0]
+        raise Failure(f"{reason}, and it has to read the old volume: give another one with --old-base.")
+
+
+def free_name(version, taken, project):
+    """Return a name for the new volume, without the project's, that none of the volumes `taken` has."""
+    names = (f"db-store-{version}{suffix}" for suffix in itertools.chain([""], map("-{}".format, itertools.count(2))))
+    return next(name for name in names if f"{project}_{name}" not in taken)
+
+
+# --- The way over ---
+
+
+@contextlib.contextmanager
+def environment(**variables):
+    """Have other settings than those of .env for the block, for whatever is run in it."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def room():
+    """Give the path of a folder for the dumps, which is gone afterwards. Raises Failure when the disk is full."""
+    backup.make_folder()
+    try:
+        with tempfile.TemporaryDirectory(dir=backup.FOLDER, prefix="upgrade-") as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise Failure(f"{backup.FOLDER} cannot be written ({error.strerror}): make room there.") from error
+
+
+def begin(c):
+    """Build and start postgres alone, with the settings of the moment. Raises Failure when it does not answer."""
+    config = stack.settings(c)
+    if not compose(c, "build", "postgres"):
+        raise Failure("the image of postgres could not be built: the message of the build is above.")
+    stack.start_database(c, config)
+    if not stack.check_passwords(c, config):
+        compose(c, "logs", "--no-log-prefix", "--tail", str(stack.LOG_LINES), "postgres")
+        raise Failure(
+            f"postgres of {model.base_image(config, 'postgres')} does not answer: the end of its log is above."
+        )
+
+
+def dump(c, folder):
+    """Write a dump of each database into `folder`; return its rows by table, and the names of other databases."""
+    begin(c)
+    progress, rows = Progress(), {}
+    for name in archive.DATABASES:
+        with database.snapshot(name) as (snapshot, counts), archive.zstd.open(folder / name, "wb") as packed:
+            for chunk in progress.counted(f"dumping {name}", database.dump(name, snapshot)):
+                packed.write(chunk)
+        rows[name] = counts
+    others = database.databases() - COMMON - set(archive.DATABASES)
+    # In peace, so that the volume is left as a whole.
+    compose(c, "stop", "postgres")
+    return rows, others
+
+
+def refill(c, folder, rows):
+    """Make the new volume and fill it with the dumps; return the lines that compare it with what was there.
+
+    Raises Failure when the numbers of rows are not the same.
+    """
+    begin(c)
+    progress = Progress()
+    table = [("TAKEN OVER", "BEFORE", "NOW")]
+    for name in archive.DATABASES:
+        with archive.zstd.open(folder / name) as packed:
+            chunks = iter(lambda packed=packed: packed.read(archive.CHUNK), b"")
+            database.restore(name, progress.counted(f"restoring {name}", chunks))
+        found = database.rows(database.RESTORED.format(name))
+        table.append((name, restore.in_tables(rows[name]), restore.in_tables(found)))
+        if found != rows[name]:
+            raise Failure(f"{name} has {table[-1][2]} where there were {table[-1][1]}: nothing was changed.")
+    database.grant()
+    database.analyze()
+    database.swap()
+    database.drop_remains()
+    return report.table(table)
