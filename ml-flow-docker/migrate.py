@@ -7,6 +7,7 @@ Reads MLFLOW_BACKEND_STORE_URI and, through libpq, PGPASSWORD. All changes are o
 broken off has changed nothing and is begun again by the next start.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -98,7 +99,8 @@ def dump(uri, name):
     command = ["pg_dump", *options, f"--file={part}", f"--dbname={libpq_uri(uri)}"]
     result = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
     if result.returncode:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         sys.exit(
             f"FAIL: no dump could be made, so nothing was changed ({' '.join(result.stderr.split())}): mend that, or "
             'after a backup with the MLflow before, "docker compose run --rm migrate python /opt/mlflow/migrate.py '

@@ -38,6 +38,13 @@ def test_status_has_a_line_for_each_service_running_or_not():
     ]
 
 
+@pytest.mark.parametrize("clear", ["", "\x1b[2K"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+def test_the_reason_for_which_a_service_refused_to_start_is_found_in_its_log(clear, end):
+    lines = ["starting", f"{clear}FAIL: first: do this.", "ERROR: FAIL: not this", f"{clear}FAIL: last: do that."]
+    assert report.refusals("\n".join(lines) + end) == ["first: do this.", "last: do that."]
+
+
 def test_the_columns_of_a_table_are_lined_up():
     assert report.table([("a", "bb", "c"), ("aaa", "b", "")]) == ["a    bb  c", "aaa  b"]
 

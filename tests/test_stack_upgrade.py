@@ -30,7 +30,7 @@ def until(condition, what):
 
 def contents(copy, database, columns=None):
     """Return the rows of all tables of a database, of all columns or of those given by table, and these columns."""
-    columns = columns or dict(copy.sql("postgres", database, COLUMNS))
+    columns = columns or columns_of(copy, database)
     rows = {}
     for table, names in columns.items():
         listed = ", ".join(f'"{name}"' for name in names)
@@ -39,8 +39,29 @@ def contents(copy, database, columns=None):
     return rows, columns
 
 
+def columns_of(copy, database):
+    return dict(copy.sql("postgres", database, COLUMNS))
+
+
 def revision(copy):
     return copy.sql("postgres", "mlflow", "SELECT version_num FROM alembic_version")[0][0]
+
+
+def check_contents(copy, before, columns):
+    """Check that MLflow's tables have what they had before, in all columns that MLflow has not given up since."""
+    present = columns_of(copy, "mlflow")
+    kept = {table: [name for name in names if name in present[table]] for table, names in columns.items()}
+    as_it_was = {
+        table: sorted(json.dumps({name: json.loads(row)[name] for name in kept[table]}) for row in rows)
+        for table, rows in before.items()
+    }
+    as_it_is = {
+        table: sorted(json.dumps(json.loads(row)) for row in rows)
+        for table, rows in contents(copy, "mlflow", kept)[0].items()
+    }
+    # What was a tag of a trace can be a column by now.
+    assert set(as_it_is.pop("trace_tags", [])) <= set(as_it_was.pop("trace_tags", []))
+    assert as_it_is == as_it_was
 
 
 def dumps(copy):
@@ -91,8 +112,7 @@ def test_an_older_mlflow_is_taken_over_with_all_it_recorded(older, toolbox):
     older.succeed("upgrade")
     new = revision(older)
     assert new == revision(toolbox)
-    after, _ = contents(older, "mlflow", columns)
-    assert after == before
+    check_contents(older, before, columns)
     check_artifacts(older, older.logged)
     status, answer = older.get("mlflow", "/api/2.0/mlflow/registered-models/alias?name=model&alias=best")
     assert status == 200, answer
@@ -155,7 +175,7 @@ def test_a_migration_that_is_killed_has_changed_nothing_and_is_begun_again(oldes
     assert contents(oldest, "mlflow")[0] == before
     oldest.succeed("upgrade")
     assert revision(oldest) != old
-    assert contents(oldest, "mlflow", columns)[0] == before
+    check_contents(oldest, before, columns)
 
 
 def test_tables_of_a_newer_mlflow_are_refused_with_the_version_they_need(oldest):

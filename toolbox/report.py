@@ -1,5 +1,6 @@
 """What the tasks tell about a running toolbox."""
 
+import re
 from urllib.parse import quote
 
 from .model import ONE_SHOT, SERVICES, address, secret
@@ -61,4 +62,5 @@ def has_failed(container):
 
 def refusals(log):
     """Return why a service refused to start, from the lines of its log: causes with their remedies."""
-    return [line.removeprefix("FAIL: ") for line in log.splitlines() if line.startswith("FAIL: ")]
+    # Some versions of Compose clear the line of a terminal first, also where none is.
+    return re.findall(r"^(?:\x1b\[2K)?FAIL: (.*?)\r?$", log, flags=re.M)
