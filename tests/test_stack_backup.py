@@ -7,12 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from copies import ROOT, TOKEN_HEADER, Copy
+from waiting import is_healthy, until
 
 from toolbox import archive, volume
 from toolbox.model import SERVICES
@@ -31,21 +31,12 @@ RIGHTS = """
 """
 
 
-def until(condition, seconds=60):
-    """Wait until a condition holds, and return what it gave; fail when it does not in time."""
-    end = time.monotonic() + seconds
-    while not (given := condition()):
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)
-    return given
-
-
 def ended(copy, *arguments, when, number=signal.SIGKILL):
     """Run a task in a copy and send it a signal as soon as `when()` holds, at the latest; it must be at work then."""
     command = [sys.executable, "-m", "invoke", *arguments]
     with subprocess.Popen(command, cwd=copy.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         try:
-            until(when)
+            until(when, "the task is at work")
             assert process.poll() is None, process.stdout.read().decode()
         finally:
             process.send_signal(number)
@@ -53,7 +44,8 @@ def ended(copy, *arguments, when, number=signal.SIGKILL):
     assert process.returncode != 0
     # What it had started in containers of their own ends with it.
     labels = [f"label=com.docker.compose.{label}" for label in (f"project={copy.project}", "oneoff=True")]
-    until(lambda: copy.run("docker", "ps", "--quiet", "--filter", labels[0], "--filter", labels[1]).stdout == "")
+    oneoff = ("docker", "ps", "--quiet", "--filter", labels[0], "--filter", labels[1])
+    until(lambda: copy.run(*oneoff).stdout == "", "its containers have ended")
 
 
 def bare(copy, database, sql):
@@ -84,7 +76,8 @@ def made(toolbox):
     with ThreadPoolExecutor() as pool:
         writer = pool.submit(toolbox.in_notebook, "log_steps.py", END)
         try:
-            until(lambda: int(bare(toolbox, "mlflow", "SELECT count(*) FROM metrics WHERE key = 'step'")) > 10)
+            steps_logged = "SELECT count(*) FROM metrics WHERE key = 'step'"
+            until(lambda: int(bare(toolbox, "mlflow", steps_logged)) > 10, "the writer writes")
             printed = toolbox.succeed("backup")
         finally:
             toolbox.compose("exec", "--no-TTY", "notebook", "touch", END)
@@ -111,7 +104,7 @@ def second(tmp_path_factory, made):
 
 def is_as_restored(copy, logged):
     """Check that the toolbox works, and has what the training run logged."""
-    assert all(copy.health(service)[0] == "healthy" for service in SERVICES)
+    assert is_healthy(copy, *SERVICES)
     found = copy.in_notebook("read_sql.py", logged["run_id"])
     assert found["losses"] == [[step, loss] for step, loss in enumerate(logged["losses"])]
     _, blob = copy.get("mlflow", f"/get-artifact?path=blob.bin&run_uuid={logged['run_id']}")

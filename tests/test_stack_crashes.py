@@ -6,28 +6,12 @@ import time
 
 import pytest
 from copies import ROOT
+from waiting import PATIENCE_SECONDS, answers, is_healthy, until
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
-PATIENCE_SECONDS = 120
 OUTAGE_SECONDS = 20
 STOP = "/tmp/stop-writing"
-
-
-def until(condition, what):
-    """Return once `condition` holds; fail when it does not within PATIENCE_SECONDS."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < end, f"waited in vain until {what}"
-        time.sleep(0.2)
-
-
-def answers(toolbox):
-    """Return whether MLflow answers from its database within five seconds."""
-    try:
-        return toolbox.get("mlflow", "/api/2.0/mlflow/experiments/get?experiment_id=0", timeout=5)[0] == 200
-    except OSError:
-        return False
 
 
 def kill(toolbox, *pids):
@@ -124,4 +108,4 @@ def test_every_acknowledged_metric_survives(toolbox, fault, record_fault):
     lost = acknowledged - set(toolbox.sql("analyst", "mlflow", "SELECT run_uuid, step FROM metrics"))
     record_fault(fault.__name__, len(acknowledged), len(acknowledged) - len(lost), written["failed"], seconds)
     assert lost == set()
-    until(lambda: toolbox.health("mlflow")[0] == toolbox.health("postgres")[0] == "healthy", "both are healthy")
+    until(lambda: is_healthy(toolbox, "mlflow", "postgres"), "both are healthy")

@@ -1,21 +1,9 @@
 """The database goes away and comes back; who depends on it says so, waits, and needs no hand."""
 
-import time
-
 import pytest
+from waiting import answers, is_healthy, until
 
 pytestmark = pytest.mark.stack
-
-# Three checks that fail, 10 s apart, each of them up to 10 s long, and room for a slow machine.
-PATIENCE_SECONDS = 120
-
-
-def until(condition):
-    """Return once `condition` holds; fail when it does not within PATIENCE_SECONDS."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.5)
 
 
 @pytest.fixture
@@ -28,21 +16,21 @@ def without_database(toolbox):
 
 def test_mlflow_turns_unhealthy_and_says_why_and_recovers(without_database):
     toolbox = without_database
-    until(lambda: toolbox.health("mlflow")[0] == "unhealthy")
+    until(lambda: toolbox.health("mlflow")[0] == "unhealthy", "mlflow is unhealthy")
     assert "database" in toolbox.health("mlflow")[1]
     assert "mlflow    running unhealthy" in toolbox.succeed("status")
 
     toolbox.compose("start", "postgres")
-    until(lambda: toolbox.health("mlflow")[0] == "healthy")
-    assert toolbox.get("mlflow", "/api/2.0/mlflow/experiments/get?experiment_id=0")[0] == 200
+    until(lambda: is_healthy(toolbox, "mlflow"), "mlflow is healthy")
+    assert answers(toolbox)
 
 
 def test_mlflow_waits_for_a_database_that_is_not_there_yet(without_database):
     toolbox = without_database
     toolbox.run("docker", "restart", toolbox.container("mlflow"))
-    until(lambda: "Waiting for the database: " in toolbox.compose("logs", "--tail", "3", "mlflow"))
+    until(lambda: "Waiting for the database: " in toolbox.compose("logs", "--tail", "3", "mlflow"), "mlflow waits")
     assert toolbox.inspect("mlflow")["State"]["Running"]
 
     toolbox.compose("start", "postgres")
-    until(lambda: toolbox.health("mlflow")[0] == "healthy")
+    until(lambda: is_healthy(toolbox, "mlflow"), "mlflow is healthy")
     assert toolbox.inspect("mlflow")["RestartCount"] == 0

@@ -3,15 +3,11 @@
 import json
 
 import pytest
+from waiting import answers
 
 from toolbox.model import SERVICES
 
 pytestmark = pytest.mark.stack
-
-
-def answers(toolbox):
-    """Return whether MLflow answers from its database."""
-    return toolbox.get("mlflow", "/api/2.0/mlflow/experiments/get?experiment_id=0")[0] == 200
 
 
 def post(toolbox, path, body, **headers):
