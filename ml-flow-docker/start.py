@@ -45,4 +45,6 @@ if __name__ == "__main__":
         sys.exit("FAIL: MLFLOW_BACKEND_STORE_URI is not set: give the address of the database, without its password.")
     if backend.startswith("postgresql"):
         wait_for_database(backend)
-    os.execvp("mlflow", ["mlflow", "server"])
+    # MLflow finds the application to serve as a package does: in data_toolbox.dist-info, beside this file.
+    packages = {"PYTHONPATH": os.path.dirname(os.path.abspath(__file__))}
+    os.execvpe("mlflow", ["mlflow", "server", "--app-name", "data-toolbox"], os.environ | packages)

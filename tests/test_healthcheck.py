@@ -1,4 +1,4 @@
-"""ml-flow-docker/healthcheck.py: the server is healthy when it answers from its database."""
+"""The health checks: a server is healthy when it answers from its database and there is room on the disk."""
 
 import socket
 import subprocess
@@ -81,10 +81,61 @@ def test_something_that_speaks_no_http_is_not(problem):
         assert "EHLO" in problem(listener.getsockname()[1])
 
 
+def test_mlflow_misses_room_only_where_little_is_left(tmp_path):
+    check = program("ml-flow-docker/healthcheck.py")
+    assert check.lack_of_room(tmp_path) is None
+    check.LEAST_ROOM_MB = 1 << 40
+    assert check.lack_of_room(tmp_path).startswith("The disk of the artifacts is full: ")
+
+
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (500, 1)])
-def test_docker_learns_it_from_the_exit_code_and_people_from_the_output(status, code):
+def test_docker_learns_it_from_the_exit_code_and_people_from_the_output(tmp_path, status, code):
     with server(status, b"no database") as (port, _):
         command = [sys.executable, ROOT / "ml-flow-docker" / "healthcheck.py"]
-        ended = subprocess.run(command, env={"MLFLOW_PORT": str(port)}, capture_output=True, text=True, check=False)
+        environment = {"MLFLOW_PORT": str(port), "MLFLOW_ARTIFACTS_DESTINATION": str(tmp_path)}
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == code
     assert ("no database" in ended.stderr) == (code == 1)
+
+
+# --- postgres-docker/healthcheck ---
+
+
+@pytest.fixture
+def check_postgres(tmp_path):
+    """Run the check of postgres with a psql that ends with a code and a disk with so many MB free."""
+
+    def run(code, room_mb):
+        table = f"Filesystem 1048576-blocks Used Available Capacity Mounted on\ntmpfs 256 0 {room_mb} 0% /data\n"
+        for name, body in (
+            ("psql", f'echo "psql $* with $PGPASSWORD"\nexit {code}\n'),
+            ("df", f"printf '{table.replace('%', '%%')}'\n"),
+        ):
+            (tmp_path / name).write_text(f"#!/bin/sh\n{body}")
+            (tmp_path / name).chmod(0o755)
+        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "PGDATA": "/data", "MLFLOW_DB_PASSWORD": "a $b"}
+        command = ["sh", ROOT / "postgres-docker" / "healthcheck"]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_a_database_that_answers_and_has_room_is_healthy(check_postgres):
+    checked = check_postgres(0, 32)
+    assert checked.returncode == 0
+    assert checked.stdout == "psql -h 127.0.0.1 -U mlflow -d mlflow -qtAc SELECT with a $b\n"
+
+
+def test_a_database_that_does_not_answer_is_not(check_postgres):
+    assert check_postgres(2, 1000).returncode == 1
+
+
+def test_a_database_without_room_is_not_and_says_so(check_postgres):
+    checked = check_postgres(0, 31)
+    assert checked.returncode == 1
+    assert "The disk of the database is full: 31 MB are free." in checked.stdout
+
+
+def test_both_disks_are_full_at_the_same_number():
+    least = program("ml-flow-docker/healthcheck.py").LEAST_ROOM_MB
+    assert f"least_room_mb={least}\n" in (ROOT / "postgres-docker" / "healthcheck").read_text()

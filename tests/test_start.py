@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 import threading
+from importlib import metadata
 from types import SimpleNamespace
 
 import psycopg2
@@ -110,9 +111,17 @@ def test_without_an_address_it_ends_with_one_line(environment):
 
 
 def test_it_becomes_the_server_and_the_server_gets_its_secrets_from_the_environment(tmp_path):
-    (tmp_path / "mlflow").write_text('#!/bin/sh\necho "$$|$*|$PGPASSWORD"\n')
+    (tmp_path / "mlflow").write_text('#!/bin/sh\necho "$$|$*|$PGPASSWORD|$PYTHONPATH"\n')
     (tmp_path / "mlflow").chmod(0o755)
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "MLFLOW_BACKEND_STORE_URI": "sqlite://", "PGPASSWORD": "a $b"}
     with subprocess.Popen([sys.executable, START], env=environment, stdout=subprocess.PIPE, text=True) as process:
         printed, _ = process.communicate()
-    assert printed == f"{process.pid}|server|a $b\n"
+    assert printed == f"{process.pid}|server --app-name data-toolbox|a $b|{START.parent}\n"
+
+
+def test_mlflow_finds_the_application_that_it_is_told_to_serve():
+    [found] = metadata.Distribution.discover(name="data-toolbox", path=[str(START.parent)])
+    assert found.metadata["Name"] == "data-toolbox"
+    [entry] = found.entry_points
+    assert (entry.group, entry.name) == ("mlflow.app", "data-toolbox")
+    assert callable(getattr(program(f"ml-flow-docker/{entry.module}.py"), entry.attr))
