@@ -1,7 +1,7 @@
 """MLflow's server as it is, but when a disk is full it answers HTTP 507 and why.
 
-By itself it answers 500 or 503, which MLflow's clients repeat for four minutes, in silence, to tell only the number then.
-They show 507 at once, with its text.
+By itself it answers 500 or 503: MLflow's clients repeat those for four minutes, in silence. They show 507 at once, with
+its text.
 """
 
 import errno

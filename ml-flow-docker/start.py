@@ -1,7 +1,8 @@
-"""Start the MLflow server as soon as its database answers.
+"""Remove what a crash has left of uploads, and start the MLflow server as soon as its database answers.
 
-Reads MLFLOW_BACKEND_STORE_URI and, through libpq, PGPASSWORD. Waits as long as the database cannot be reached, and says
-what it waits for; ends at once, with exit code 1, when the database answers that the password is wrong.
+Reads MLFLOW_ARTIFACTS_DESTINATION, MLFLOW_BACKEND_STORE_URI and, through libpq, PGPASSWORD. Waits as long as the
+database cannot be reached, and says what it waits for; ends at once, with exit code 1, when the database answers that
+the password is wrong.
 """
 
 import os
@@ -12,6 +13,16 @@ import psycopg2
 
 PAUSE_SECONDS = 1
 REMINDER_SECONDS = 10
+# What MLflow calls the file that it writes an artifact to until it is complete.
+UNFINISHED = ".artifact.uploading."
+
+
+def remove_unfinished(folder):
+    """Delete the files below `folder` of uploads that a crash cut off. Nobody uploads before the server has started."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith(UNFINISHED):
+                os.unlink(os.path.join(place, name))
 
 
 def libpq_uri(uri):
@@ -43,6 +54,7 @@ if __name__ == "__main__":
     backend = os.environ.get("MLFLOW_BACKEND_STORE_URI", "")
     if not backend:
         sys.exit("FAIL: MLFLOW_BACKEND_STORE_URI is not set: give the address of the database, without its password.")
+    remove_unfinished(os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", ""))
     if backend.startswith("postgresql"):
         wait_for_database(backend)
     # MLflow finds the application to serve as a package does: in data_toolbox.dist-info, beside this file.

@@ -6,7 +6,7 @@ from copies import Copy
 from toolbox.model import SERVICES
 
 BASES = pytest.StashKey[dict]()
-FAULTS = pytest.StashKey[list]()
+FIGURES = pytest.StashKey[list]()
 
 
 @pytest.fixture(scope="session")
@@ -25,19 +25,23 @@ def toolbox(tmp_path_factory, pytestconfig):
 
 
 @pytest.fixture
-def record_fault(pytestconfig):
-    """A function that notes for the end of the test run what a fault did: its name, how many metrics were acknowledged,
+def record(pytestconfig):
+    """A function that notes a line of figures for the end of the test run."""
+    return pytestconfig.stash.setdefault(FIGURES, []).append
+
+
+@pytest.fixture
+def record_fault(record):
+    """A function that notes for the end of the test run what a fault did: its name, how many writes were acknowledged,
     how many of them were found, how many calls failed, and the seconds until the server answered again.
     """
-    faults = pytestconfig.stash.setdefault(FAULTS, [])
-    return lambda *fault: faults.append(fault)
+    line = "{}: {} acknowledged, {} found, {} calls failed, answered after {:.1f} s"
+    return lambda *fault: record(line.format(*fault))
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Say on which base images the tests ran, and what the faults did."""
+    """Say on which base images the tests ran, and what they measured."""
     for service, image in config.stash.get(BASES, {}).items():
         terminalreporter.write_line(f"base image of {service}: {image}")
-    for name, acknowledged, found, failed, seconds in config.stash.get(FAULTS, []):
-        terminalreporter.write_line(
-            f"{name}: {acknowledged} acknowledged, {found} found, {failed} calls failed, answered after {seconds:.1f} s"
-        )
+    for line in config.stash.get(FIGURES, []):
+        terminalreporter.write_line(line)

@@ -179,7 +179,7 @@ def test_a_service_starts_when_what_it_needs_is_healthy_or_done(config):
 
 
 def test_every_service_comes_back_after_a_crash_and_after_a_restart_of_the_machine(config):
-    assert {config["services"][service]["restart"] for service in model.SERVICES} == {"unless-stopped"}
+    assert {config["services"][service]["restart"] for service in model.SERVICES} == {"always"}
 
 
 def test_what_runs_once_does_not_run_again_by_itself(config):

@@ -110,6 +110,16 @@ def test_without_an_address_it_ends_with_one_line(environment):
     assert ended.stderr.count("\n") == 1
 
 
+def test_only_the_unfinished_files_of_uploads_are_removed(start, tmp_path):
+    kept = [tmp_path / "1" / "artifacts" / "model.bin", tmp_path / "1" / "artifacts" / "x.artifact.uploading.y"]
+    unfinished = [tmp_path / "1" / "artifacts" / ".artifact.uploading.abc", tmp_path / ".artifact.uploading.def"]
+    kept[0].parent.mkdir(parents=True)
+    for path in kept + unfinished:
+        path.touch()
+    start.remove_unfinished(tmp_path)
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
+
+
 def test_it_becomes_the_server_and_the_server_gets_its_secrets_from_the_environment(tmp_path):
     (tmp_path / "mlflow").write_text('#!/bin/sh\necho "$$|$*|$PGPASSWORD|$PYTHONPATH"\n')
     (tmp_path / "mlflow").chmod(0o755)
