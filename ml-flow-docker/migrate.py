@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import psycopg2
-from start import libpq_uri, wait_for_database
+from start import libpq_uri, wait
 
 # Made with the image: the version of MLflow, and the revisions that its tables can have, the present one first.
 KNOWN = Path("/opt/mlflow/revisions")
@@ -37,7 +37,7 @@ def main(uri, with_dump=True):
     Raises SystemExit with a message, and the tables as before, when they are newer than this MLflow or a step fails.
     """
     version, *revisions = KNOWN.read_text().split()
-    wait_for_database(uri)
+    wait(uri)
     connection = psycopg2.connect(libpq_uri(uri))
     connection.autocommit = True
     cursor = connection.cursor()
@@ -123,7 +123,7 @@ def back(uri, name):
         sys.exit(f"FAIL: there is no dump {name}: choose one of those that there are ({kept}).")
     if subprocess.run(["pg_restore", "--list", path], stdout=subprocess.DEVNULL, check=False).returncode:
         sys.exit(f"FAIL: {name} cannot be read, nothing was changed: choose another one.")
-    wait_for_database(uri)
+    wait(uri)
     connection = psycopg2.connect(libpq_uri(uri))
     # Tables that a newer MLflow has added may refer to those of the dump.
     connection.cursor().execute(

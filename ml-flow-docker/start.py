@@ -1,10 +1,15 @@
-"""Remove what a crash has left of uploads, and start the MLflow server as soon as its database answers.
+"""Start the MLflow server as soon as its database answers and its artifacts are whole.
 
-Reads MLFLOW_ARTIFACTS_DESTINATION, MLFLOW_BACKEND_STORE_URI and, through libpq, PGPASSWORD. Waits as long as the
-database cannot be reached, and says what it waits for; ends at once, with exit code 1, when the database answers that
-the password is wrong.
+Reads MLFLOW_BACKEND_STORE_URI, MLFLOW_ARTIFACTS_DESTINATION and, through libpq, PGPASSWORD. Waits, and says what for,
+as long as the database cannot be reached, or a restore that was broken off has left other artifacts than the database
+speaks of; ends at once, with exit code 1, when the database answers that the password is wrong. Removes what a crash has
+left of uploads.
+
+The notebook's home is replaced after the artifacts and put back before them, and Compose starts the notebook when this
+server is healthy: so it waits for the home as well.
 """
 
+import contextlib
 import os
 import sys
 import time
@@ -15,6 +20,50 @@ PAUSE_SECONDS = 1
 REMINDER_SECONDS = 10
 # What MLflow calls the file that it writes an artifact to until it is complete.
 UNFINISHED = ".artifact.uploading."
+# Where a restore keeps the artifacts that it replaces, and what the database is called then that it has replaced. The
+# artifacts are first, the database decides: those without this belong to the database that was there before.
+REPLACED_ARTIFACTS = ".data-toolbox-restore/old"
+REPLACED_DATABASE = "mlflow_replaced"
+
+
+def libpq_uri(uri):
+    """Return SQLAlchemy's spelling of the address of a Postgres database as libpq spells it."""
+    return uri.replace("+psycopg2", "", 1)
+
+
+def wait(uri, artifacts=None):
+    """Return when the Postgres database at `uri` (SQLAlchemy's spelling) and the folder `artifacts` can be used.
+
+    Raises SystemExit with a message when the database refuses the password: waiting would not help.
+    """
+    last_word = float("-inf")
+    while reason := obstacle(libpq_uri(uri), artifacts):
+        if time.monotonic() - last_word >= REMINDER_SECONDS:
+            print(f"Waiting for {reason}", flush=True)
+            last_word = time.monotonic()
+        time.sleep(PAUSE_SECONDS)
+
+
+def obstacle(uri, artifacts):
+    """Return what there is to wait for, or None. Raises SystemExit when the database refuses the password."""
+    try:
+        with contextlib.closing(psycopg2.connect(uri, connect_timeout=5)) as connection:
+            half = artifacts and os.path.lexists(os.path.join(artifacts, REPLACED_ARTIFACTS))
+            if half and not is_replaced(connection):
+                return '"invoke up": a restore was broken off while it replaced files, and that puts them in order'
+    except psycopg2.OperationalError as error:
+        reason = " ".join(str(error).split())
+        if "authentication failed" in reason:
+            sys.exit(f"FAIL: the database refuses the password in PGPASSWORD: {reason}")
+        return f"the database: {reason}"
+    return None
+
+
+def is_replaced(connection):
+    """Return whether a restore has come as far as replacing the database."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [REPLACED_DATABASE])
+        return cursor.fetchone() is not None
 
 
 def remove_unfinished(folder):
@@ -25,38 +74,14 @@ def remove_unfinished(folder):
                 os.unlink(os.path.join(place, name))
 
 
-def libpq_uri(uri):
-    """Return SQLAlchemy's spelling of the address of a Postgres database as libpq spells it."""
-    return uri.replace("+psycopg2", "", 1)
-
-
-def wait_for_database(uri):
-    """Return when the Postgres database at `uri` (SQLAlchemy's spelling) accepts a connection.
-
-    Raises SystemExit with a message when it refuses the password: waiting would not help.
-    """
-    last_word = float("-inf")
-    while True:
-        try:
-            psycopg2.connect(libpq_uri(uri), connect_timeout=5).close()
-            return
-        except psycopg2.OperationalError as error:
-            reason = " ".join(str(error).split())
-        if "authentication failed" in reason:
-            sys.exit(f"FAIL: the database refuses the password in PGPASSWORD: {reason}")
-        if time.monotonic() - last_word >= REMINDER_SECONDS:
-            print(f"Waiting for the database: {reason}", flush=True)
-            last_word = time.monotonic()
-        time.sleep(PAUSE_SECONDS)
-
-
 if __name__ == "__main__":
     backend = os.environ.get("MLFLOW_BACKEND_STORE_URI", "")
+    destination = os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", "")
     if not backend:
         sys.exit("FAIL: MLFLOW_BACKEND_STORE_URI is not set: give the address of the database, without its password.")
-    remove_unfinished(os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", ""))
     if backend.startswith("postgresql"):
-        wait_for_database(backend)
+        wait(backend, destination)
+    remove_unfinished(destination)
     # MLflow finds the application to serve as a package does: in data_toolbox.dist-info, beside this file.
     packages = {"PYTHONPATH": os.path.dirname(os.path.abspath(__file__))}
     os.execvpe("mlflow", ["mlflow", "server", "--app-name", "data-toolbox"], os.environ | packages)

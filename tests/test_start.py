@@ -1,5 +1,6 @@
-"""ml-flow-docker/start.py: the server starts when its database answers, and not before."""
+"""ml-flow-docker/start.py: the server starts when its database answers and its artifacts are whole, and not before."""
 
+import io
 import socket
 import struct
 import subprocess
@@ -11,6 +12,9 @@ from types import SimpleNamespace
 import psycopg2
 import pytest
 from layers import ROOT, program
+
+from toolbox import database as databases
+from toolbox import stores, volume
 
 START = ROOT / "ml-flow-docker" / "start.py"
 URI = "postgresql+psycopg2://mlflow@postgres:5432/mlflow"
@@ -42,6 +46,14 @@ def database(monkeypatch):
     return SimpleNamespace(answers=answers, asked=asked)
 
 
+@pytest.fixture
+def artifacts(tmp_path):
+    """A folder of artifacts that a restore, which was broken off, has begun to replace."""
+    volume.unpack(tmp_path, io.BytesIO(bytes(10240)))
+    volume.swap(tmp_path)
+    return tmp_path
+
+
 def run(**environment):
     """Run the program to its end."""
     command = [sys.executable, START]
@@ -58,23 +70,57 @@ def run(**environment):
     ],
     ids=["nothing there", "no such host", "starting", "not made yet"],
 )
-def test_it_waits_as_long_as_the_database_cannot_be_used_and_says_for_what(start, database, capsys, answer):
+def test_it_waits_as_long_as_the_database_cannot_be_used_and_says_for_what(start, database, tmp_path, capsys, answer):
     database.answers[:] = [answer, answer, None]
-    start.wait_for_database(URI)
+    start.wait(URI, tmp_path)
     assert database.asked == ["postgresql://mlflow@postgres:5432/mlflow"] * 3
     assert capsys.readouterr().out == f"Waiting for the database: {' '.join(answer.split())}\n"
 
 
-def test_it_reminds_now_and_then(start, database, capsys):
+def test_it_reminds_now_and_then(start, database, tmp_path, capsys):
     database.answers[:] = ["still starting"] * 25 + [None]
-    start.wait_for_database(URI)
+    start.wait(URI, tmp_path)
     assert capsys.readouterr().out == "Waiting for the database: still starting\n" * 3
 
 
-def test_a_database_that_is_there_needs_no_words(start, database, capsys):
+def test_a_database_that_is_there_needs_no_words(start, database, tmp_path, capsys):
     database.answers[:] = [None]
-    start.wait_for_database(URI)
+    start.wait(URI, tmp_path)
     assert capsys.readouterr().out == ""
+
+
+def test_it_waits_for_artifacts_that_a_restore_has_half_replaced_and_says_what_mends_them(
+    start, database, artifacts, capsys, monkeypatch
+):
+    database.answers[:] = [None, None]
+    monkeypatch.setattr(start, "is_replaced", lambda _: False)
+    monkeypatch.setattr(start.time, "sleep", lambda _: volume.back(artifacts))
+    start.wait(URI, artifacts)
+    assert database.answers == []
+    [line] = capsys.readouterr().out.splitlines()
+    assert line.startswith('Waiting for "invoke up": a restore was broken off')
+
+
+def test_it_does_not_wait_for_what_a_restore_has_replaced_as_well_as_the_database(
+    start, database, artifacts, capsys, monkeypatch
+):
+    database.answers[:] = [None]
+    monkeypatch.setattr(start, "is_replaced", lambda _: True)
+    start.wait(URI, artifacts)
+    assert capsys.readouterr().out == ""
+
+
+def test_it_does_not_wait_for_what_a_restore_has_unpacked_beside(start, database, tmp_path, capsys):
+    volume.unpack(tmp_path, io.BytesIO(bytes(10240)))
+    database.answers[:] = [None]
+    start.wait(URI, tmp_path)
+    assert capsys.readouterr().out == ""
+
+
+def test_it_knows_a_restore_by_the_names_that_a_restore_gives(start):
+    assert databases.REPLACED.format("mlflow") == start.REPLACED_DATABASE
+    # What the home depends on: the artifacts are replaced first.
+    assert next(iter(stores.STORES)) == "artifacts"
 
 
 def refuse_password(server):
