@@ -35,6 +35,15 @@ SWAP = "\n".join(
 )
 SWAP_ATTEMPTS = 5
 
+# How many bytes are kept free for Postgres while a restore could fill its disk: some segments of its log, and what it
+# has to write before it can delete a database.
+RESERVE = 64 << 20
+# A file without a name takes them: they are free as soon as nobody holds it, whatever is killed.
+HOLD = f"""
+file=$PGDATA/.data-toolbox-reserve
+exec 3>"$file" && rm "$file" && head -c {RESERVE} /dev/zero >&3 && echo held && exec cat
+"""
+
 
 def inside(program, role="postgres"):
     """Return the command that runs a client program of Postgres in the postgres container as `role`."""
@@ -118,6 +127,26 @@ def dump(database, snapshot_name):
 # --- Restore ---
 
 
+@contextlib.contextmanager
+def reserve():
+    """Take RESERVE bytes of the disk with the databases for the block, so that it cannot be filled to the last byte.
+
+    With no room at all Postgres could neither delete what was restored nor, if it has ended, start again.
+    Raises Failure when there is less.
+    """
+    command = ["docker", "compose", "exec", "--no-TTY", "postgres", "sh", "-c", HOLD]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with streams.process(
+        command, "the database has too little room: make some", env=stack.NO_SECRETS, **pipes
+    ) as holder:
+        if holder.stdout.readline():
+            try:
+                yield
+            finally:
+                holder.stdin.close()
+                holder.wait()
+
+
 def restore(database, chunks):
     """Make a new database beside `database`, owned by the same role, and fill it with a dump.
 
@@ -129,7 +158,7 @@ def restore(database, chunks):
     sql(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC;")
     options = ["--no-owner", "--no-privileges", "--exit-on-error"]
     command = [*inside("pg_restore", owner), "--dbname", name, *options]
-    what = f"the database {database} cannot be restored: see what pg_restore says"
+    what = f"the database {database} cannot be restored: make room if its disk is full, else take another backup"
     streams.fed(command, what, chunks, env=stack.NO_SECRETS)
 
 

@@ -5,15 +5,19 @@ databases decide: once they are replaced, which takes one transaction, the resto
 the files go back. So the next restore, or `invoke up`, can put in order what one that was broken off has left.
 """
 
-import contextlib
+import time
 
 from . import archive, backup, database, report, stack, stores, streams
 from .commands import compose, quietly
 from .failure import Failure
 from .progress import Progress, in_words
 
-# The tables and indexes that a dump becomes, and the log that is written on the way, against the size of the dump.
-DATABASE_ROOM = 3
+# The tables and indexes that a dump becomes, against its size: those of MLflow's metrics are three times as large.
+DATABASE_ROOM = 4
+# The log that Postgres writes on the way has as many bytes again, and at most about these: its max_wal_size.
+LOG_ROOM = 1 << 30
+# What a file takes more than it has, in bytes: a disk gives whole blocks.
+BLOCK = 4096
 # Tables of MLflow that have a row from the beginning.
 FILLED = ("alembic_version", "experiments", "workspaces")
 PLACE = 'stat -c %d "$PGDATA" && df -Pk "$PGDATA"'
@@ -90,19 +94,30 @@ def new_tables():
 
 def check_room(manifest, states):
     """Raise Failure when a disk has too little room for what a backup unpacks to; volumes may share one."""
-    members = manifest["members"]
     device, space = database_place()
     free = {device: space}
-    needed = {device: DATABASE_ROOM * sum(members[f"{name}.dump.zst"]["unpacked"] for name in archive.DATABASES)}
+    needed = {device: database_room(manifest)}
     for name, state in states.items():
         free[state["device"]] = state["free"]
-        needed[state["device"]] = needed.get(state["device"], 0) + members[f"{name}.tar.zst"]["unpacked"]
+        needed[state["device"]] = needed.get(state["device"], 0) + store_room(manifest, name)
     for place, size in needed.items():
         if size > free[place]:
             raise Failure(
                 f"the backup needs about {in_words(size)} beside the present data, {in_words(free[place])} are free: "
                 "make room on the disk of Docker's volumes."
             )
+
+
+def database_room(manifest):
+    """Return how many bytes the databases of a backup need while they are restored."""
+    tables = DATABASE_ROOM * sum(manifest["members"][f"{name}.dump.zst"]["unpacked"] for name in archive.DATABASES)
+    return tables + min(tables, LOG_ROOM) + database.RESERVE
+
+
+def store_room(manifest, name):
+    """Return how many bytes the files of a store need while they are restored."""
+    member = manifest["members"][f"{name}.tar.zst"]
+    return member["unpacked"] + BLOCK * member["files"]
 
 
 def database_place():
@@ -124,7 +139,8 @@ def replace(c, source, revisions, progress):
     """
     stopped = False
     try:
-        compared = beside(source, revisions, progress)
+        with database.reserve():
+            compared = beside(source, revisions, progress)
         stopped = True
         if not compose(c, "stop", *WRITERS, env=stack.NO_SECRETS):
             raise Failure("Docker could not stop MLflow and the notebook: its own message is above.")
@@ -132,13 +148,22 @@ def replace(c, source, revisions, progress):
             stores.does(name, "swap")
         database.swap()
     except BaseException:
-        # If even that fails, the first cause is what to tell, and "invoke up" will do it.
-        with contextlib.suppress(Failure):
-            settle()
+        undo()
         if stopped:
             compose(c, "up", "--detach", "--wait")
         raise
     return compared
+
+
+def undo():
+    """Put everything back. If even that fails, the first cause is what to tell, and "invoke up" will do it."""
+    end = time.monotonic() + stack.DATABASE_SECONDS
+    while time.monotonic() < end:
+        try:
+            return settle()
+        except Failure:
+            # A Postgres whose disk was full has ended, and comes back.
+            time.sleep(stack.PAUSE_SECONDS)
 
 
 def beside(source, revisions, progress):
@@ -212,9 +237,12 @@ def start(c):
 
 
 def settle():
-    """End a restore that was broken off: forward if it had replaced the databases, else back; delete what it left."""
+    """End a restore that was broken off: forward if it had replaced the databases, else back; delete what it left.
+
+    The artifacts are put in order last: as long as they are not, mlflow does not start, and the notebook waits for it.
+    """
     done = database.is_swapped(database.databases())
-    for name in stores.STORES:
+    for name in reversed(stores.STORES):
         stores.does(name, "forget" if done else "back")
     database.drop_remains()
 
