@@ -156,13 +156,13 @@ def backup(c, to=""):
 def restore(c, file, yes=False):
     """Replace all data by those of a backup, after checking it and asking."""
     stack.check_engine(c)
-    project = stack.settings(c)["name"]
+    config = stack.settings(c)
 
     def confirmed():
-        print(f"This replaces the databases, the artifacts and the notebook home of the project {project}.")
-        return is_typed(project, "replace")
+        print(f"This replaces the databases, the artifacts and the notebook home of the project {config['name']}.")
+        return is_typed(config["name"], "replace")
 
-    print(*restoring.run(c, Path(file).expanduser().absolute(), lambda: yes or confirmed()), sep="\n")
+    print(*restoring.run(c, config, Path(file).expanduser().absolute(), lambda: yes or confirmed()), sep="\n")
 
 
 @task(help={"keep": "delete all of them but this many, the newest"})

@@ -305,6 +305,32 @@ def test_other_files_than_the_manifest_says_are_refused(path, said):
     assert "other files" in refusal(forged(path, said={"home.tar.zst": said}))
 
 
+@pytest.mark.parametrize("name", archive.MEMBERS)
+def test_a_member_that_changes_after_the_check_is_refused_when_it_is_read(path, name):
+    # Longer than what stays in memory of a file that is read.
+    noise = os.urandom(1 << 20)
+    contents = {member: tar(("a", noise)) if "tar" in member else DUMP + noise for member in GOOD}
+    said = {member: {"files": 1, "bytes": len(noise)} for member in COUNTS}
+    with archive.Archive(forged(path, contents=contents, said=said)) as opened:
+        opened.check()
+        place = opened.zipped.getinfo(name).header_offset + len(noise) // 2
+        with path.open("r+b") as file:
+            file.seek(place)
+            byte = file.read(1)[0]
+            file.seek(place)
+            file.write(bytes([byte ^ 1]))
+        with pytest.raises(Failure) as raised:
+            list(opened.chunks(name))
+    assert f"damaged ({name}: " in the_line(raised)
+
+
+def test_what_was_checked_is_read(path):
+    with archive.Archive(forged(path)) as opened:
+        opened.check()
+        assert {name: b"".join(opened.chunks(name)) for name in archive.MEMBERS} == GOOD
+        assert opened.files["artifacts.tar.zst"][:2] == [1, 693]
+
+
 def test_what_is_not_compressed_is_refused(path):
     assert "mlflow.dump.zst: " in refusal(forged(path, packed={"mlflow.dump.zst": DUMP}))
 

@@ -65,6 +65,20 @@ def with_manifest(path, target, change, others=None):
     return target
 
 
+def with_dumps(path, target, change, **dumps):
+    """Copy an archive, with other dumps of databases, and the rest of the manifest changed; return the path."""
+    packed = {f"{name}.dump.zst": archive.zstd.compress(dump) for name, dump in dumps.items()}
+
+    def all_changed(manifest):
+        change(manifest)
+        for name, dump in dumps.items():
+            member = packed[f"{name}.dump.zst"]
+            said = {"size": len(member), "sha256": hashlib.sha256(member).hexdigest(), "unpacked": len(dump)}
+            manifest["members"][f"{name}.dump.zst"] = said
+
+    return with_manifest(path, target, all_changed, packed)
+
+
 @pytest.fixture(scope="module")
 def made(toolbox):
     """A backup made while a writer logged: its path, its manifest, what was logged before, and the writer's steps."""
@@ -315,6 +329,30 @@ def test_a_restore_that_is_killed_in_the_swap_is_undone_by_up(second, made):
     assert remains_of_restores(second) == []
 
 
+def swaps_the_home(copy):
+    """Return whether a restore has swapped the artifacts, and is about to do the same with the home."""
+    labels = [f"project={copy.project}", "oneoff=True", "service=notebook"]
+    filters = [part for label in labels for part in ("--filter", f"label=com.docker.compose.{label}")]
+    return is_stopped(copy) and copy.run("docker", "ps", "--quiet", *filters).stdout != ""
+
+
+def test_after_a_restore_that_is_killed_in_the_swap_nothing_is_served_until_up(second, made):
+    ended(second, "restore", "--yes", str(made[0]), when=lambda: swaps_the_home(second))
+    with subprocess.Popen(["docker", "compose", "up", "--detach"], cwd=second.root, stderr=subprocess.PIPE) as plain:
+        try:
+            until(lambda: 'Waiting for "invoke up": a restore was' in second.compose("logs", "mlflow"))
+        finally:
+            plain.terminate()
+    assert not is_stopped(second)
+    assert second.inspect("notebook")["State"]["Status"] == "exited"
+    with pytest.raises(OSError, match=r"reset|refused"):
+        second.get("mlflow", "/health")
+    second.succeed("up")
+    is_as_restored(second, made[2])
+    assert second.in_notebook("read_sql.py", made[2]["run_id"])["team"] == "changed"
+    assert remains_of_restores(second) == []
+
+
 def test_a_restore_that_is_killed_after_the_swap_is_ended_by_up(second, made):
     ended(second, "restore", "--yes", str(made[0]), when=lambda: has_database(second, "mlflow_replaced"))
     second.succeed("up")
@@ -326,7 +364,7 @@ def test_a_restore_that_is_killed_after_the_swap_is_ended_by_up(second, made):
 def test_after_all_that_a_restore_works_and_migrates_the_tables_of_an_older_mlflow(second, made, tmp_path):
     bare(second, "postgres", "DROP DATABASE IF EXISTS older; CREATE DATABASE older OWNER mlflow")
     unit = (ROOT / "tests" / "units" / "older_tables.py").read_text()
-    schema = second.compose("exec", "--no-TTY", "mlflow", "python", "-c", unit, "older").split()[-1]
+    schema = second.compose("exec", "--no-TTY", "mlflow", "python", "-c", unit, "postgres/older").split()[-1]
     columns = "(name, artifact_location, lifecycle_stage, creation_time, last_update_time)"
     values = "('from the past', 'mlflow-artifacts:/7', 'active', 1, 1)"
     bare(second, "older", f"INSERT INTO experiments {columns} VALUES {values}")
@@ -337,15 +375,11 @@ def test_after_all_that_a_restore_works_and_migrates_the_tables_of_an_older_mlfl
     counts = bare(second, "older", "".join(f"SELECT count(*) FROM {table};" for table in tables)).split()
     bare(second, "postgres", "DROP DATABASE older")
 
-    packed = archive.zstd.compress(dump)
-    member = {"size": len(packed), "sha256": hashlib.sha256(packed).hexdigest(), "unpacked": len(dump)}
-
     def change(manifest):
         manifest.update(schema=schema, mlflow="2.0.0")
         manifest["rows"]["mlflow"] = dict(zip(tables, map(int, counts), strict=True))
-        manifest["members"]["mlflow.dump.zst"] = member
 
-    path = with_manifest(made[0], tmp_path / "older.zip", change, {"mlflow.dump.zst": packed})
+    path = with_dumps(made[0], tmp_path / "older.zip", change, mlflow=dump)
     second.succeed("restore", "--yes", str(path))
     assert bare(second, "mlflow", "SELECT version_num FROM alembic_version") == made[1]["schema"] != schema
     _, answer = second.get("mlflow", "/api/2.0/mlflow/experiments/get-by-name?experiment_name=from%20the%20past")
@@ -353,6 +387,79 @@ def test_after_all_that_a_restore_works_and_migrates_the_tables_of_an_older_mlfl
     assert remains_of_restores(second) == []
     # Tables that the migration has made can be read too.
     assert "count" in second.psql("analyst", "mlflow", "SELECT count(*) FROM logged_models")
+
+
+@pytest.fixture
+def older_postgres(second):
+    """A Postgres 15 without passwords, which the containers of `second` find as `older`: a function that runs a client
+    program of it with an input, and returns the bytes that it prints.
+    """
+    image, name = "postgres:15-alpine", f"{second.project}-older"
+    if second.inspect("postgres")["Config"]["Labels"]["org.opencontainers.image.base.name"].startswith("localhost/"):
+        image = "localhost/data-toolbox-test/postgres:15"
+        folder = str(ROOT / "tests" / "postgres-15")
+        built = second.run("docker", "build", "--builder", "default", "--tag", image, folder)
+        assert built.returncode == 0, built.stderr
+    shell = """
+        initdb --pgdata /tmp/data --username postgres --auth trust
+        echo host all all all trust >>/tmp/data/pg_hba.conf
+        exec postgres -D /tmp/data -c listen_addresses=* -k /tmp
+    """
+    network = ("--network", f"{second.project}_default", "--network-alias", "older")
+    as_postgres = ("--user", "postgres", "--entrypoint", "sh")
+    run = ("docker", "run", "--detach", "--rm", "--name", name, *network, *as_postgres, image, "-c", shell)
+    assert second.run(*run).returncode == 0
+
+    def client(program, *arguments, stdin=""):
+        command = ["docker", "exec", "--interactive", name, program, "-h", "127.0.0.1", "-U", "postgres", *arguments]
+        return subprocess.run(command, input=stdin.encode(), capture_output=True, check=False).stdout
+
+    try:
+        until(lambda: client("psql", "-qtAXc", "SELECT 1"))
+        yield client
+    finally:
+        second.run("docker", "rm", "--force", name)
+
+
+def test_a_backup_of_an_older_postgres_and_an_older_mlflow_is_restored(second, made, older_postgres, tmp_path):
+    roles = "CREATE ROLE mlflow LOGIN; CREATE ROLE analyst LOGIN;"
+    databases = "CREATE DATABASE mlflow OWNER mlflow; CREATE DATABASE datasets OWNER analyst;"
+    older_postgres("psql", "-q", stdin=roles + databases)
+    unit = (ROOT / "tests" / "units" / "older_tables.py").read_text()
+    schema = second.compose("exec", "--no-TTY", "mlflow", "python", "-c", unit, "older/mlflow").split()[-1]
+    own = """
+        SET ROLE analyst;
+        CREATE TABLE own (number serial PRIMARY KEY, word text COLLATE "C" UNIQUE, at timestamptz, more jsonb);
+        INSERT INTO own (word, at, more) VALUES ('é', '2020-02-29 12:00+00', '{"a": [1, null]}'), (NULL, NULL, NULL);
+        CREATE VIEW words AS SELECT word FROM own;
+    """
+    older_postgres("psql", "-q", "datasets", stdin=own)
+    version = older_postgres("psql", "-qtAXc", "SHOW server_version").decode().split()[0]
+    assert version.startswith("15.")
+    tables = older_postgres(
+        "psql", "-qtAX", "mlflow", "-c", "SELECT 'public.' || tablename FROM pg_tables WHERE schemaname = 'public'"
+    )
+    tables = tables.decode().split()
+    counts = older_postgres(
+        "psql", "-qtAX", "mlflow", stdin="".join(f"SELECT count(*) FROM {name};" for name in tables)
+    )
+
+    def change(manifest):
+        manifest.update(schema=schema, mlflow="2.0.0", postgres=version)
+        manifest["rows"]["mlflow"] = dict(zip(tables, map(int, counts.split()), strict=True))
+        manifest["rows"]["datasets"] = {"public.own": 2}
+
+    dumps = {name: older_postgres("pg_dump", "-Fc", "-Z0", name) for name in ("mlflow", "datasets")}
+    path = with_dumps(made[0], tmp_path / "older.zip", change, **dumps)
+    second.succeed("restore", "--yes", str(path))
+    assert bare(second, "mlflow", "SELECT version_num FROM alembic_version") == made[1]["schema"] != schema
+    rows = second.sql("analyst", "datasets", "SELECT number, word, at::date::text, more FROM own ORDER BY number")
+    assert rows == [(1, "é", "2020-02-29", {"a": [1, None]}), (2, None, None, None)]
+    # The sequence goes on, and the rights are those of here.
+    second.sql("analyst", "datasets", "INSERT INTO own (word) SELECT word || word FROM words WHERE word IS NOT NULL")
+    assert second.sql("analyst", "datasets", "SELECT max(number) FROM own") == [(3,)]
+    assert second.sql("analyst", "mlflow", "SELECT count(*) FROM runs") == [(0,)]
+    assert bare(second, "mlflow", "SELECT has_table_privilege('analyst', 'runs', 'DELETE')") == "f"
 
 
 def test_a_backup_is_for_its_owner_alone(made):

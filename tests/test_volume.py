@@ -63,7 +63,7 @@ def test_what_is_packed_comes_back_with_its_modes(home, tmp_path):
     out, contents = packed(home)
     target = tmp_path / "target"
     target.mkdir()
-    assert volume.unpack(target, out) == (contents["files"], contents["bytes"])
+    assert volume.unpack(target, out)[:2] == [contents["files"], contents["bytes"]]
     volume.swap(target)
     volume.forget(target)
     assert tree(target) == before
@@ -164,6 +164,70 @@ def test_a_tar_that_breaks_off_is_not_unpacked(home, tmp_path):
     half = io.BytesIO(out.getvalue()[:1_000_000])
     with pytest.raises(tarfile.TarError):
         volume.unpack(tmp_path, half)
+
+
+def test_what_is_unpacked_is_read_back_and_has_the_contents_of_the_tar_whatever_the_modes(home, tmp_path):
+    out, _ = packed(home)
+    expected = volume.in_tar(out)
+    assert expected == volume.in_folder(home)
+    for mode in (0o000, 0o111, 0o777):
+        target = tmp_path / f"target {mode}"
+        target.mkdir()
+        with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as tar:
+            changed = io.BytesIO()
+            with tarfile.open(fileobj=changed, mode="w", format=tarfile.PAX_FORMAT) as other:
+                for member in tar:
+                    member.mode = mode if member.isreg() else member.mode
+                    other.addfile(member, tar.extractfile(member) if member.isreg() else None)
+        changed.seek(0)
+        assert volume.unpack(target, changed) == expected
+        # Root reads it anyway, the owner of the volume does not.
+        assert (target / volume.WORKSHOP / "new" / "run").stat().st_mode & 0o777 == mode | 0o400
+
+
+def test_contents_do_not_depend_on_the_order_of_the_files():
+    one, other = volume.Contents(), volume.Contents()
+    one.add("a", [b"1", b"2"])
+    one.add_link("b", "a")
+    other.add_link("b", "a")
+    other.add("a", [b"12"])
+    assert one.result() == other.result()
+    assert one.result()[:2] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda home: (home / "run").write_text("#!/bin/sH"),
+        lambda home: (home / "run").rename(home / "ran"),
+        lambda home: (home / "run").unlink(),
+        lambda home: (home / "new").touch(),
+        lambda home: (home / "work" / "data.csv").unlink(),
+        lambda home: ((home / "work" / "data.csv").unlink(), (home / "work" / "data.csv").symlink_to("../run")),
+        lambda home: ((home / "run").rename(home / "x"), (home / ".ssh" / "key").rename(home / "run")),
+    ],
+    ids=["a byte", "a name", "one less", "an empty one more", "no link", "another link", "swapped names"],
+)
+def test_other_contents_have_another_checksum(home, change):
+    before = volume.in_folder(home)
+    change(home)
+    assert volume.in_folder(home)[2] != before[2]
+
+
+def test_what_the_disk_has_lost_is_noticed(home, tmp_path, monkeypatch):
+    out, _ = packed(home)
+    expected = volume.in_tar(out)
+    out.seek(0)
+
+    def sync():
+        (path,) = tmp_path.glob("target/*/new/run")
+        path.write_bytes(bytes(9))
+
+    (tmp_path / "target").mkdir()
+    monkeypatch.setattr(os, "sync", sync)
+    found = volume.unpack(tmp_path / "target", out)
+    assert found[:2] == expected[:2]
+    assert found[2] != expected[2]
 
 
 def test_unpacking_does_not_write_over_a_file(tmp_path):

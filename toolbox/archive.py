@@ -128,10 +128,11 @@ class Writer:
 
 
 class Hashed:
-    """Counts the bytes that pass to or from a file, and makes their SHA-256."""
+    """Counts the bytes that pass to or from a file, and makes their SHA-256; `watch` is called with the count."""
 
-    def __init__(self, file):
+    def __init__(self, file, watch=lambda size: None):
         self.file = file
+        self.watch = watch
         self.sha256 = hashlib.sha256()
         self.size = 0
 
@@ -139,6 +140,7 @@ class Hashed:
         """Count `data`, and return it."""
         self.sha256.update(data)
         self.size += len(data)
+        self.watch(self.size)
         return data
 
     def write(self, data):
@@ -183,11 +185,15 @@ class Limited:
 
 
 class Archive:
-    """A backup that is open for reading. `manifest` is checked for its form; `check` reads all the rest."""
+    """A backup that is open for reading. `manifest` is checked for its form; `check` reads all the rest.
+
+    `files` is then, for each tar, the number of its files, their bytes, and a checksum of them; see volume.Contents.
+    """
 
     def __init__(self, path):
         """Open the backup at `path`. Raises Failure when it cannot be read, or is not a whole backup of this format."""
         self.path = path
+        self.files = {}
         check_zstd()
         try:
             self.file = path.open("rb")
@@ -245,40 +251,54 @@ class Archive:
         """Return a member to be read decompressed, which breaks off where the manifest says that it ends."""
         return Limited(self.zipped.open(name), self.manifest["members"][name]["unpacked"])
 
+    def chunks(self, name):
+        """Yield a member decompressed, as `check` has found it. Raises Failure where it is not that any more."""
+        with self._told(name), self._opened_member(name) as content:
+            yield from content.chunks()
+
     def check(self, progress=lambda name, size: None):
         """Read all of it. Raises Failure where something is not as the manifest says, or must not be unpacked.
 
         `progress` is called with the name of a member and how many bytes of it have been read.
         """
         for name in MEMBERS:
-            try:
-                self._check(name, progress)
-            except OSError as error:
-                raise Failure(f"{self.path} cannot be read ({error}): look at the disk that it is on.") from None
-            except (*BROKEN, zstd.ZstdError) as error:
-                raise self.damage(f"{name}: {printable(error)}") from error
+            with self._told(name), self._opened_member(name, progress) as content:
+                self._check(name, content)
 
-    def _check(self, name, progress):
+    @contextlib.contextmanager
+    def _told(self, name):
+        """Have what goes wrong in the block, with a member, told in one line."""
+        try:
+            yield
+        except OSError as error:
+            raise Failure(f"{self.path} cannot be read ({error}): look at the disk that it is on.") from None
+        except (*BROKEN, zstd.ZstdError) as error:
+            raise self.damage(f"{name}: {printable(error)}") from error
+
+    @contextlib.contextmanager
+    def _opened_member(self, name, progress=lambda name, size: None):
+        """Give a member to be read decompressed; what the block leaves of it is read too, and all of it is compared."""
         said = self.manifest["members"][name]
         if self.zipped.getinfo(name).file_size != said["size"]:
             raise DamageError("has another size than the manifest says")
-        hashed = Hashed(self.zipped.open(name))
+        hashed = Hashed(self.zipped.open(name), lambda size: progress(name, size))
         content = Limited(hashed, said["unpacked"])
-        if name.endswith(".tar.zst"):
-            files = size = 0
-            for _, member in volume.members(content):
-                files, size = files + 1 - (not member.isreg()), size + member.size * member.isreg()
-                progress(name, hashed.size)
-            if [files, size] != [said["files"], said["bytes"]]:
-                raise DamageError("has other files than the manifest says")
-        elif content.read(len(DUMP_MAGIC)) != DUMP_MAGIC:
-            raise DamageError("is no dump of a database")
+        yield content
         for _ in content.chunks():
-            progress(name, hashed.size)
+            pass
         if content.left:
             raise DamageError("unpacks to less than the manifest says")
         if hashed.size != said["size"] or hashed.sha256.hexdigest() != said["sha256"]:
             raise DamageError("is not what the manifest says")
+
+    def _check(self, name, content):
+        said = self.manifest["members"][name]
+        if name.endswith(".tar.zst"):
+            self.files[name] = volume.in_tar(content)
+            if self.files[name][:2] != [said["files"], said["bytes"]]:
+                raise DamageError("has other files than the manifest says")
+        elif content.read(len(DUMP_MAGIC)) != DUMP_MAGIC:
+            raise DamageError("is no dump of a database")
 
 
 def printable(text):

@@ -68,10 +68,11 @@ def tidy():
 def make(c, config, to):
     """Write a backup to the file `to`, or one in FOLDER when that is empty; return its path.
 
-    Raises Failure when the toolbox is not healthy or the file cannot be written.
+    Raises Failure when the toolbox is not healthy, a password of .env is refused, or the file cannot be written.
     """
     archive.check_zstd()
     check_healthy(c)
+    stack.check_passwords(c, config)
     project, now = config["name"], datetime.now(timezone.utc)
     path = Path(to).expanduser().absolute() if to else default_path(project, now)
     with alone(), tidy():

@@ -25,7 +25,7 @@ SERVER = "postgresql+psycopg2://mlflow@postgres:5432/{}"
 WRITERS = ("notebook", "mlflow")
 
 
-def run(c, path, confirmed):
+def run(c, config, path, confirmed):
     """Restore the backup at `path`; return the lines of a table that compares what is there with its manifest.
 
     `confirmed` is called, when there are data already, and returns whether they may be replaced.
@@ -37,6 +37,7 @@ def run(c, path, confirmed):
         progress.show("")
         if report.state(stack.containers(c).get("postgres")) != "running healthy":
             raise Failure('postgres is not running, or not healthy: start the toolbox with "invoke up".')
+        stack.check_passwords(c, config)
         revisions = check_versions(source)
         states = {name: stores.does(name, "state") for name in stores.STORES}
         if database.has_remains(database.databases()) or any(state["has_remains"] for state in states.values()):
@@ -176,7 +177,7 @@ def beside(source, revisions, progress):
     for name in archive.DATABASES:
         member = f"{name}.dump.zst"
         size = manifest["members"][member]["unpacked"]
-        database.restore(name, progress.counted(member, source.contents(member).chunks(), size))
+        database.restore(name, progress.counted(member, source.chunks(member), size))
         found = database.rows(database.RESTORED.format(name))
         rows.append((name, *map(in_tables, (manifest["rows"][name], found))))
         if found != manifest["rows"][name]:
@@ -186,11 +187,10 @@ def beside(source, revisions, progress):
     database.analyze()
     for name in archive.STORES:
         member = f"{name}.tar.zst"
-        said = manifest["members"][member]
-        chunks = progress.counted(member, source.contents(member).chunks(), said["unpacked"])
+        chunks = progress.counted(member, source.chunks(member), manifest["members"][member]["unpacked"])
         found = stores.does(name, "unpack", chunks)
-        rows.append((name, in_files(said["files"], said["bytes"]), in_files(*found)))
-        if found != [said["files"], said["bytes"]]:
+        rows.append((name, in_files(*source.files[member]), in_files(*found)))
+        if found != source.files[member]:
             raise Failure(different(rows))
     return report.table(rows)
 
@@ -222,9 +222,9 @@ def in_tables(counts):
     return f"{len(counts)} tables, {sum(counts.values())} rows"
 
 
-def in_files(count, size):
-    """Return a number of files and of their bytes as words."""
-    return f"{count} files, {size} bytes"
+def in_files(count, size, checksum):
+    """Return a number of files and of their bytes, and their checksum, as words."""
+    return f"{count} files, {size} bytes, checksum {checksum[:16]}"
 
 
 def start(c):

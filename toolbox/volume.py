@@ -6,6 +6,7 @@ runs as the user whose files these are: what it unpacks belongs to the right one
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -81,6 +82,88 @@ def leads_out(name, target):
     while ups < len(parts) and parts[ups] == "..":
         ups += 1
     return target in ("", ".") or target.startswith("/") or ups > name.count("/") or ".." in parts[ups:]
+
+
+# --- What makes two folders the same ---
+
+
+class Contents:
+    """What is in a folder or in a tar of it: the number of files, their bytes, and a checksum of all of that.
+
+    The checksum is the same in whatever order the files come. It covers the names and bytes of files, and where links
+    lead; times and rights are left out, and so are folders.
+    """
+
+    def __init__(self):
+        self.files = self.bytes = self.sum = 0
+
+    def add(self, name, chunks):
+        """Add a file with the bytes that `chunks` yields."""
+        digest = self._digest("file", name)
+        for chunk in chunks:
+            digest.update(chunk)
+            self.bytes += len(chunk)
+        self.files += 1
+        self._take(digest)
+
+    def add_link(self, name, target):
+        """Add a symbolic link."""
+        digest = self._digest("link", name)
+        digest.update(in_bytes(target))
+        self._take(digest)
+
+    def _digest(self, kind, name):
+        # A name has no zero byte, so nothing else can look the same.
+        return hashlib.sha256(kind.encode() + b"\0" + in_bytes(name) + b"\0")
+
+    def _take(self, digest):
+        self.sum = (self.sum + int.from_bytes(digest.digest(), "big")) % (1 << 256)
+
+    def result(self):
+        """Return the number of files, their bytes and the checksum, as they are compared."""
+        return [self.files, self.bytes, f"{self.sum:064x}"]
+
+
+def in_bytes(name):
+    """Return a name as it is on the disk, whatever the settings of this process are."""
+    return name.encode("utf-8", "surrogateescape")
+
+
+def in_tar(source):
+    """Return the contents of the tar in the file `source`, or raise what `members` raises."""
+    contents = Contents()
+    for tar, member in members(source):
+        if member.isreg():
+            contents.add(member.name, pieces(tar.extractfile(member)))
+        elif member.issym():
+            contents.add_link(member.name, member.linkname)
+    return contents.result()
+
+
+def in_folder(folder):
+    """Return the contents of a folder, read from the disk."""
+    contents = Contents()
+    for path, name in entries(folder, False):
+        mode = os.lstat(path).st_mode
+        if stat.S_ISREG(mode):
+            with open(path, "rb") as file:
+                forget_in_memory(file)
+                contents.add(name, pieces(file))
+        elif stat.S_ISLNK(mode):
+            contents.add_link(name, os.readlink(path))
+    return contents.result()
+
+
+def forget_in_memory(file):
+    """Have a file, which was written, read from the disk: what is in memory is only what should be there."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def pieces(file):
+    """Yield the bytes of a file."""
+    while chunk := file.read(CHUNK):
+        yield chunk
 
 
 # --- Pack ---
@@ -179,10 +262,9 @@ def measure(folder, without_caches):
 
 
 def unpack(folder, source):
-    """Unpack the tar in the file `source` into the workshop of `folder`; return the number of files and their bytes."""
+    """Unpack the tar in the file `source` into the workshop of `folder`; return the contents of what is there then."""
     new = os.path.join(folder, WORKSHOP, "new")
     os.makedirs(new)
-    files = size = 0
     folders = []
     for tar, member in members(source):
         path = os.path.join(new, member.name)
@@ -195,16 +277,17 @@ def unpack(folder, source):
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
             with open(descriptor, "wb") as file:
                 shutil.copyfileobj(tar.extractfile(member), file, CHUNK)
-                os.fchmod(file.fileno(), member.mode & 0o777)
+                # Its owner can read it, as now below.
+                os.fchmod(file.fileno(), member.mode & 0o777 | stat.S_IRUSR)
             os.utime(path, (member.mtime, member.mtime))
-            files, size = files + 1, size + member.size
+    # All of it is on the disk before anything that was there is deleted.
+    os.sync()
+    contents = in_folder(new)
     # Last, because nothing can be put into a folder that must not be written.
     for path, mode, mtime in reversed(folders):
         os.utime(path, (mtime, mtime))
         os.chmod(path, mode & 0o777)
-    # All of it is on the disk before anything that was there is deleted.
-    os.sync()
-    return files, size
+    return contents
 
 
 def swap(folder):

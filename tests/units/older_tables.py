@@ -1,4 +1,7 @@
-"""Make MLflow's tables as an older one had them, in the empty database that is the argument; print their revision."""
+"""Make MLflow's tables as an older one had them, in an empty database, and print their revision.
+
+The argument is the host and the database, such as postgres/older.
+"""
 
 import sys
 
@@ -10,7 +13,7 @@ from sqlalchemy import create_engine
 
 REVISIONS_BACK = 30
 
-uri = f"postgresql+psycopg2://mlflow@postgres:5432/{sys.argv[1]}"
+uri = f"postgresql+psycopg2://mlflow@{sys.argv[1]}"
 config = _get_alembic_config(uri)
 revisions = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
 Base.metadata.create_all(create_engine(uri))
