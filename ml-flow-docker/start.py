@@ -2,8 +2,8 @@
 
 Reads MLFLOW_BACKEND_STORE_URI, MLFLOW_ARTIFACTS_DESTINATION and, through libpq, PGPASSWORD. Waits, and says what for,
 as long as the database cannot be reached, or a restore that was broken off has left other artifacts than the database
-speaks of; ends at once, with exit code 1, when the database answers that the password is wrong. Removes what a crash has
-left of uploads.
+speaks of; ends at once, with exit code 1, when the database answers that the password is wrong. Removes what a crash
+has left of uploads.
 
 The notebook's home is replaced after the artifacts and put back before them, and Compose starts the notebook when this
 server is healthy: so it waits for the home as well.
