@@ -3,6 +3,7 @@
 import fcntl
 import io
 import os
+import re
 import signal
 import sys
 
@@ -296,7 +297,7 @@ def test_git_leaves_backups_out():
 
 def test_no_secret_is_on_a_command_line_of_postgres():
     assert [secret for secret in SECRETS.values() if secret in " ".join(database.inside("pg_dump"))] == []
-    assert "PGPASSWORD=" in database.inside("pg_dump")[7]
+    assert "PGPASSWORD=" in database.inside("pg_dump")[9]
 
 
 def test_a_dump_is_restored_as_the_owner_whose_rights_end_there(monkeypatch):
@@ -309,6 +310,16 @@ def test_a_dump_is_restored_as_the_owner_whose_rights_end_there(monkeypatch):
         assert run[0].startswith(f"CREATE DATABASE {name}_restored OWNER {owner}")
         assert run[1] == f"REVOKE ALL ON DATABASE {name}_restored FROM PUBLIC;"
         assert run[2][run[2].index("--username") + 1] == owner
+
+
+def test_a_restored_database_takes_away_what_a_new_one_does(monkeypatch):
+    run = []
+    monkeypatch.setattr(database, "sql", lambda statement, *_: run.append(statement))
+    database.grant()
+    made = (ROOT / "postgres-docker" / "init.sql").read_text()
+    for taken in re.findall(r"^REVOKE EXECUTE .*;$", made, re.M):
+        assert taken in run[0]
+    assert "lo_create" in run[0]
 
 
 # --- Commands whose input or output is long ---

@@ -9,6 +9,9 @@ from .archive import DATABASES
 from .failure import Failure
 
 OWNERS = {"mlflow": "mlflow", "datasets": "analyst"}
+# Names mean what Postgres itself defines: the owner of a database could have made a function of the same name there,
+# for the superuser to run.
+OWN_NAMES = "PGOPTIONS=-c search_path=pg_catalog"
 # Where a database is while it is restored, and where the one is that it has replaced.
 RESTORED = "{}_restored"
 REPLACED = "{}_replaced"
@@ -48,7 +51,7 @@ exec 3>"$file" && rm "$file" && head -c {RESERVE} /dev/zero >&3 && echo held && 
 def inside(program, role="postgres"):
     """Return the command that runs a client program of Postgres in the postgres container as `role`."""
     shell = ["sh", "-c", passwords.psql(role, program), program, "--username", role]
-    return ["docker", "compose", "exec", "--no-TTY", "postgres", *shell]
+    return ["docker", "compose", "exec", "--no-TTY", "--env", OWN_NAMES, "postgres", *shell]
 
 
 def psql(database):
@@ -83,7 +86,7 @@ def version():
 
 def schema(database="mlflow"):
     """Return the revision of MLflow's tables in a database. Raises Failure when it has none."""
-    return sql("SELECT version_num FROM alembic_version;", database)[0]
+    return sql("SELECT version_num FROM public.alembic_version;", database)[0]
 
 
 # --- Backup ---
@@ -163,7 +166,7 @@ def restore(database, chunks):
 
 
 def grant():
-    """Give the analyst the rights on the restored database of MLflow that postgres-docker/init.sql gives."""
+    """Give the analyst the rights on the restored database of MLflow that init.sql gives, and no more."""
     name = RESTORED.format("mlflow")
     sql(
         f"""
@@ -172,6 +175,7 @@ def grant():
         ALTER DEFAULT PRIVILEGES FOR ROLE mlflow GRANT SELECT ON SEQUENCES TO analyst;
         GRANT SELECT ON ALL TABLES IN SCHEMA public TO analyst;
         GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO analyst;
+        REVOKE EXECUTE ON FUNCTION lo_creat(int), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC;
         """,
         name,
     )
