@@ -297,7 +297,7 @@ def test_git_leaves_backups_out():
 
 def test_no_secret_is_on_a_command_line_of_postgres():
     assert [secret for secret in SECRETS.values() if secret in " ".join(database.inside("pg_dump"))] == []
-    assert "PGPASSWORD=" in database.inside("pg_dump")[9]
+    assert "PGPASSWORD=" in database.inside("pg_dump")[7]
 
 
 def test_a_dump_is_restored_as_the_owner_whose_rights_end_there(monkeypatch):

@@ -11,7 +11,7 @@ from .failure import Failure
 OWNERS = {"mlflow": "mlflow", "datasets": "analyst"}
 # Names mean what Postgres itself defines: the owner of a database could have made a function of the same name there,
 # for the superuser to run.
-OWN_NAMES = "PGOPTIONS=-c search_path=pg_catalog"
+OWN_NAMES = "PGOPTIONS=--search_path=pg_catalog"
 # Where a database is while it is restored, and where the one is that it has replaced.
 RESTORED = "{}_restored"
 REPLACED = "{}_replaced"
@@ -50,8 +50,8 @@ exec 3>"$file" && rm "$file" && head -c {RESERVE} /dev/zero >&3 && echo held && 
 
 def inside(program, role="postgres"):
     """Return the command that runs a client program of Postgres in the postgres container as `role`."""
-    shell = ["sh", "-c", passwords.psql(role, program), program, "--username", role]
-    return ["docker", "compose", "exec", "--no-TTY", "--env", OWN_NAMES, "postgres", *shell]
+    shell = ["sh", "-c", f"{OWN_NAMES} {passwords.psql(role, program)}", program, "--username", role]
+    return ["docker", "compose", "exec", "--no-TTY", "postgres", *shell]
 
 
 def psql(database):

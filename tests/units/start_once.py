@@ -1,0 +1,26 @@
+"""Start a server, ask it for a page until it answers, and end it. Arguments: the page's address, and the command."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+
+PATIENCE_SECONDS = 120
+address, *command = sys.argv[1:]
+end = time.monotonic() + PATIENCE_SECONDS
+# With a group of its own, so that its workers end too.
+with subprocess.Popen(command, stdout=sys.stderr, start_new_session=True) as server:
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(address, timeout=5).close()
+                break
+            except OSError:
+                if time.monotonic() > end or server.poll() is not None:
+                    raise
+                time.sleep(0.1)
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+print("true")
