@@ -145,15 +145,32 @@ class Copy:
         return self.request("GET", service, path, timeout=timeout, **headers)
 
     def request(self, method, service, path, body=None, timeout=30, **headers):
-        """Send a request to a service, from this machine; return (status, body). The timeout is in seconds."""
+        """Send a request to a service, from this machine; return (status, body). The timeout is in seconds.
+
+        A body of bytes is sent as it is, another one as JSON.
+        """
         names = {name.replace("_", "-"): value for name, value in headers.items()}
-        data = None if body is None else json.dumps(body).encode()
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(self.url(service, path), data=data, headers=names, method=method)
         try:
             with urllib.request.urlopen(request, timeout=timeout) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
+
+    def post(self, path, body, method="POST", **headers):
+        """Send JSON to MLflow; return (status, answer), with an empty answer where it is no JSON."""
+        status, answer = self.request(
+            method, "mlflow", path, body=body, **{"Content_Type": "application/json"} | headers
+        )
+        try:
+            return status, json.loads(answer)
+        except ValueError:
+            return status, {}
+
+    def answers(self):
+        """Return whether MLflow answers from its database."""
+        return self.get("mlflow", "/api/2.0/mlflow/experiments/get?experiment_id=0")[0] == 200
 
     def headers(self, service, path):
         """Return the headers of a page of a service."""

@@ -1,0 +1,241 @@
+"""What MLflow makes of requests that a foreign web page sends, or that are too big, broken or forged."""
+
+import secrets
+
+import pytest
+
+pytestmark = pytest.mark.stack
+
+API = "/api/2.0/mlflow/"
+# More nested than Python reads.
+DEEP = 100_000
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "https://localhost.evil.example", "null"])
+@pytest.mark.parametrize("api", ["api", "ajax-api"])
+def test_a_foreign_web_page_cannot_change_anything(toolbox, origin, api):
+    name = f"from {origin} by {api}"
+    assert toolbox.post(f"/{api}/2.0/mlflow/experiments/create", {"name": name}, Origin=origin)[0] == 403
+    assert (
+        toolbox.get("mlflow", f"/api/2.0/mlflow/experiments/get-by-name?experiment_name={name.replace(' ', '%20')}")[0]
+        == 404
+    )
+
+
+def test_the_pages_of_the_server_itself_can(toolbox):
+    assert (
+        toolbox.post("/ajax-api/2.0/mlflow/experiments/search", {"max_results": 1}, Origin=toolbox.url("mlflow", ""))[0]
+        == 200
+    )
+
+
+def test_the_pages_cannot_be_framed_by_others(toolbox):
+    assert toolbox.headers("mlflow", "/")["X-Frame-Options"] == "SAMEORIGIN"
+
+
+@pytest.fixture(scope="module")
+def run(toolbox):
+    """The id of a run."""
+    _, answer = toolbox.post(f"{API}runs/create", {"experiment_id": "0"})
+    return answer["run"]["info"]["run_id"]
+
+
+def metrics(count, **fields):
+    """Return as many metrics, with fields other than usual."""
+    return [{"key": f"metric{i}", "value": 1.0, "timestamp": 1, "step": 0} | fields for i in range(count)]
+
+
+def pairs(count, value="1"):
+    """Return as many params or tags."""
+    return [{"key": f"pair{i}", "value": value} for i in range(count)]
+
+
+def rows(toolbox, run):
+    """Return how many metrics, params and tags there are of a run."""
+    return [
+        toolbox.sql("analyst", "mlflow", f"SELECT count(*) FROM {table} WHERE run_uuid = '{run}'")[0][0]
+        for table in ("metrics", "params", "tags")
+    ]
+
+
+# Values that are too long are cut off, not refused: that is MLflow's default.
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("runs/log-batch", {"metrics": metrics(1001)}),
+        ("runs/log-batch", {"params": pairs(101)}),
+        ("runs/log-batch", {"tags": pairs(101)}),
+        ("runs/log-batch", {"metrics": metrics(1, key="x" * 251)}),
+        ("runs/log-batch", {"metrics": {"key": "a", "value": 1}}),
+        ("runs/log-metric", {"key": "null\0byte", "value": 1, "timestamp": 1}),
+        ("runs/log-metric", {"key": "a", "value": "one", "timestamp": 1}),
+        ("runs/log-parameter", {"key": "null\0byte", "value": "1"}),
+    ],
+    ids=[
+        "1001 metrics",
+        "101 params",
+        "101 tags",
+        "long name of a metric",
+        "metrics as an object",
+        "null byte in the name of a metric",
+        "a word as a value",
+        "null byte in the name of a param",
+    ],
+)
+def test_a_run_takes_nothing_of_what_is_too_much_or_broken(toolbox, run, path, body):
+    before = rows(toolbox, run)
+    assert toolbox.post(API + path, {"run_id": run} | body)[0] == 400
+    assert rows(toolbox, run) == before
+    assert toolbox.answers()
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("experiments/create", {"name": "x" * 1_000_000}),
+        ("experiments/create", {"name": ["not", "a", "name"]}),
+        ("experiments/create", {"name": 1}),
+        ("experiments/create", None),
+        ("experiments/create", b""),
+        ("experiments/create", b"null"),
+        ("experiments/create", b'{"name":'),
+        ("experiments/create", b'{"name": "\xff\xfe"}'),
+        ("experiments/create", b'{"name":' * 500 + b"1" + b"}" * 500),
+        ("registered-models/create", {"name": "x" * 1_000_000}),
+        ("registered-models/create", {"name": "../../etc"}),
+        ("runs/create", {"experiment_id": "0", "run_name": "x" * 1_000_000}),
+        ("runs/search", {"experiment_ids": ["0"], "max_results": 10_000_000}),
+        ("runs/search", {"experiment_ids": ["0"], "max_results": 2**31}),
+        ("runs/search", {"experiment_ids": ["0"], "max_results": -1}),
+        ("runs/search", {"experiment_ids": ["0"], "max_results": 0}),
+        ("runs/search", {"experiment_ids": ["0"], "page_token": "forged"}),
+        ("experiments/search", {"max_results": -1}),
+        ("runs/search", {"experiment_ids": ["0"], "filter": " and ".join(["params.a = 'x'"] * 2000)}),
+        ("runs/log-metric", b'{"run_id": "0", "key": "a", "value": 1, "timestamp": 1' + b"0" * 5000 + b"}"),
+        ("runs/log-batch", {"run_id": "x" * 100_000, "metrics": []}),
+        ("runs/log-batch", b'{"run_id": "' + b"x" * 100_000_000 + b'"}'),
+    ],
+    ids=[
+        "long name",
+        "list as name",
+        "number as name",
+        "no body",
+        "empty body",
+        "null",
+        "broken JSON",
+        "no UTF-8",
+        "nested JSON",
+        "long name of a model",
+        "path as name of a model",
+        "long name of a run",
+        "too many results",
+        "huge number of results",
+        "negative number of results",
+        "no results",
+        "forged page",
+        "negative number of experiments",
+        "long filter",
+        "number of 5000 digits",
+        "long run id",
+        "100 MB",
+    ],
+)
+def test_what_is_too_big_or_broken_is_refused_and_the_server_lives(toolbox, path, body):
+    assert toolbox.post(API + path, body, timeout=120)[0] == 400
+    assert toolbox.answers()
+
+
+# A MLflow without the toolbox answers the same; nothing is written.
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (f"{API}experiments/create", {"name": "null\0byte"}),
+        (f"{API}registered-models/create", {"name": "null\0byte"}),
+        (f"{API}runs/search", {"experiment_ids": ["0"], "filter": "params.a = 'null\0byte'"}),
+        (f"{API}experiments/create", b"[]"),
+        (f"{API}experiments/create", b'"name"'),
+        (f"{API}experiments/create", b"1"),
+        (f"{API}experiments/create", b'{"name":' * DEEP + b"1" + b"}" * DEEP),
+        (f"{API}runs/log-batch", b'{"metrics":' + b"[" * DEEP + b"]" * DEEP + b"}"),
+        (f"{API}runs/log-batch", {"run_id": "0", "metrics": ["not", "a", "metric"]}),
+        (f"{API}runs/log-batch", b"x" * 100_000_000),
+        ("/api/3.0/mlflow/traces", {"trace": 1}),
+        ("/graphql", {"query": "{"}),
+        ("/graphql", {}),
+    ],
+    ids=[
+        "null byte in a name",
+        "null byte in the name of a model",
+        "null byte in a filter",
+        "a list",
+        "a string",
+        "a number",
+        "deeply nested objects",
+        "deeply nested lists",
+        "words as metrics",
+        "100 MB without a meaning",
+        "broken trace",
+        "broken GraphQL",
+        "empty GraphQL",
+    ],
+)
+def test_what_confuses_mlflow_ends_in_an_error_and_the_server_lives(toolbox, path, body):
+    assert toolbox.post(path, body, timeout=120)[0] == 500
+    assert toolbox.answers()
+
+
+@pytest.mark.parametrize("field", ["params", "tags"])
+def test_a_null_byte_in_a_value_is_not_recorded(toolbox, run, field):
+    before = rows(toolbox, run)
+    assert toolbox.post(f"{API}runs/log-batch", {"run_id": run, field: pairs(1, "null\0byte")})[0] == 500
+    assert rows(toolbox, run) == before
+    assert toolbox.answers()
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/xml", ""])
+def test_only_json_is_taken(toolbox, kind):
+    # What a form of a foreign page can send.
+    assert toolbox.post(f"{API}experiments/create", {"name": f"sent as {kind}"}, Content_Type=kind)[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("runs/search", {"experiment_ids": ["0"], "filter": "params.a = 'x'; DROP TABLE runs; --"}),
+        ("runs/search", {"experiment_ids": ["0"], "filter": "1 = 1 OR 1 = 1"}),
+        ("runs/search", {"experiment_ids": ["0"], "filter": "params.a = '' UNION SELECT 1 --'"}),
+        ("runs/search", {"experiment_ids": ["0"], "order_by": ["params.a; DROP TABLE runs"]}),
+        ("runs/search", {"experiment_ids": ["0; DROP TABLE runs"]}),
+        ("experiments/search", {"max_results": 1, "filter": "name = 'x'; DROP TABLE runs"}),
+        ("logged-models/search", {"experiment_ids": ["0"], "filter": "name = 'x'; DROP TABLE runs"}),
+    ],
+)
+def test_sql_in_a_search_is_refused(toolbox, path, body):
+    assert toolbox.post(API + path, body)[0] == 400
+    assert toolbox.answers()
+
+
+def test_sql_in_a_name_is_a_name(toolbox):
+    name = f"'; DROP TABLE runs; -- {secrets.token_hex(4)}"
+    status, answer = toolbox.post(f"{API}experiments/create", {"name": name})
+    assert status == 200
+    found = f"SELECT name FROM experiments WHERE experiment_id = {answer['experiment_id']}"
+    assert toolbox.sql("analyst", "mlflow", found) == [(name,)]
+
+
+@pytest.mark.parametrize("claim", [{}, {"X_Forwarded_For": "127.0.0.1"}, {"Forwarded": "for=127.0.0.1"}], ids=str)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "message"), ("PUT", "config"), ("POST", "skills/install"), ("GET", "providers/ollama/health")],
+)
+def test_the_assistant_which_runs_programs_is_for_nobody(toolbox, method, path, claim):
+    body = None if method == "GET" else {"message": "run id", "type": "global"}
+    status, answer = toolbox.post(f"/ajax-api/3.0/mlflow/assistant/{path}", body, method, **claim)
+    assert status == 403
+    assert "only accessible from the same host" in answer["detail"]
+
+
+def test_no_job_can_be_started_over_the_api(toolbox):
+    status, answer = toolbox.post("/ajax-api/3.0/jobs/", {"job_name": "optimize_prompts", "params": {}})
+    assert status >= 400
+    assert "not enabled" in answer["detail"]
