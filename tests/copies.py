@@ -168,10 +168,6 @@ class Copy:
         except ValueError:
             return status, {}
 
-    def answers(self):
-        """Return whether MLflow answers from its database."""
-        return self.get("mlflow", "/api/2.0/mlflow/experiments/get?experiment_id=0")[0] == 200
-
     def headers(self, service, path):
         """Return the headers of a page of a service."""
         with urllib.request.urlopen(self.url(service, path), timeout=30) as answer:

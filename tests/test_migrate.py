@@ -16,7 +16,7 @@ def migrate(monkeypatch):
 def test_tables_of_a_newer_mlflow_are_refused_with_the_version_they_need(migrate):
     line = migrate.newer("f00", "MLflow 9.9.9", "3.17.2")
     assert line.startswith("FAIL: the tables are from MLflow 9.9.9 (revision f00), and this is MLflow 3.17.2: ")
-    assert "set mlflow==9.9.9 in ml-flow-docker/requirements.in" in line
+    assert line.endswith('==9.9.9 in ml-flow-docker/requirements.in, then "invoke lock" and "invoke up".')
 
 
 def test_tables_of_an_unknown_mlflow_are_refused_too(migrate):

@@ -39,7 +39,7 @@ def test_the_root_file_system_cannot_be_written(toolbox, service, folder):
 def test_too_many_processes_harm_only_who_starts_them(toolbox):
     started = toolbox.host("notebook").run("for i in $(seq 3000); do sleep 5 & done 2>&1 | tail -1; wait")
     assert "fork" in started.stdout + started.stderr
-    assert toolbox.answers()
+    assert answers(toolbox)
     assert toolbox.get("notebook", "/api")[0] == 200
 
 
@@ -77,4 +77,4 @@ def test_an_address_beyond_this_machine_is_refused(toolbox):
         toolbox.env.write_bytes(before)
     assert result.returncode != 0
     assert result.stderr.splitlines()[-1].startswith("FAIL: BIND_ADDRESS=0.0.0.0 would let in")
-    assert toolbox.answers()
+    assert answers(toolbox)

@@ -3,6 +3,7 @@
 import secrets
 
 import pytest
+from waiting import answers
 
 pytestmark = pytest.mark.stack
 
@@ -86,7 +87,7 @@ def test_a_run_takes_nothing_of_what_is_too_much_or_broken(toolbox, run, path, b
     before = rows(toolbox, run)
     assert toolbox.post(API + path, {"run_id": run} | body)[0] == 400
     assert rows(toolbox, run) == before
-    assert toolbox.answers()
+    assert answers(toolbox)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_a_run_takes_nothing_of_what_is_too_much_or_broken(toolbox, run, path, b
 )
 def test_what_is_too_big_or_broken_is_refused_and_the_server_lives(toolbox, path, body):
     assert toolbox.post(API + path, body, timeout=120)[0] == 400
-    assert toolbox.answers()
+    assert answers(toolbox)
 
 
 # A MLflow without the toolbox answers the same; nothing is written.
@@ -181,7 +182,7 @@ def test_what_is_too_big_or_broken_is_refused_and_the_server_lives(toolbox, path
 )
 def test_what_confuses_mlflow_ends_in_an_error_and_the_server_lives(toolbox, path, body):
     assert toolbox.post(path, body, timeout=120)[0] == 500
-    assert toolbox.answers()
+    assert answers(toolbox)
 
 
 @pytest.mark.parametrize("field", ["params", "tags"])
@@ -189,7 +190,7 @@ def test_a_null_byte_in_a_value_is_not_recorded(toolbox, run, field):
     before = rows(toolbox, run)
     assert toolbox.post(f"{API}runs/log-batch", {"run_id": run, field: pairs(1, "null\0byte")})[0] == 500
     assert rows(toolbox, run) == before
-    assert toolbox.answers()
+    assert answers(toolbox)
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/xml", ""])
@@ -212,7 +213,7 @@ def test_only_json_is_taken(toolbox, kind):
 )
 def test_sql_in_a_search_is_refused(toolbox, path, body):
     assert toolbox.post(API + path, body)[0] == 400
-    assert toolbox.answers()
+    assert answers(toolbox)
 
 
 def test_sql_in_a_name_is_a_name(toolbox):

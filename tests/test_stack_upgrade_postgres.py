@@ -5,7 +5,8 @@ import sys
 
 import pytest
 from copies import Copy
-from test_stack_upgrade import check_artifacts, contents, log_all_kinds, until
+from test_stack_upgrade import PATIENCE_SECONDS, check_artifacts, contents, log_all_kinds
+from waiting import until
 
 from toolbox import bases, upgrade
 
@@ -80,7 +81,7 @@ def fills_a_new_volume(copy):
 def test_an_upgrade_that_is_killed_leaves_the_old_volume_to_the_next_one(old, reached):
     command = [sys.executable, "-m", "invoke", "upgrade"]
     with subprocess.Popen(command, cwd=old.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as task:
-        until(lambda: reached(old), "the upgrade has begun")
+        until(lambda: reached(old), "the upgrade has begun", PATIENCE_SECONDS)
         task.kill()
     result = old.invoke("up")
     assert result.returncode == 1
