@@ -27,6 +27,51 @@ def test_even_a_command_in_the_container_is_not_run_as_root(toolbox, service):
     assert toolbox.host(service).check_output("id -u") != "0"
 
 
+@pytest.fixture(params=SERVICES)
+def planted(request, toolbox):
+    """The service, and the path of a shell in its volume that is root's and runs as root whoever starts it."""
+    service = request.param
+    [volume] = toolbox.inspect(service)["Mounts"]
+    place = volume["Destination"]
+
+    def as_root(command):
+        image = toolbox.inspect(service)["Config"]["Image"]
+        attached = ["--user", "0", "--volume", f"{volume['Name']}:{place}", "--entrypoint", "bash", image]
+        done = toolbox.run("docker", "run", "--rm", *attached, "-c", command)
+        assert done.returncode == 0, done.stderr
+
+    as_root(f'cp "$(command -v bash)" {place}/planted && chmod 4755 {place}/planted')
+    yield service, f"{place}/planted"
+    as_root(f"rm {place}/planted")
+
+
+# The option -p has the shell keep the rights that it was given.
+WHO = "-p -c 'echo $EUID'"
+
+
+def test_a_program_that_is_to_run_as_root_does_not(toolbox, planted):
+    service, shell = planted
+    host = toolbox.host(service)
+    assert host.file(shell).mode == 0o4755
+    assert host.check_output(f"{shell} {WHO}") == host.check_output("id -u") != "0"
+
+
+def test_without_the_settings_of_the_service_it_would(toolbox, planted):
+    service, shell = planted
+    details = toolbox.inspect(service)
+    [volume] = details["Mounts"]
+    user = toolbox.host(service).check_output("id -u")
+    attached = [
+        "--volume",
+        f"{volume['Name']}:{volume['Destination']}",
+        "--entrypoint",
+        "sh",
+        details["Config"]["Image"],
+    ]
+    done = toolbox.run("docker", "run", "--rm", "--user", user, *attached, "-c", f"{shell} {WHO}")
+    assert done.stdout.strip() == "0", done.stderr
+
+
 @pytest.mark.parametrize(("service", "folder"), [("mlflow", "/mlflow"), ("postgres", "/var/lib/postgresql")])
 def test_the_root_file_system_cannot_be_written(toolbox, service, folder):
     for place in ("/usr/local/bin", "/etc", folder):
