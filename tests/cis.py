@@ -1,4 +1,4 @@
-"""Section 5 of the CIS Docker Benchmark 1.6, "Container Runtime", as far as `docker inspect` shows it, and 4.1.
+"""Section 5 of the CIS Docker Benchmark 1.6, on the containers, as far as `docker inspect` shows it, and 4.1.
 
 What the benchmark leaves to judgement (5.19, 5.23, 5.24, 5.28) or asks of the machine (5.1) is not here.
 """
@@ -26,7 +26,7 @@ ITEMS = {
     "5.4": ("no capabilities", lambda it: host("CapDrop")(it) == ["ALL"] and not host("CapAdd")(it)),
     "5.5": ("not privileged", lambda it: not host("Privileged")(it)),
     "5.6": ("no folders of the machine", lambda it: {mount["Type"] for mount in it["Mounts"]} == {"volume"}),
-    "5.7": ("no SSH server", lambda it: "22/tcp" not in it["NetworkSettings"]["Ports"]),
+    "5.7": ("no port for SSH", lambda it: "22/tcp" not in it["NetworkSettings"]["Ports"]),
     "5.8": ("no privileged ports", lambda it: all(int(place["HostPort"]) >= 1024 for place in bindings(it))),
     "5.9": ("one port", lambda it: len(it["NetworkSettings"]["Ports"]) == len(bindings(it)) == 1),
     "5.10": ("not the network of the machine", lambda it: host("NetworkMode")(it) != "host"),

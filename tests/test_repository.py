@@ -91,6 +91,17 @@ def test_git_gives_those_line_ends_to_windows_too():
     assert [line for line in lines if "eol=lf" not in line] == []
 
 
-@pytest.mark.parametrize("name", [".env", ".env.part"])
+@pytest.mark.parametrize("name", [".env", ".env.part", ".env.next", ".env.old", "backups/made.zip"])
 def test_git_leaves_the_secrets_out(name):
     assert git("check-ignore", name) == [name]
+
+
+def test_no_settings_but_the_example_were_ever_in_git():
+    assert set(git("log", "--all", "--format=", "--name-only", "--", ".env*", "backups")) == {".env.example"}
+
+
+def test_the_example_has_no_secret():
+    example = (ROOT / ".env.example").read_text()
+    # What is set there is set to nothing, and what is commented out is no secret.
+    assert re.findall(r"^\w+=.+", example, flags=re.M) == []
+    assert re.findall(r"^#\w*(?:PASSWORD|TOKEN|SECRET|KEY)\w*=.*", example, flags=re.M) == []
