@@ -21,7 +21,7 @@ BATCH = 10
 
 address = urlsplit(sys.argv[1])
 clients = int(sys.argv[2])
-end = time.monotonic() + float(sys.argv[3])
+duration_seconds = float(sys.argv[3])
 stop = Path(sys.argv[4])
 
 
@@ -59,6 +59,7 @@ class Client:
 
     def write(self):
         """Log until it is over."""
+        end = time.monotonic() + duration_seconds
         step = 0
         while True:
             for kind, (path, body) in requests(self.run, step).items():
