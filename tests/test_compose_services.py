@@ -2,7 +2,7 @@
 
 import json
 import re
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from layers import ROOT, SECRETS, loaded, program, real_configuration
@@ -93,6 +93,13 @@ def test_the_address_of_the_database_has_no_password_in_it(config):
     address = urlsplit(model.environment(config, "mlflow")["MLFLOW_BACKEND_STORE_URI"])
     assert address.username == "mlflow"
     assert address.password is None
+
+
+def test_a_request_does_not_wait_long_for_a_database_that_is_gone(config):
+    query = dict(parse_qsl(urlsplit(model.environment(config, "mlflow")["MLFLOW_BACKEND_STORE_URI"]).query))
+    # In seconds, and in milliseconds: either leaves time to say so within five seconds.
+    assert 0 < int(query["connect_timeout"]) < 5
+    assert 0 < int(query["tcp_user_timeout"]) < 5000
 
 
 # --- Rights ---
