@@ -97,9 +97,10 @@ def test_the_address_of_the_database_has_no_password_in_it(config):
 
 def test_a_request_does_not_wait_long_for_a_database_that_is_gone(config):
     query = dict(parse_qsl(urlsplit(model.environment(config, "mlflow")["MLFLOW_BACKEND_STORE_URI"]).query))
-    # In seconds, and in milliseconds: either leaves time to say so within five seconds.
-    assert 0 < int(query["connect_timeout"]) < 5
+    # In milliseconds, of a database that is gone: it leaves time to say so within five seconds.
     assert 0 < int(query["tcp_user_timeout"]) < 5000
+    # In seconds, of one that lets nobody in: under full load some have to wait for longer than 3 s.
+    assert 10 <= int(query["connect_timeout"]) <= 30
 
 
 # --- Rights ---

@@ -4,6 +4,8 @@ import time
 
 # Three health checks that fail, 10 s apart, each of them up to 10 s long, and room for a slow machine.
 PATIENCE_SECONDS = 120
+# What MLflow can answer only with its database.
+DATABASE_ROUTE = "/api/2.0/mlflow/experiments/get?experiment_id=0"
 # Some of what is waited for is there for a moment only.
 PAUSE_SECONDS = 0.02
 
@@ -22,7 +24,7 @@ def until(condition, what, seconds=PATIENCE_SECONDS):
 def answers(toolbox):
     """Return whether MLflow answers from its database within five seconds."""
     try:
-        return toolbox.get("mlflow", "/api/2.0/mlflow/experiments/get?experiment_id=0", timeout=5)[0] == 200
+        return toolbox.get("mlflow", DATABASE_ROUTE, timeout=5)[0] == 200
     except OSError:
         return False
 
