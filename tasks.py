@@ -5,10 +5,10 @@ from pathlib import Path
 from invoke import Exit, task
 
 from toolbox import backup as backing_up
-from toolbox import bases, files, model, passwords, ports, report, stack
+from toolbox import bases, files, model, passwords, ports, report, stack, trash
 from toolbox import restore as restoring
 from toolbox import upgrade as upgrading
-from toolbox.commands import ROOT, compose, on_terminal, tool, visibly
+from toolbox.commands import ROOT, compose, is_watched, on_terminal, tool, visibly
 from toolbox.failure import Failure
 
 # The folders with a requirements.in, and the oldest Python that each is for.
@@ -173,6 +173,19 @@ def backups(c, keep=""):
         for path in backing_up.prune(count):
             print(f"Deleted {path.name}")
     print(*backing_up.listed(backing_up.kept()), sep="\n")
+
+
+@task(
+    help={
+        "older-than": "how many days ago, at least, it was deleted in MLflow",
+        "dry-run": "only show what would go; on a terminal nothing else is done without --yes",
+        "yes": "delete it, on a terminal too",
+    }
+)
+def gc(c, older_than="30", dry_run=False, yes=False):
+    """Delete for good what was deleted in MLflow, with its files; on a terminal only show it, without --yes."""
+    stack.check_engine(c)
+    trash.run(c, older_than, only_show=dry_run or (is_watched() and not yes))
 
 
 @task(

@@ -36,13 +36,13 @@ print(version("mlflow"), *(script.revision for script in ScriptDirectory(str(fol
 
 @contextlib.contextmanager
 def alone():
-    """Keep other backups and restores of this folder out for the block. Raises Failure when there is one."""
+    """Keep other backups, restores and gcs of this folder out for the block. Raises Failure when there is one."""
     descriptor = os.open(ROOT, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise Failure("another backup or restore of this toolbox is running: wait until it ends.") from None
+        raise Failure("another backup or restore of this toolbox, or a gc, is running: wait until it ends.") from None
     finally:
         os.close(descriptor)
 

@@ -36,6 +36,11 @@ def on_terminal():
     return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
 
 
+def is_watched():
+    """Return whether a person may be looking on: some stream is a terminal, though another one may be a pipe."""
+    return any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
+
+
 def tool(name):
     """Return the path of a program of requirements.txt, which is beside the Python that runs this.
 

@@ -1,0 +1,245 @@
+"""What was deleted in MLflow long ago goes for good, with its files; all else is there and can be read as before."""
+
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytestmark = pytest.mark.stack
+
+MUST_GO = {
+    "old run",
+    "old model",
+    "old run of a live model",
+    "given up model",
+    "old experiment",
+    "run of old experiment",
+    "model of old experiment",
+    "run of needed experiment",
+}
+MUST_STAY = {
+    "lived in",
+    "live run",
+    "young run",
+    "live model",
+    "young model",
+    "registered run",
+    "registered model's run",
+    "registered model",
+    "copied model",
+    "young experiment",
+    "run of young experiment",
+    "model of young experiment",
+    "needed experiment",
+    "model of needed experiment",
+    "experiment with a live run",
+    "run of experiment with a live run",
+    "model of experiment with a live run",
+    "elsewhere",
+    "run elsewhere",
+}
+PATIENCE_SECONDS = 60
+MANY = 500
+
+
+def until(condition, what):
+    """Return once `condition` holds; fail when it does not within PATIENCE_SECONDS."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain until {what}"
+        time.sleep(0.02)
+
+
+def sql(toolbox, statement):
+    """Run a statement as the role that owns MLflow's tables; return the rows."""
+    return toolbox.sql("mlflow", "mlflow", statement)
+
+
+def ids(toolbox):
+    """Return the ids of all runs, models and experiments that MLflow has a row of."""
+    union = "SELECT run_uuid FROM runs UNION SELECT model_id FROM logged_models UNION SELECT experiment_id::text"
+    return {name for (name,) in sql(toolbox, f"{union} FROM experiments")}
+
+
+def rows(toolbox):
+    """Return the number of rows of each table."""
+    tables = [name for (name,) in sql(toolbox, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+    return {name: sql(toolbox, f'SELECT count(*) FROM "{name}"')[0][0] for name in tables}
+
+
+def files(toolbox):
+    """Return the paths below the artifacts, of files and folders."""
+    return set(toolbox.host("mlflow").check_output("cd /mlflow/artifacts && find .").splitlines())
+
+
+def disk_usage(toolbox):
+    """Return how many bytes of the disk the artifacts take."""
+    return int(toolbox.host("mlflow").check_output("du -s --block-size=1 /mlflow/artifacts").split()[0])
+
+
+def age(toolbox, names):
+    """Have things that are deleted be deleted 31 days ago."""
+    chosen = ",".join(f"'{name}'" for name in names)
+    long_ago = int((time.time() - 31 * 24 * 60 * 60) * 1000)
+    for table, column, key in (
+        ("runs", "deleted_time", "run_uuid"),
+        ("logged_models", "last_updated_timestamp_ms", "model_id"),
+        ("experiments", "last_update_time", "experiment_id::text"),
+    ):
+        sql(toolbox, f"UPDATE {table} SET {column} = {long_ago} WHERE {key} IN ({chosen}) RETURNING 1")
+
+
+@pytest.fixture(scope="module")
+def swept(toolbox):
+    """What was there before, after a dry run and after the sweep itself, and what both said."""
+    seen = {"ids": toolbox.in_notebook("delete.py")}
+    live = ("live run", "run of experiment with a live run")
+    young = ("young run", "young model", "young experiment", "run of young experiment", "model of young experiment")
+    age(toolbox, {name for what, name in seen["ids"].items() if what not in (*live, *young)})
+
+    def look(when):
+        seen[when] = {"ids": ids(toolbox), "rows": rows(toolbox), "files": files(toolbox), "disk": disk_usage(toolbox)}
+
+    look("before")
+    seen["dry run"] = toolbox.succeed("gc", "--dry-run")
+    look("after the dry run")
+    seen["sweep"] = toolbox.succeed("gc")
+    look("after")
+    return seen
+
+
+def test_a_dry_run_changes_nothing(swept):
+    assert swept["after the dry run"] == swept["before"]
+
+
+def test_the_dry_run_says_how_much_the_sweep_then_frees(swept):
+    said = int(re.search(r"\((\d+) bytes\)", swept["dry run"])[1])
+    assert said == swept["before"]["disk"] - swept["after"]["disk"]
+    assert said > 7 * 300_001
+    assert swept["dry run"].splitlines()[:-1] == swept["sweep"].splitlines()[:-1]
+
+
+def test_the_dry_run_says_how_many_go_and_stay(swept):
+    first, second, third = swept["dry run"].splitlines()[:3]
+    assert first.startswith("Deleted in MLflow 30 days ago or before: 4 runs, 1 experiment, 3 models,")
+    assert second.startswith("Of what was deleted, 5 stay, because versions of registered models need them")
+    assert third.startswith("Of what was deleted, 1 stay, because their files are not in the artifact store")
+
+
+def test_every_case_is_either_to_go_or_to_stay(swept):
+    assert swept["ids"].keys() == MUST_GO | MUST_STAY
+    assert not MUST_GO & MUST_STAY
+
+
+@pytest.mark.parametrize("name", sorted(MUST_GO))
+def test_what_was_deleted_long_ago_is_gone_with_its_files(swept, name):
+    gone = swept["ids"][name]
+    assert gone in swept["before"]["ids"]
+    assert gone not in swept["after"]["ids"]
+    assert [path for path in swept["after"]["files"] if gone in path.split("/")] == []
+
+
+@pytest.mark.parametrize("name", sorted(MUST_STAY))
+def test_everything_else_stays_with_its_files(swept, name):
+    kept = swept["ids"][name]
+    assert kept in swept["after"]["ids"]
+    if not name.endswith("experiment") and name not in ("lived in", "experiment with a live run"):
+        lost = swept["before"]["files"] - swept["after"]["files"]
+        assert [path for path in lost if kept in path.split("/")] == []
+
+
+def test_registered_versions_can_be_had_though_their_source_was_deleted(toolbox, swept):
+    program = """
+import mlflow, sys
+for version in sys.argv[1:]:
+    print(mlflow.artifacts.download_artifacts(f"models:/{version}"))
+"""
+    versions = ("by run/1", "by model/1", "copy/1", "needs an experiment/1")
+    downloaded = toolbox.compose("exec", "--no-TTY", "notebook", "python", "-c", program, *versions).splitlines()
+    for folder in downloaded[-len(versions) :]:
+        assert toolbox.host("notebook").check_output("find %s -name weight.bin -size 300001c", folder) != ""
+
+
+def test_what_was_swept_is_not_found_again(toolbox, swept):
+    assert toolbox.succeed("gc").startswith("Deleted in MLflow 30 days ago or before: 0 runs, 0 experiments, 0 models")
+
+
+def test_the_default_experiment_stays_because_the_health_check_asks_for_it(toolbox, swept):
+    sql(
+        toolbox,
+        "UPDATE experiments SET lifecycle_stage = 'deleted', last_update_time = 1 WHERE experiment_id = 0 RETURNING 1",
+    )
+    try:
+        toolbox.succeed("gc")
+        assert toolbox.get("mlflow", "/api/2.0/mlflow/experiments/get?experiment_id=0")[0] == 200
+    finally:
+        sql(toolbox, "UPDATE experiments SET lifecycle_stage = 'active' WHERE experiment_id = 0 RETURNING 1")
+
+
+# --- Broken off ---
+
+
+@pytest.fixture
+def many_runs(toolbox, swept):
+    """Runs that were deleted long ago, with files; their number left."""
+    where = swept["ids"]["lived in"]
+    sql(
+        toolbox,
+        f"""
+        INSERT INTO runs (run_uuid, lifecycle_stage, deleted_time, experiment_id, artifact_uri)
+        SELECT id, 'deleted', 1, {where}, 'mlflow-artifacts:/{where}/' || id || '/artifacts'
+        FROM (SELECT md5(number::text) AS id FROM generate_series(1, {MANY}) AS number) AS made RETURNING 1
+        """,
+    )
+    program = f"""
+import hashlib, pathlib
+for number in range(1, {MANY} + 1):
+    folder = pathlib.Path("/mlflow/artifacts/{where}", hashlib.md5(str(number).encode()).hexdigest(), "artifacts")
+    folder.mkdir(parents=True)
+    (folder / "file").write_text("x")
+"""
+    assert toolbox.host("mlflow").run("python -c %s", program).rc == 0
+    return lambda: sql(toolbox, "SELECT count(*) FROM runs WHERE deleted_time = 1")[0][0]
+
+
+def test_a_sweep_that_is_killed_can_be_run_again_and_leaves_nothing(toolbox, swept, many_runs):
+    # A pattern that does not find the shell that looks for it.
+    kill = 'for each in /proc/[0-9]*; do grep -qs "[I]S_DELETED" $each/cmdline && kill -9 ${each#/proc/}; done; true'
+    command = [sys.executable, "-m", "invoke", "gc"]
+    with subprocess.Popen(
+        command, cwd=toolbox.root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        until(lambda: many_runs() < MANY, "the first run is gone")
+        toolbox.host("mlflow").run("sh -c %s", kill)
+        _, said = process.communicate(timeout=PATIENCE_SECONDS)
+    assert 0 < many_runs() < MANY
+    assert process.returncode == 1
+    assert [line[:6] for line in said.splitlines()] == ["FAIL: "]
+    assert toolbox.get("mlflow", "/api/2.0/mlflow/experiments/get?experiment_id=0")[0] == 200
+
+    toolbox.succeed("gc")
+    assert many_runs() == 0
+    assert files(toolbox) == swept["after"]["files"]
+
+
+# --- Refused ---
+
+
+@pytest.mark.parametrize("limit", ["--older-than=abc", "--older-than=-1", "--older-than=1.5"])
+def test_what_is_no_number_of_days_is_refused(toolbox, limit):
+    result = toolbox.invoke("gc", limit)
+    assert result.returncode == 1
+    assert [line[:6] for line in result.stderr.splitlines()] == ["FAIL: "]
+
+
+def test_a_service_that_does_not_run_is_told(toolbox):
+    toolbox.compose("pause", "mlflow")
+    try:
+        result = toolbox.invoke("gc")
+    finally:
+        toolbox.compose("unpause", "mlflow")
+        toolbox.compose("up", "--wait")
+    assert result.returncode == 1
+    assert result.stderr == 'FAIL: mlflow is not running, or not healthy: start the toolbox with "invoke up".\n'

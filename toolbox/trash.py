@@ -1,0 +1,65 @@
+"""What `invoke gc` does; toolbox/sweep.py does it inside the mlflow container."""
+
+import json
+import re
+from pathlib import Path
+
+from . import backup, stack, stores, streams
+from .failure import Failure, one_line
+from .progress import in_words
+
+PROGRAM = (Path(__file__).parent / "sweep.py").read_text()
+KINDS = {"runs": "run", "experiments": "experiment", "models": "model"}
+
+
+def days(text):
+    """Return what was given to --older-than as a number. Raises Failure when it is no whole number of days."""
+    if not re.fullmatch("[0-9]{1,6}", text):
+        raise Failure(f"--older-than {one_line(text)} is no number of days: give a whole number from 0.")
+    return int(text)
+
+
+def run(c, older_than, only_show):
+    """Say what was deleted in MLflow at least `older_than` days ago, and delete that for good unless `only_show`.
+
+    Raises Failure when the toolbox is not healthy, or something cannot be deleted; the rest is deleted all the same.
+    """
+    count = days(older_than)
+    backup.check_healthy(c)
+    # A backup that runs meanwhile would have the rows, and not the files.
+    with backup.alone(), backup.tidy():
+        found = sweep("find", count)
+        print(*told(found, count), sep="\n", flush=True)
+        if not any(found[kind] for kind in KINDS):
+            return
+        if only_show:
+            print("Nothing was deleted: --yes deletes it for good.")
+            return
+        problems = sweep("delete", found["limit"])
+    if problems:
+        raise Failure(
+            f"{len(problems)} could not be deleted, the rest is gone ({problems[0]}): mend that, and run it again."
+        )
+    print("All of that is deleted for good.")
+
+
+def sweep(action, limit):
+    """Have toolbox/sweep.py do an action inside the mlflow container; return what it printed."""
+    command = stores.running("artifacts", "python", "-c", PROGRAM, action, str(limit))
+    what = "what was deleted in MLflow cannot be looked through: see what it says, and run it again"
+    return json.loads(b"".join(streams.output(command, what, env=stack.NO_SECRETS)))
+
+
+def told(found, count):
+    """Return the lines that say what `found` says, which is what sweep.main prints, and that was asked for."""
+    age = f"{count} days ago or before" if count else "until now"
+    numbers = [f"{found[kind]} {word if found[kind] == 1 else f'{word}s'}" for kind, word in KINDS.items()]
+    size = f"{in_words(found['bytes'])} ({found['bytes']} bytes)"
+    lines = [f"Deleted in MLflow {age}: {', '.join(numbers)}, whose files take {size}."]
+    if found["needed"]:
+        lines.append(f"Of what was deleted, {found['needed']} stay, because versions of registered models need them.")
+    if found["elsewhere"]:
+        lines.append(
+            f"Of what was deleted, {found['elsewhere']} stay, because their files are not in the artifact store."
+        )
+    return lines
