@@ -6,6 +6,7 @@ from invoke import Exit, task
 
 from toolbox import backup as backing_up
 from toolbox import bases, files, model, passwords, ports, report, stack, trash
+from toolbox import doctor as examining
 from toolbox import restore as restoring
 from toolbox import upgrade as upgrading
 from toolbox.commands import ROOT, compose, is_watched, on_terminal, tool, visibly
@@ -67,6 +68,17 @@ def upgrade(c, old_base="", insecure=False):
     stack.check_engine(c)
     upgrading.take_over(c, old_base)
     up(c, insecure)
+
+
+@task
+def doctor(c):
+    """Check the whole installation, from Docker to the clock, and change nothing."""
+    levels = set()
+    for finding in examining.examine(c):
+        print(finding, flush=True)
+        levels.add(finding.level)
+    if "FAIL" in levels:
+        raise Exit(code=1)
 
 
 @task

@@ -240,6 +240,6 @@ def test_a_service_that_does_not_run_is_told(toolbox):
         result = toolbox.invoke("gc")
     finally:
         toolbox.compose("unpause", "mlflow")
-        toolbox.compose("up", "--wait")
+        until(lambda: toolbox.health("mlflow")[0] == "healthy", "MLflow is healthy again")
     assert result.returncode == 1
     assert result.stderr == 'FAIL: mlflow is not running, or not healthy: start the toolbox with "invoke up".\n'

@@ -39,6 +39,30 @@ def without_value(text, name, default):
     return re.sub(rf"^{name}=.*$", lambda _: f"#{name}={default}", text, flags=re.M)
 
 
+def values(text):
+    """Return the variables that `text`, a .env file, sets, each with what is written there, without quotes around it.
+
+    Of a value that goes on over several lines the first one is returned, and no other is taken for a variable.
+    """
+    found = {}
+    quote = ""
+    for line in text.splitlines():
+        if quote:
+            quote = "" if re.match(rf"(\\.|[^\\{quote}])*{quote}", line) else quote
+            continue
+        entry = re.match(r"\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*[=:]\s*(.*)", line)
+        if not entry:
+            continue
+        name, value = entry.groups()
+        if value[:1] in ("'", '"'):
+            whole = re.match(rf"{value[0]}((?:\\.|[^\\{value[0]}])*){value[0]}", value)
+            quote = "" if whole else value[0]
+            found[name] = whole[1] if whole else value
+        else:
+            found[name] = re.sub(r"(^|\s)#.*", "", value).strip()
+    return found
+
+
 def read(path):
     """Return the text of the .env file at `path`.
 

@@ -44,6 +44,10 @@ def load(run, env_file=None):
 def explained(stderr):
     """Return why Compose refuses the configuration, as cause and remedy; `stderr` is what it printed there."""
     last = last_line(stderr) or "no reason given"
+    # It quotes the line, which may hold a password.
+    unread = re.search(r"failed to read \S+: line (\d+): ([a-z ]*[a-z])", stderr)
+    if unread:
+        return f"Docker Compose cannot read line {unread[1]} of .env ({unread[2]}): correct it."
     required = re.search(r"required variable (\w+) is missing a value: (.*)", last)
     if required:
         return f"{required[1]} is missing or blank: {required[2]}."

@@ -72,9 +72,10 @@ def folder_at(uri):
     uri = uri or ""
     scheme, _, rest = uri.partition(SCHEME)
     parts = rest.split("/")
-    # The server takes these for something else than a part of a name.
-    if scheme or set(parts) & {"", ".", ".."} or set(uri) & set("%?#\\\0"):
+    # After an empty part comes the name of a host; the characters are more than a part of a name to the server.
+    if scheme or "" in parts or set(uri) & set("%?#\\\0"):
         return None
+    # They differ where a link or a `..` leads elsewhere.
     path = os.path.join(ROOT, *parts)
     return path if os.path.realpath(path) == path else None
 

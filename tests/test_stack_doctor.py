@@ -1,0 +1,152 @@
+"""What `invoke doctor` finds on a running toolbox: nothing when it is well, and all that was broken on purpose."""
+
+import contextlib
+import re
+import shlex
+
+import pytest
+from copies import PASSWORDS, Copy
+
+from toolbox import backup, doctor, dotenv, model
+
+pytestmark = pytest.mark.stack
+
+
+def examined(toolbox):
+    """Run the doctor; return its exit code and its lines as (level, what was looked at, what was found)."""
+    result = toolbox.invoke("doctor")
+    assert result.stderr == ""
+    assert [password for password in PASSWORDS.values() if password.strip() in result.stdout] == []
+    return result.returncode, [tuple(line.split(maxsplit=2)) for line in result.stdout.splitlines()]
+
+
+def bad(findings):
+    """Return those findings that are not ok, by what was looked at."""
+    return {check: f"{level} {text}" for level, check, text in findings if level != "ok"}
+
+
+@contextlib.contextmanager
+def edited(toolbox, **values):
+    """Set names in .env to values for the block."""
+    before = toolbox.env.read_text()
+    toolbox.set(**values)
+    try:
+        yield
+    finally:
+        dotenv.write(toolbox.env, before)
+
+
+def test_all_is_well_when_nothing_is_broken(toolbox):
+    code, findings = examined(toolbox)
+    assert [(level, check) for level, check, _ in findings] == [("ok", name) for name, _, _ in doctor.CHECKS]
+    assert code == 0
+
+
+def test_it_changes_nothing(toolbox):
+    def state():
+        filters = [("--filter", f"ancestor={toolbox.project}-{service}") for service in model.SERVICES]
+        containers = [toolbox.run("docker", "ps", "--all", "--quiet", *chosen).stdout for chosen in filters]
+        started = [toolbox.inspect(service)["State"]["StartedAt"] for service in model.SERVICES]
+        return containers, started, toolbox.remains(), toolbox.env.read_bytes()
+
+    before = state()
+    examined(toolbox)
+    assert state() == before
+
+
+def test_the_revisions_are_those_that_alembic_finds(toolbox):
+    ran = [toolbox.host("mlflow").check_output("python -c %s", program) for program in (doctor.SERVER, backup.MLFLOW)]
+    quick, thorough = (printed.split() for printed in ran)
+    assert quick[:2] == thorough[:2]
+    assert sorted(quick) == sorted(thorough)
+
+
+def test_a_misspelt_variable_is_told_with_the_one_that_is_meant(toolbox):
+    with edited(toolbox, MLFLOW_WORKER=3):
+        code, findings = examined(toolbox)
+    assert bad(findings) == {".env": "warn MLFLOW_WORKER is set, but nothing reads it: MLFLOW_WORKERS may be meant."}
+    assert code == 0
+
+
+def test_an_env_that_others_can_read_fails(toolbox):
+    toolbox.env.chmod(0o644)
+    try:
+        code, findings = examined(toolbox)
+    finally:
+        toolbox.env.chmod(0o600)
+    assert bad(findings).keys() == {".env"}
+    assert "mode 0644" in bad(findings)[".env"]
+    assert code == 1
+
+
+def test_a_wrong_password_fails_and_the_rest_is_checked(toolbox):
+    with edited(toolbox, ANALYST_DB_PASSWORD="wrong"):
+        code, findings = examined(toolbox)
+    assert bad(findings).keys() == {"passwords"}
+    assert "ANALYST_DB_PASSWORD" in bad(findings)["passwords"]
+    assert code == 1
+
+
+def test_an_env_that_compose_cannot_read_is_told_by_its_line_and_shows_no_password(toolbox):
+    with edited(toolbox, ANALYST_DB_PASSWORD='"a password that is not closed'):
+        result = toolbox.invoke("doctor")
+    assert re.search(r"^FAIL +settings +Docker Compose cannot read line \d+ of .env", result.stdout, flags=re.M)
+    assert "is not closed" not in result.stdout
+    assert result.returncode == 1
+
+
+def test_a_toolbox_without_env_is_looked_at_as_far_as_that_goes(toolbox):
+    hidden = toolbox.env.rename(toolbox.root / "env.hidden")
+    try:
+        result = toolbox.invoke("doctor", COMPOSE_PROJECT_NAME=toolbox.project)
+    finally:
+        hidden.rename(toolbox.env)
+    assert result.stderr == ""
+    assert result.returncode == 1
+    assert re.search(r"^FAIL +\.env +there is no \.env", result.stdout, flags=re.M)
+    assert re.search(r"^warn +passwords +not checked", result.stdout, flags=re.M)
+    assert re.search(r"^ok +tables", result.stdout, flags=re.M)
+
+
+def test_a_database_that_does_not_run_is_told(toolbox):
+    toolbox.compose("stop", "postgres")
+    try:
+        code, findings = examined(toolbox)
+    finally:
+        toolbox.compose("up", "--wait")
+    assert bad(findings)["services"].startswith("FAIL postgres is not healthy (exited)")
+    for check in ("passwords", "versions", "tables", "size", "clock"):
+        assert bad(findings)[check] == 'warn not checked: postgres is not running: "invoke up" starts it.'
+    assert "volumes" not in bad(findings)
+    assert code == 1
+
+
+def test_a_toolbox_that_is_down_has_warnings_alone_and_a_wrong_owner_is_found_and_mended(toolbox):
+    toolbox.compose("down")
+    try:
+        volume, image = f"{toolbox.project}_db-store", f"{toolbox.project}-postgres"
+        strong = ("--rm", "--user", "0", "--volume", f"{volume}:/data", "--entrypoint", "chown", image)
+        assert toolbox.run("docker", "run", *strong, "12345", "/data").returncode == 0
+        code, findings = examined(toolbox)
+        assert code == 1
+        found = bad(findings)["volumes"]
+        assert f"FAIL {volume} belongs to user 12345, but postgres runs as " in found
+
+        # What it says is what mends it.
+        assert toolbox.run(*shlex.split(re.search('"(docker run .*)"', found)[1])).returncode == 0
+        code, findings = examined(toolbox)
+        assert "volumes" not in bad(findings)
+        assert bad(findings)["services"] == 'warn the toolbox is not running: "invoke up" starts it.'
+        assert code == 0
+        assert toolbox.run("docker", "ps", "--all", "--quiet", "--filter", f"ancestor={image}").stdout == ""
+    finally:
+        toolbox.compose("up", "--wait")
+    assert examined(toolbox)[0] == 0
+
+
+def test_a_toolbox_that_was_never_started_is_looked_at_and_nothing_is_made(tmp_path):
+    copy = Copy(tmp_path / "data-toolbox")
+    code, findings = examined(copy)
+    assert "does not exist" in bad(findings)["volumes"]
+    assert code == 0
+    assert copy.remains() == []

@@ -1,0 +1,423 @@
+"""What `invoke doctor` looks at. Each check says what it found in a line or more, and none of them changes anything."""
+
+import difflib
+import re
+import shlex
+import time
+from typing import NamedTuple
+
+from . import database, dotenv, model, ports, report, stack, stores, streams
+from .commands import ROOT, quietly
+from .failure import Failure
+from .progress import in_words
+
+# Less than this many bytes free is told: the log of the database alone may take 1 GB, and a model as much.
+LEAST_FREE = 5_000_000_000
+# How far the clocks may be apart, in seconds.
+MOST_DRIFT = 2
+# How alike a name must be to one that is known to be taken for a misspelling, from 0 to 1.
+LIKENESS = 0.7
+# What Docker Compose itself reads from .env.
+COMPOSE_VARIABLES = {
+    "COMPOSE_ANSI",
+    "COMPOSE_BAKE",
+    "COMPOSE_CONVERT_WINDOWS_PATHS",
+    "COMPOSE_DISABLE_ENV_FILE",
+    "COMPOSE_ENV_FILES",
+    "COMPOSE_EXPERIMENTAL",
+    "COMPOSE_FILE",
+    "COMPOSE_IGNORE_ORPHANS",
+    "COMPOSE_MENU",
+    "COMPOSE_PARALLEL_LIMIT",
+    "COMPOSE_PATH_SEPARATOR",
+    "COMPOSE_PROFILES",
+    "COMPOSE_PROGRESS",
+    "COMPOSE_PROJECT_NAME",
+    "COMPOSE_REMOVE_ORPHANS",
+    "COMPOSE_STATUS_STDOUT",
+}
+# Prints the version of MLflow.
+NOTEBOOK = 'from importlib.metadata import version; print(version("mlflow"))'
+# Prints the version of MLflow and every revision that its tables can have, the present one first. backup.MLFLOW asks
+# alembic for the same, which takes ten times as long: it runs all the files that are only read here.
+SERVER = """
+import re
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+found, followed = set(), set()
+for script in (Path(find_spec("mlflow").origin).parent / "store" / "db_migrations" / "versions").glob("*.py"):
+    for name, value in re.findall(r"^(revision|down_revision)\\b.*?=(.*)$", script.read_text(), flags=re.M):
+        (found if name == "revision" else followed).update(re.findall(r"\\w{8,}", value))
+print(version("mlflow"), *(found - followed), *(found & followed))
+"""
+SIZE = "SELECT sum(pg_database_size(datname)) FROM pg_database;"
+NOW = "SELECT extract(epoch FROM clock_timestamp());"
+
+# Why a check is left out that needs what is not there.
+NOT_CHECKED = {
+    "engine": "Docker does not answer.",
+    "project": "Docker Compose cannot read the configuration.",
+    "settings": "the settings are not complete.",
+    **{service: f'{service} is not running: "invoke up" starts it.' for service in model.SERVICES},
+}
+
+
+class Finding(NamedTuple):
+    """One line: how it is (`ok`, `warn` or `FAIL`), what was looked at, and what was found, with the remedy."""
+
+    level: str
+    check: str
+    text: str
+
+    def __str__(self):
+        return f"{self.level:4}  {self.check:9}  {self.text}"
+
+
+class Patient:
+    """The installation that is looked at: what checks found out that later ones need.
+
+    `has` holds those of NOT_CHECKED that are there.
+    """
+
+    def __init__(self, c):
+        self.c = c
+        self.has = set()
+        self.config = None
+        self.containers = {}
+        self.free = []
+        self.server = []
+
+
+def examine(c):
+    """Do all checks; yield what they find. Raises nothing: a check that fails is a finding too."""
+    patient = Patient(c)
+    for name, check, needs in CHECKS:
+        missing = [need for need in needs if need not in patient.has]
+        if missing:
+            yield Finding("warn", name, f"not checked: {NOT_CHECKED[missing[0]]}")
+            continue
+        try:
+            yield from (Finding(level, name, text) for level, text in check(patient))
+        except Failure as failure:
+            yield Finding("FAIL", name, reason(failure))
+        except Exception as error:
+            # Whatever it is, the other checks may find the cause. What it says may hold a secret, its name cannot.
+            yield Finding("FAIL", name, f"cannot be checked ({type(error).__name__}): look at the other lines.")
+
+
+def reason(failure):
+    """Return what a Failure says, without the word that stands before it."""
+    return str(failure.message).removeprefix("FAIL: ")
+
+
+# --- Docker and the settings ---
+
+
+def check_engine(patient):
+    """Find the versions of Docker's parts."""
+    stack.check_engine(patient.c)
+    patient.has.add("engine")
+    commands = {
+        "Docker Engine": ["docker", "version", "--format", "{{.Server.Version}}"],
+        "Compose": ["docker", "compose", "version", "--short"],
+        "buildx": ["docker", "buildx", "version"],
+    }
+    found = {name: quietly(patient.c, command).stdout for name, command in commands.items()}
+    yield "ok", ", ".join(f"{name} {dotted(text)}" for name, text in found.items())
+
+
+def dotted(text):
+    """Return the first version number in a text, such as 2.26.1; "of unknown version" without one."""
+    number = re.search(r"\d+(\.\d+)+", text)
+    return number[0] if number else "of unknown version"
+
+
+def check_env(patient):
+    """Look at .env: who can read it, and which variables it sets."""
+    text = dotenv.read(stack.ENV)
+    known = known_variables((ROOT / "docker-compose.yml").read_text(), (ROOT / ".env.example").read_text())
+    values, mode = dotenv.values(text), stack.ENV.stat().st_mode & 0o777
+    problems = [
+        *mode_problems(mode),
+        *blank_problems(values),
+        *unknown_problems(values, known),
+    ]
+    if stack.NEXT_ENV.exists():
+        problems.append(("warn", 'a change of the passwords was interrupted: "invoke up" completes it or drops it.'))
+    yield from problems or [("ok", f"mode {mode:04o}, {len(values)} variables, all of them known and set")]
+
+
+def known_variables(compose_file, example):
+    """Return the variables that something reads; the arguments are the texts of docker-compose.yml and .env.example."""
+    used = re.findall(r"\$\{(\w+)", compose_file)
+    explained = re.findall(r"^#?(\w+)=", example, flags=re.M)
+    return {*used, *explained, *COMPOSE_VARIABLES}
+
+
+def mode_problems(mode):
+    """Find whether others than the owner can read or change .env."""
+    if mode & 0o077:
+        yield "FAIL", f'mode {mode:04o}, others on this machine can get at the passwords: "chmod 600 .env".'
+
+
+def blank_problems(values):
+    """Find variables with nothing in them."""
+    for name in (name for name, value in values.items() if not value.strip()):
+        if name in model.SECRETS:
+            yield "FAIL", f'{name} is blank: set it, or delete .env and run "invoke init".'
+        else:
+            yield "warn", f"{name} is blank, so its default holds: set it, or take the line out."
+
+
+def unknown_problems(values, known):
+    """Find variables that nothing reads, and which one may be meant."""
+    for name in (name for name in values if name not in known):
+        nearest = difflib.get_close_matches(name.upper(), known, n=1, cutoff=LIKENESS)
+        remedy = f"{nearest[0]} may be meant" if nearest else "take the line out"
+        yield "warn", f"{name} is set, but nothing reads it: {remedy}."
+
+
+def check_settings(patient):
+    """Read the configuration; where .env is not fit, as much of it as there is."""
+    try:
+        patient.config = stack.settings(patient.c)
+        patient.has |= {"project", "settings"}
+    except Failure:
+        patient.config = stack.settings_without_secrets(patient.c)
+        patient.has.add("project")
+        raise
+    finally:
+        if "project" in patient.has:
+            patient.containers = stack.containers(patient.c)
+            running = {name for name, found in patient.containers.items() if report.state(found).startswith("running")}
+            patient.has |= running & set(model.SERVICES)
+    yield "ok", f"project {patient.config['name']}"
+
+
+# --- The services ---
+
+
+def check_services(patient):
+    """Find which services are not healthy."""
+    yield from services_found(patient.containers)
+
+
+def services_found(containers):
+    """Find which services are not healthy; `containers` are as stack.containers returns them."""
+    states = {service: report.state(containers.get(service)) for service in model.SERVICES}
+    if set(states.values()) == {"down"}:
+        yield "warn", 'the toolbox is not running: "invoke up" starts it.'
+        return
+    problems = []
+    for service, state in states.items():
+        if state == "running starting":
+            problems.append(("warn", f"{service} is starting: wait, and look again."))
+        elif state != "running healthy":
+            remedy = f'"invoke up" starts it, "invoke logs --service {service}" says why'
+            problems.append(("FAIL", f"{service} is not healthy ({state}): {remedy}."))
+    yield from problems or [("ok", f"{', '.join(states)} are healthy")]
+
+
+def check_ports(patient):
+    """Find whether the ports are free, or published by this toolbox, and by whom they can be reached."""
+    own = ports.published(patient.containers)
+    try:
+        ports.check_address(patient.config)
+    except Failure as failure:
+        yield "warn", reason(failure)
+    ports.check(patient.config, own)
+    addresses = {service: model.address(patient.config, service) for service in model.SERVICES}
+    words = [f"{host}:{port} {'is ours' if port in own else 'is free'}" for host, port in addresses.values()]
+    yield "ok", ", ".join(words)
+
+
+def check_images(patient):
+    """Find whether what runs was built on the base images that are set now."""
+    bases = stack.base_names(patient.c)
+    if not bases:
+        yield "warn", 'not checked: there are no containers, "invoke up" makes them.'
+        return
+    yield from images_found(patient.config, bases)
+
+
+def images_found(config, bases):
+    """Find whether the base images of the containers, `bases` by service, are those of the configuration."""
+    wanted = {service: model.base_image(config, service) for service in bases if service in model.SERVICES}
+    problems = [
+        ("warn", f'{service} was built on {bases[service]} and not on {image}: "invoke up" builds it anew.')
+        for service, image in wanted.items()
+        if bases[service] != image
+    ]
+    yield from problems or [("ok", ", ".join(wanted.values()))]
+
+
+# --- The volumes ---
+
+
+class Mount(NamedTuple):
+    """A volume by its full name, and the service and folder where it is."""
+
+    volume: str
+    service: str
+    folder: str
+
+
+def mounts(config):
+    """Return the volumes of the services."""
+    return [
+        Mount(config["volumes"][mount["source"]]["name"], service, mount["target"])
+        for service in model.SERVICES
+        for mount in config["services"][service].get("volumes", [])
+        if mount["type"] == "volume"
+    ]
+
+
+def check_volumes(patient):
+    """Find whether each volume is there and belongs to the user of its service, and how much room it has."""
+    problems = []
+    for mount in mounts(patient.config):
+        image = f"{patient.config['name']}-{mount.service}"
+        if not stack.exists(patient.c, "volume", mount.volume):
+            problems.append(("warn", f'{mount.volume} does not exist: "invoke up" makes it, empty.'))
+        elif not stack.exists(patient.c, "image", image):
+            problems.append(
+                ("warn", f'{mount.volume} not checked: the image {image} is missing, "invoke up" builds it.')
+            )
+        else:
+            looked = quietly(patient.c, look(mount, image))
+            if not looked:
+                raise Failure(f"{mount.volume} cannot be looked at in a container of {image}: see what Docker says.")
+            owner, user, free = looked.stdout.split()
+            problems += owner_problems(mount, image, owner, user)
+            patient.free.append(int(free) * 1024)
+    names = ", ".join(mount.volume for mount in mounts(patient.config))
+    yield from problems or [("ok", f"{names} belong to the users of their services")]
+
+
+def look(mount, image):
+    """Return the command that prints the owner of a volume, the user of its service, and the free kB of its disk.
+
+    It runs in a container of its own, which can only look, because a service whose volume is not its own does not run.
+    """
+    folder = shlex.quote(mount.folder)
+    script = f"stat -c %u {folder} && id -u && df -Pk {folder} | tail -1 | awk '{{print $4}}'"
+    options = ["--rm", "--pull", "never", "--network", "none", "--read-only", "--cap-drop", "ALL"]
+    place = f"type=volume,source={mount.volume},target={mount.folder},readonly,volume-nocopy"
+    return ["docker", "run", *options, "--mount", place, "--entrypoint", "sh", image, "-c", script]
+
+
+def owner_problems(mount, image, owner, user):
+    """Find whether a volume belongs to another user than that of its service; both are numbers as text."""
+    if owner != user:
+        place = f"--volume {mount.volume}:{mount.folder}"
+        mend = f"docker run --rm --user 0 {place} --entrypoint chown {image} -R {user} {mount.folder}"
+        yield "FAIL", f'{mount.volume} belongs to user {owner}, but {mount.service} runs as {user}: "{mend}".'
+
+
+def check_disk(patient):
+    """Find how much room there is on the disks of the volumes."""
+    if not patient.free:
+        yield "warn", 'not checked: no volume could be looked at; "invoke up" makes them.'
+        return
+    yield from disk_found(min(patient.free))
+
+
+def disk_found(free):
+    """Find whether so many bytes free are enough."""
+    if free < LEAST_FREE:
+        remedy = 'make room, "docker system df" shows what Docker takes'
+        yield "warn", f"{in_words(free)} free for the volumes, less than {in_words(LEAST_FREE)}: {remedy}."
+    else:
+        yield "ok", f"{in_words(free)} free for the volumes"
+
+
+# --- The database and the server ---
+
+
+def check_passwords(patient):
+    """Find whether each role gets into the database with its password of .env."""
+    if not stack.are_accepted(patient.c, patient.config):
+        raise Failure('the database does not answer: see "invoke logs --service postgres".')
+    yield "ok", "the roles postgres, mlflow and analyst get in with the passwords of .env"
+
+
+def check_versions(patient):
+    """Find the versions of MLflow, in server and notebook, and of Postgres."""
+    patient.server = words("artifacts", SERVER)
+    yield from versions_found(patient.server[0], *words("home", NOTEBOOK), database.version())
+
+
+def words(store, program):
+    """Return the words that a Python program prints in the container that has a store."""
+    command = stores.running(store, "python", "-c", program)
+    what = f"{stores.STORES[store].service} cannot tell its version of MLflow: see what it says"
+    return b"".join(streams.output(command, what, env=stack.NO_SECRETS)).decode().split()
+
+
+def versions_found(server, notebook, postgres):
+    """Find whether server and notebook have the same version of MLflow."""
+    if server != notebook:
+        remedy = '"./run lock" and "./run up" make them the same'
+        yield "FAIL", f"MLflow is {server} in the server and {notebook} in the notebook: {remedy}."
+    else:
+        yield "ok", f"MLflow {server} in server and notebook, Postgres {postgres}"
+
+
+def check_tables(patient):
+    """Find whether MLflow's tables are those that the server knows."""
+    yield from tables_found(database.schema(), (patient.server or words("artifacts", SERVER))[1:])
+
+
+def tables_found(schema, revisions):
+    """Find whether the revision of the tables is the present one, the first of those that the server knows."""
+    if schema == revisions[0]:
+        yield "ok", f"revision {schema}, as the server has it"
+    elif schema in revisions:
+        remedy = 'take a backup, then "invoke down" and "invoke up"'
+        yield "FAIL", f"revision {schema} is older than the server's, {revisions[0]}: {remedy}."
+    else:
+        remedy = "set a later version in ml-flow-docker/requirements.in"
+        yield "FAIL", f"revision {schema} is of a newer MLflow than the server's, {revisions[0]}: {remedy}."
+
+
+def check_size(patient):
+    """Find how much the databases and the artifacts take."""
+    size = int(database.sql(SIZE)[0])
+    yield "ok", f"databases {in_words(size)}, artifacts {in_words(stores.size('artifacts'))}"
+
+
+def check_clock(patient):
+    """Find whether the clock of the database goes with this machine's; all containers share one."""
+    before = time.time()
+    there = float(database.sql(NOW)[0])
+    yield from clock_found(before, there, time.time())
+
+
+def clock_found(before, there, after):
+    """Find how far a clock is off that said `there` at some moment from `before` to `after`, all in s since 1970."""
+    off = max(before - there, there - after, 0)
+    if off > MOST_DRIFT:
+        remedy = "restart Docker Desktop, or set this machine's clock"
+        yield "warn", f"the containers' clock is {off:.0f} s {'behind' if there < before else 'ahead'}: {remedy}."
+    else:
+        yield "ok", f"the containers' clock is less than {MOST_DRIFT} s off"
+
+
+# In the order in which they are done; each with what it needs.
+CHECKS = (
+    ("engine", check_engine, ()),
+    (".env", check_env, ()),
+    ("settings", check_settings, ("engine",)),
+    ("ports", check_ports, ("engine", "project")),
+    ("services", check_services, ("engine", "project")),
+    ("volumes", check_volumes, ("engine", "project")),
+    ("disk", check_disk, ("engine", "project")),
+    ("images", check_images, ("engine", "project")),
+    ("passwords", check_passwords, ("engine", "settings", "postgres")),
+    ("versions", check_versions, ("engine", "project", "postgres", "mlflow", "notebook")),
+    ("tables", check_tables, ("engine", "project", "postgres", "mlflow")),
+    ("size", check_size, ("engine", "project", "postgres", "mlflow")),
+    ("clock", check_clock, ("engine", "project", "postgres")),
+)
