@@ -241,6 +241,13 @@ def test_a_service_that_is_not_healthy_is_told(state, level):
     assert "(down)" in found[1][1]
 
 
+def test_a_migration_that_failed_is_told():
+    running = dict.fromkeys(model.SERVICES, "running healthy")
+    found = list(doctor.services_found(model.containers(listed(**running, migrate="exited 1"))))
+    assert levels(found) == ["FAIL"]
+    assert "invoke logs --service migrate" in text(found)
+
+
 def test_nothing_running_is_no_failure():
     assert levels(doctor.services_found({})) == ["warn"]
 
@@ -287,7 +294,7 @@ def test_base_images_are_those_that_are_set():
 def test_every_volume_of_the_compose_file_is_looked_at():
     config = json.loads(compose("config", "--format", "json", **SECRETS).stdout)
     mounts = {mount.service: mount for mount in doctor.mounts(config)}
-    assert sorted(mount.volume for mount in mounts.values()) == model.volumes(config)
+    assert {mount.volume for mount in mounts.values()} == {volume["name"] for volume in config["volumes"].values()}
     assert mounts["notebook"].folder == "/home/jovyan"
 
 

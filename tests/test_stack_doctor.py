@@ -55,7 +55,8 @@ def test_it_changes_nothing(toolbox):
 
 
 def test_the_revisions_are_those_that_alembic_finds(toolbox):
-    ran = [toolbox.host("mlflow").check_output("python -c %s", program) for program in (doctor.SERVER, backup.MLFLOW)]
+    commands = (doctor.SERVER, ("python", "-c", backup.MLFLOW))
+    ran = [toolbox.host("mlflow").check_output(" ".join(["%s"] * len(command)), *command) for command in commands]
     quick, thorough = (printed.split() for printed in ran)
     assert quick[:2] == thorough[:2]
     assert sorted(quick) == sorted(thorough)

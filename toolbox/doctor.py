@@ -37,21 +37,9 @@ COMPOSE_VARIABLES = {
     "COMPOSE_STATUS_STDOUT",
 }
 # Prints the version of MLflow.
-NOTEBOOK = 'from importlib.metadata import version; print(version("mlflow"))'
-# Prints the version of MLflow and every revision that its tables can have, the present one first. backup.MLFLOW asks
-# alembic for the same, which takes ten times as long: it runs all the files that are only read here.
-SERVER = """
-import re
-from importlib.metadata import version
-from importlib.util import find_spec
-from pathlib import Path
-
-found, followed = set(), set()
-for script in (Path(find_spec("mlflow").origin).parent / "store" / "db_migrations" / "versions").glob("*.py"):
-    for name, value in re.findall(r"^(revision|down_revision)\\b.*?=(.*)$", script.read_text(), flags=re.M):
-        (found if name == "revision" else followed).update(re.findall(r"\\w{8,}", value))
-print(version("mlflow"), *(found - followed), *(found & followed))
-"""
+NOTEBOOK = ("python", "-c", 'from importlib.metadata import version; print(version("mlflow"))')
+# The same, and then every revision that its tables can have, the present one first: made with the image.
+SERVER = ("cat", "/opt/mlflow/revisions")
 SIZE = "SELECT sum(pg_database_size(datname)) FROM pg_database;"
 NOW = "SELECT extract(epoch FROM clock_timestamp());"
 
@@ -211,6 +199,9 @@ def services_found(containers):
         yield "warn", 'the toolbox is not running: "invoke up" starts it.'
         return
     problems = []
+    if report.has_failed(containers.get(model.ONE_SHOT)):
+        remedy = f'"invoke logs --service {model.ONE_SHOT}" says why'
+        problems.append(("FAIL", f"{model.ONE_SHOT} could not bring MLflow's tables to its version: {remedy}."))
     for service, state in states.items():
         if state == "running starting":
             problems.append(("warn", f"{service} is starting: wait, and look again."))
@@ -268,8 +259,8 @@ def mounts(config):
     """Return the volumes of the services."""
     return [
         Mount(config["volumes"][mount["source"]]["name"], service, mount["target"])
-        for service in model.SERVICES
-        for mount in config["services"][service].get("volumes", [])
+        for service in (*model.SERVICES, model.ONE_SHOT)
+        for mount in config["services"].get(service, {}).get("volumes", [])
         if mount["type"] == "volume"
     ]
 
@@ -345,13 +336,13 @@ def check_passwords(patient):
 
 def check_versions(patient):
     """Find the versions of MLflow, in server and notebook, and of Postgres."""
-    patient.server = words("artifacts", SERVER)
-    yield from versions_found(patient.server[0], *words("home", NOTEBOOK), database.version())
+    patient.server = words("artifacts", *SERVER)
+    yield from versions_found(patient.server[0], *words("home", *NOTEBOOK), database.version())
 
 
-def words(store, program):
-    """Return the words that a Python program prints in the container that has a store."""
-    command = stores.running(store, "python", "-c", program)
+def words(store, *command):
+    """Return the words that a command prints in the container that has a store."""
+    command = stores.running(store, *command)
     what = f"{stores.STORES[store].service} cannot tell its version of MLflow: see what it says"
     return b"".join(streams.output(command, what, env=stack.NO_SECRETS)).decode().split()
 
@@ -367,7 +358,7 @@ def versions_found(server, notebook, postgres):
 
 def check_tables(patient):
     """Find whether MLflow's tables are those that the server knows."""
-    yield from tables_found(database.schema(), (patient.server or words("artifacts", SERVER))[1:])
+    yield from tables_found(database.schema(), (patient.server or words("artifacts", *SERVER))[1:])
 
 
 def tables_found(schema, revisions):
@@ -375,7 +366,7 @@ def tables_found(schema, revisions):
     if schema == revisions[0]:
         yield "ok", f"revision {schema}, as the server has it"
     elif schema in revisions:
-        remedy = 'take a backup, then "invoke down" and "invoke up"'
+        remedy = '"invoke upgrade" changes them'
         yield "FAIL", f"revision {schema} is older than the server's, {revisions[0]}: {remedy}."
     else:
         remedy = "set a later version in ml-flow-docker/requirements.in"
