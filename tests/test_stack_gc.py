@@ -204,6 +204,7 @@ for number in range(1, {MANY} + 1):
     return lambda: sql(toolbox, "SELECT count(*) FROM runs WHERE deleted_time = 1")[0][0]
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_killed_can_be_run_again_and_leaves_nothing(toolbox, swept, many_runs):
     # A pattern that does not find the shell that looks for it.
     kill = 'for each in /proc/[0-9]*; do grep -qs "[I]S_DELETED" $each/cmdline && kill -9 ${each#/proc/}; done; true'
@@ -221,6 +222,33 @@ def test_a_sweep_that_is_killed_can_be_run_again_and_leaves_nothing(toolbox, swe
 
     toolbox.succeed("gc")
     assert many_runs() == 0
+    assert files(toolbox) == swept["after"]["files"]
+
+
+def test_files_that_cannot_be_deleted_keep_their_row_and_the_rest_goes(toolbox, swept):
+    where, stuck, other = swept["ids"]["lived in"], "0" * 32, "1" * 32
+    values = ", ".join(
+        f"('{name}', 'deleted', 2, {where}, 'mlflow-artifacts:/{where}/{name}/artifacts')" for name in (stuck, other)
+    )
+    columns = "run_uuid, lifecycle_stage, deleted_time, experiment_id, artifact_uri"
+    sql(toolbox, f"INSERT INTO runs ({columns}) VALUES {values} RETURNING 1")
+
+    def as_root(command):
+        place = f"{toolbox.project}_artifact-store:/mlflow/artifacts"
+        strong = ("--rm", "--user", "0", "--volume", place, "--entrypoint", "sh", f"{toolbox.project}-mlflow")
+        assert toolbox.run("docker", "run", *strong, "-c", command).returncode == 0
+
+    folder = f"/mlflow/artifacts/{where}/{stuck}"
+    as_root(f"mkdir --parents {folder}/artifacts && touch {folder}/artifacts/file")
+    result = toolbox.invoke("gc")
+    assert result.returncode == 1
+    assert [line[:6] for line in result.stderr.splitlines()] == ["FAIL: "]
+    assert f"1 could not be deleted, the rest is gone (run {stuck}: " in result.stderr
+    assert sql(toolbox, "SELECT run_uuid FROM runs WHERE deleted_time = 2") == [(stuck,)]
+
+    as_root(f"chown --recursive 10001 {folder}")
+    toolbox.succeed("gc")
+    assert sql(toolbox, "SELECT run_uuid FROM runs WHERE deleted_time = 2") == []
     assert files(toolbox) == swept["after"]["files"]
 
 
