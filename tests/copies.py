@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg2
 import testinfra
 
-from toolbox import dotenv
+from toolbox import bases, dotenv, upgrade
 from toolbox.passwords import ROLES
 
 ROOT = Path(__file__).parent.parent
@@ -106,6 +106,14 @@ class Copy:
     def base(self, service):
         """Return the name of the base image that the container of a service was built on."""
         return self.inspect(service)["Config"]["Labels"]["org.opencontainers.image.base.name"]
+
+    def older_postgres(self, version):
+        """Return the name of the base image of another major version of Postgres, after building it if it is ours."""
+        image = upgrade.older(self.base("postgres"), version)
+        if image == bases.OLD_POSTGRES.image and self.run("docker", "image", "inspect", image).returncode:
+            built = self.run("bare-machine/build-bases", bases.OLD_POSTGRES.name)
+            assert built.returncode == 0, built.stderr
+        return image
 
     def host(self, service):
         """Return the container of a service as testinfra sees it."""

@@ -394,12 +394,7 @@ def older_postgres(second):
     """A Postgres 15 without passwords, which the containers of `second` find as `older`: a function that runs a client
     program of it with an input, and returns the bytes that it prints.
     """
-    image, name = "postgres:15-alpine", f"{second.project}-older"
-    if second.inspect("postgres")["Config"]["Labels"]["org.opencontainers.image.base.name"].startswith("localhost/"):
-        image = "localhost/data-toolbox-test/postgres:15"
-        folder = str(ROOT / "tests" / "postgres-15")
-        built = second.run("docker", "build", "--builder", "default", "--tag", image, folder)
-        assert built.returncode == 0, built.stderr
+    image, name = second.older_postgres(15), f"{second.project}-older"
     shell = """
         initdb --pgdata /tmp/data --username postgres --auth trust
         echo host all all all trust >>/tmp/data/pg_hba.conf

@@ -11,6 +11,8 @@ import written as written_requests
 from copies import ROOT, Copy
 from waiting import PATIENCE_SECONDS, is_healthy, until
 
+from toolbox.model import ONE_SHOT
+
 pytestmark = [
     pytest.mark.stack,
     pytest.mark.slow,
@@ -22,6 +24,7 @@ pytestmark = [
 WRITERS = 8
 # The writers are outside, as they would end with the engine, so the notebook and its large image are not needed.
 SERVICES = ("postgres", "mlflow")
+IMAGES = (*SERVICES, ONE_SHOT)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +42,7 @@ def engine(tmp_path_factory):
 def second(toolbox, engine, tmp_path_factory):
     """A toolbox in that engine, of the images that the other toolbox runs."""
     copy = Copy(tmp_path_factory.mktemp("second") / "data-toolbox")
-    engine.load({f"{toolbox.project}-{service}": f"{copy.project}-{service}" for service in SERVICES})
+    engine.load({f"{toolbox.project}-{service}": f"{copy.project}-{service}" for service in IMAGES})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_HOST", engine.address)
         copy.compose("up", "--detach", "--no-build", "--wait", *SERVICES)

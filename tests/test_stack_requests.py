@@ -70,6 +70,11 @@ def rows(toolbox, run):
         ("runs/log-batch", {"metrics": {"key": "a", "value": 1}}),
         ("runs/log-metric", {"key": "null\0byte", "value": 1, "timestamp": 1}),
         ("runs/log-metric", {"key": "a", "value": "one", "timestamp": 1}),
+        ("runs/log-metric", {"key": "a", "value": float("nan"), "timestamp": 1}),
+        ("runs/log-metric", {"key": "a", "value": 1, "timestamp": 1, "step": 2**63}),
+        ("runs/log-batch", {"metrics": ["not", "a", "metric"]}),
+        ("runs/log-batch", {"metrics": [*metrics(1), *metrics(1, value=float("nan")), *metrics(1)]}),
+        ("runs/log-batch", {"metrics": [*metrics(1), *metrics(1, value="one"), *metrics(1)]}),
         ("runs/log-parameter", {"key": "null\0byte", "value": "1"}),
     ],
     ids=[
@@ -80,6 +85,11 @@ def rows(toolbox, run):
         "metrics as an object",
         "null byte in the name of a metric",
         "a word as a value",
+        "a bare NaN as a value",
+        "a step that is too large",
+        "words as metrics",
+        "a bare NaN among metrics",
+        "a word as a value among metrics",
         "null byte in the name of a param",
     ],
 )
@@ -88,6 +98,23 @@ def test_a_run_takes_nothing_of_what_is_too_much_or_broken(toolbox, run, path, b
     assert toolbox.post(API + path, {"run_id": run} | body)[0] == 400
     assert rows(toolbox, run) == before
     assert answers(toolbox)
+
+
+@pytest.mark.parametrize(("value", "recorded"), [("NaN", (0.0, True)), ("Infinity", (1.7976931348623157e308, False))])
+def test_a_value_that_json_has_no_number_for_is_recorded_when_it_is_quoted(toolbox, run, value, recorded):
+    assert (
+        toolbox.post(f"{API}runs/log-batch", {"run_id": run, "metrics": metrics(1, key=value, value=value)})[0] == 200
+    )
+    statement = f"SELECT value, is_nan FROM metrics WHERE run_uuid = '{run}' AND key = '{value}'"
+    assert toolbox.sql("analyst", "mlflow", statement) == [recorded]
+
+
+@pytest.mark.parametrize("path", ["%2e", "./", "%2e/%2e", "%2f"])
+@pytest.mark.parametrize("api", ["api", "ajax-api"])
+def test_no_single_request_deletes_all_artifacts(toolbox, api, path):
+    kept = toolbox.host("mlflow").check_output("find /mlflow/artifacts | sort")
+    assert toolbox.request("DELETE", "mlflow", f"/{api}/2.0/mlflow-artifacts/artifacts/{path}")[0] in (400, 404)
+    assert toolbox.host("mlflow").check_output("find /mlflow/artifacts | sort") == kept
 
 
 @pytest.mark.parametrize(
@@ -158,7 +185,6 @@ def test_what_is_too_big_or_broken_is_refused_and_the_server_lives(toolbox, path
         (f"{API}experiments/create", b"1"),
         (f"{API}experiments/create", b'{"name":' * DEEP + b"1" + b"}" * DEEP),
         (f"{API}runs/log-batch", b'{"metrics":' + b"[" * DEEP + b"]" * DEEP + b"}"),
-        (f"{API}runs/log-batch", {"run_id": "0", "metrics": ["not", "a", "metric"]}),
         (f"{API}runs/log-batch", b"x" * 100_000_000),
         ("/api/3.0/mlflow/traces", {"trace": 1}),
         ("/graphql", {"query": "{"}),
@@ -173,7 +199,6 @@ def test_what_is_too_big_or_broken_is_refused_and_the_server_lives(toolbox, path
         "a number",
         "deeply nested objects",
         "deeply nested lists",
-        "words as metrics",
         "100 MB without a meaning",
         "broken trace",
         "broken GraphQL",

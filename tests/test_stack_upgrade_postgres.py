@@ -8,8 +8,6 @@ from copies import Copy
 from test_stack_upgrade import PATIENCE_SECONDS, check_artifacts, contents, log_all_kinds
 from waiting import until
 
-from toolbox import bases, upgrade
-
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
 OLD = 15
@@ -22,13 +20,11 @@ def old(toolbox, tmp_path_factory):
     copy = Copy(tmp_path_factory.mktemp("old") / "data-toolbox")
     dockerfile = copy.root / "postgres-docker" / "Dockerfile"
     text = dockerfile.read_text()
-    copy.old_base = base = upgrade.older(toolbox.base("postgres"), OLD)
-    if base == bases.OLD_POSTGRES.image and copy.run("docker", "image", "inspect", base).returncode:
-        subprocess.run([copy.root / "bare-machine" / "build-bases", bases.OLD_POSTGRES.name], check=True)
+    copy.old_base = toolbox.older_postgres(OLD)
     try:
         # It lacks the locale provider of the newer one.
         dockerfile.write_text(text.replace(" --locale-provider=builtin --builtin-locale=C.UTF-8", ""))
-        copy.set(POSTGRES_BASE_IMAGE=base)
+        copy.set(POSTGRES_BASE_IMAGE=copy.old_base)
         copy.succeed("up")
         copy.logged = log_all_kinds(copy)
         copy.sql(

@@ -1,0 +1,71 @@
+"""MLflow's server as it is, but for a few requests that it would answer with harm done. MLflow finds this as a plugin.
+
+What is refused, and why, stands at each of the functions below.
+"""
+
+import errno
+import posixpath
+from http import HTTPStatus
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+# What the driver calls it in the answer that MLflow makes of it.
+DATABASE_IS_FULL = b"psycopg2.errors.DiskFull"
+
+
+def create_app():
+    """Return the application that uvicorn serves."""
+    # Here, because the supervisor of the workers imports this module too, and would take 100 MB for nothing.
+    from fastapi.responses import JSONResponse
+    from flask import request
+    from google.protobuf.json_format import ParseError
+    from mlflow.exceptions import MlflowException
+    from mlflow.server import app as flask_app
+    from mlflow.server import handlers
+    from mlflow.server.fastapi_app import app
+
+    # On a full disk MLflow answers 500 or 503. Its clients repeat those for four minutes, in silence; they show 507 at
+    # once, with its text.
+
+    @app.exception_handler(OSError)
+    async def artifacts_do_not_fit(request, error):
+        if error.errno not in FULL:
+            raise error
+        # A client that is cut off while it sends sees no answer.
+        async for _ in request.stream():
+            pass
+        message = f"The artifact was not stored, its disk is full: {error.strerror}"
+        return JSONResponse({"error_code": "RESOURCE_EXHAUSTED", "message": message}, HTTPStatus.INSUFFICIENT_STORAGE)
+
+    @flask_app.after_request
+    def rows_do_not_fit(response):
+        if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE and DATABASE_IS_FULL in response.get_data():
+            response.status_code = HTTPStatus.INSUFFICIENT_STORAGE
+        return response
+
+    # Where a value cannot be read, such as a bare NaN, MLflow goes on with what it has read until there: it records 0
+    # in its place, loses the metrics after it, and answers 200.
+
+    lenient = handlers.parse_dict
+
+    def parse_dict(json, message):
+        try:
+            lenient(json, message)
+        except ParseError as error:
+            # In an address all values are text, and MLflow reads some of them itself.
+            if request.method == "GET":
+                raise
+            raise MlflowException.invalid_parameter_value(f"The request cannot be read: {error}") from error
+
+    handlers.parse_dict = parse_dict
+
+    # One request would delete the files of everyone.
+
+    @flask_app.before_request
+    def keep_the_artifact_store():
+        path = (request.view_args or {}).get("artifact_path", "")
+        if request.method == "DELETE" and path and not posixpath.normpath(path).strip("/."):
+            message = "The whole artifact store cannot be deleted: name what is in it."
+            return {"error_code": "INVALID_PARAMETER_VALUE", "message": message}, HTTPStatus.BAD_REQUEST
+        return None
+
+    return app
