@@ -95,7 +95,8 @@ def dump(uri, name):
     path = DUMPS / f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{name}.dump"
     part = path.with_suffix(".part")
     print(f"Writing a dump of the database to {path} before its tables are changed.", flush=True)
-    options = ["--format=custom", "--compress=zstd", "--lock-wait-timeout=60s"]
+    # Who may read the tables is a setting of the database, and some rights in it are not MLflow's to give.
+    options = ["--format=custom", "--compress=zstd", "--no-privileges", "--lock-wait-timeout=60s"]
     command = ["pg_dump", *options, f"--file={part}", f"--dbname={libpq_uri(uri)}"]
     result = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
     if result.returncode:

@@ -340,7 +340,8 @@ def test_after_a_restore_that_is_killed_in_the_swap_nothing_is_served_until_up(s
     ended(second, "restore", "--yes", str(made[0]), when=lambda: swaps_the_home(second))
     with subprocess.Popen(["docker", "compose", "up", "--detach"], cwd=second.root, stderr=subprocess.PIPE) as plain:
         try:
-            until(lambda: 'Waiting for "invoke up": a restore was' in second.compose("logs", "mlflow"))
+            waiting = 'Waiting for "invoke up": a restore was'
+            until(lambda: waiting in second.compose("logs", "mlflow"), "mlflow waits")
         finally:
             plain.terminate()
     assert not is_stopped(second)
@@ -410,7 +411,7 @@ def older_postgres(second):
         return subprocess.run(command, input=stdin.encode(), capture_output=True, check=False).stdout
 
     try:
-        until(lambda: client("psql", "-qtAXc", "SELECT 1"))
+        until(lambda: client("psql", "-qtAXc", "SELECT 1"), "the older Postgres answers")
         yield client
     finally:
         second.run("docker", "rm", "--force", name)

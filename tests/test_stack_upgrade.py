@@ -119,6 +119,7 @@ def test_an_older_mlflow_is_taken_over_with_all_it_recorded(older, toolbox):
         go_back(older, kept[0])
         assert revision(older) == old
         assert contents(older, "mlflow")[0] == before
+        assert older.sql("analyst", "mlflow", "SELECT count(*) FROM metrics") == [(len(before["metrics"]),)]
 
 
 # --- What breaks a migration off ---
