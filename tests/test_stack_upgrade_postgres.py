@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from copies import Copy
+from copies import Copy, free_ports
 from test_stack_upgrade import PATIENCE_SECONDS, check_artifacts, contents, log_all_kinds
 from waiting import until
 
@@ -83,6 +83,28 @@ def test_an_upgrade_that_is_killed_leaves_the_old_volume_to_the_next_one(old, re
     result = old.invoke("up")
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1].startswith(f"FAIL: {REFUSED}")
+    assert "\nDB_STORE=" not in old.env.read_text()
+
+
+def test_an_upgrade_that_is_told_to_end_leaves_no_new_volume(old):
+    before = volumes(old)
+    command = [sys.executable, "-m", "invoke", "upgrade"]
+    with subprocess.Popen(command, cwd=old.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as task:
+        until(lambda: len(volumes(old)) > len(before), "the upgrade has begun", PATIENCE_SECONDS)
+        task.terminate()
+    assert task.returncode != 0
+    assert volumes(old) == before
+    assert "\nDB_STORE=" not in old.env.read_text()
+
+
+def test_an_old_base_that_cannot_be_had_changes_nothing(old):
+    [port] = free_ports(1)
+    result = old.invoke("upgrade", "--old-base", f"localhost:{port}/postgres:{OLD}")
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith(
+        f"FAIL: the base image localhost:{port}/postgres:{OLD} of postgres"
+    )
+    assert "--old-base" in result.stderr.splitlines()[-1]
     assert "\nDB_STORE=" not in old.env.read_text()
 
 
