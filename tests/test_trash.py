@@ -104,7 +104,7 @@ def test_where_nothing_is_found_nothing_is_done(swept, capsys):
     swept.found = NOTHING
     gc(yes=True)
     assert [action for action, _ in swept] == ["find"]
-    assert "for good" not in capsys.readouterr().out
+    assert capsys.readouterr().out == "Nothing was deleted in MLflow 30 days ago or before.\n"
 
 
 def test_the_size_is_said_before_it_is_deleted(swept, monkeypatch, capsys):
