@@ -9,6 +9,7 @@ broken off has changed nothing and is begun again by the next start.
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 from datetime import datetime, timezone
@@ -48,7 +49,7 @@ def main(uri, with_dump=True):
         sys.exit(newer(revision, used_by, version))
     if revision != revisions[0]:
         if revision and with_dump:
-            dump(uri, f"{used_by or revision}".replace(" ", "-"))
+            dump(uri, re.sub(r"[^\w.]+", "-", used_by or revision))
         print(f"MLflow {version}: bringing its tables from {revision or 'nothing'} to {revisions[0]}.", flush=True)
         command = ["mlflow", "db", "upgrade", uri] if revision else [sys.executable, "-c", CREATE, uri]
         if subprocess.run(command, check=False).returncode:

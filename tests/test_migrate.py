@@ -1,6 +1,8 @@
 """ml-flow-docker/migrate.py: what it says. What it does with real tables is tested elsewhere."""
 
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from layers import ROOT, program
@@ -26,3 +28,39 @@ def test_tables_of_an_unknown_mlflow_are_refused_too(migrate):
 def test_the_revisions_are_where_the_image_has_them(migrate):
     assert f"> {migrate.KNOWN}" in (ROOT / "ml-flow-docker" / "Dockerfile").read_text()
     assert f"{migrate.DUMPS}" in (ROOT / "docker-compose.yml").read_text()
+
+
+@pytest.fixture
+def pg_dump(migrate, monkeypatch, tmp_path):
+    """A pg_dump that writes a file, and ends with the code that is set; the dumps are in the folder `tmp_path`."""
+    result = SimpleNamespace(returncode=0, stderr="disk full\n")
+
+    def run(command, **_):
+        [path] = [option.removeprefix("--file=") for option in command if option.startswith("--file=")]
+        Path(path).write_text("dump")
+        return result
+
+    monkeypatch.setattr(migrate, "DUMPS", tmp_path)
+    monkeypatch.setattr(migrate.subprocess, "run", run)
+    return result
+
+
+def test_the_newest_dumps_are_kept(migrate, pg_dump, tmp_path):
+    for day in range(1, 6):
+        (tmp_path / f"2020010{day}T000000Z-MLflow-1.0.dump").touch()
+    (tmp_path / "20200106T000000Z-MLflow-1.0.part").touch()
+    migrate.dump("postgresql+psycopg2://mlflow@postgres/mlflow", "MLflow-2.0")
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    assert kept[:2] == ["20200104T000000Z-MLflow-1.0.dump", "20200105T000000Z-MLflow-1.0.dump"]
+    assert [name.endswith("-MLflow-2.0.dump") for name in kept[2:]] == [True]
+
+
+def test_a_dump_that_fails_leaves_no_file_and_deletes_none(migrate, pg_dump, tmp_path):
+    pg_dump.returncode = 1
+    names = [f"2020010{day}T000000Z-MLflow-1.0.dump" for day in range(1, 6)]
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(SystemExit) as raised:
+        migrate.dump("postgresql+psycopg2://mlflow@postgres/mlflow", "MLflow-2.0")
+    assert str(raised.value).startswith("FAIL: no dump could be made, so nothing was changed (disk full)")
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
