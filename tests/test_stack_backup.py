@@ -414,7 +414,7 @@ def older_postgres(second):
         until(lambda: client("psql", "-qtAXc", "SELECT 1"), "the older Postgres answers")
         yield client
     finally:
-        second.run("docker", "rm", "--force", name)
+        second.run("docker", "rm", "--force", "--volumes", name)
 
 
 def test_a_backup_of_an_older_postgres_and_an_older_mlflow_is_restored(second, made, older_postgres, tmp_path):

@@ -46,7 +46,7 @@ def cramped(tmp_path_factory):
         assert held.returncode == 0, held.stderr
         yield copy
     finally:
-        copy.run("docker", "rm", "--force", holder)
+        copy.run("docker", "rm", "--force", "--volumes", holder)
         copy.succeed("clean", "--yes")
     assert copy.remains() == []
 
