@@ -19,16 +19,9 @@ FOLDER = ROOT / "backups"
 LEAST_PART = 10
 LEFT_OUT_SHOWN = 5
 
-# Prints the version of MLflow and every revision that its tables can have, the present one first.
-MLFLOW = """
-from importlib.metadata import version
-from importlib.util import find_spec
-from pathlib import Path
-from alembic.script import ScriptDirectory
-
-folder = Path(find_spec("mlflow").origin).parent / "store" / "db_migrations"
-print(version("mlflow"), *(script.revision for script in ScriptDirectory(str(folder)).walk_revisions()))
-"""
+# Prints the version of MLflow and every revision that its tables can have, the present one first. Run from here,
+# because an older image does not have it.
+MLFLOW = (ROOT / "ml-flow-docker" / "revisions.py").read_text()
 
 
 # --- One at a time, and an end whatever happens ---

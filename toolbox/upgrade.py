@@ -5,7 +5,6 @@ compared, .env names the old volume, and nothing changes that: whatever goes wro
 """
 
 import contextlib
-import itertools
 import os
 import re
 import tempfile
@@ -102,8 +101,12 @@ def get_base(c, image):
 
 def free_name(version, taken, project):
     """Return a name for the new volume, without the project's, that none of the volumes `taken` has."""
-    names = (f"db-store-{version}{suffix}" for suffix in itertools.chain([""], map("-{}".format, itertools.count(2))))
-    return next(name for name in names if f"{project}_{name}" not in taken)
+    name = first = f"db-store-{version}"
+    number = 1
+    while f"{project}_{name}" in taken:
+        number += 1
+        name = f"{first}-{number}"
+    return name
 
 
 # --- The way over ---
