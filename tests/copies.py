@@ -9,7 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import psycopg2
@@ -71,6 +71,16 @@ class Copy:
             text = dotenv.with_value(text, name, value)
         dotenv.write(self.env, text)
 
+    @contextmanager
+    def changed(self, **values):
+        """Have other values in .env for the block."""
+        before = self.env.read_bytes()
+        self.set(**values)
+        try:
+            yield
+        finally:
+            self.env.write_bytes(before)
+
     def run(self, *command, stdin="", **environment):
         """Run a command in the copy, without the settings of this process; return the result, its output as text."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "MLFLOW_", "PG"))}
@@ -119,11 +129,15 @@ class Copy:
         """Return the container of a service as testinfra sees it."""
         return testinfra.get_host(f"docker://{self.container(service)}")
 
-    def in_notebook(self, unit, *arguments, stdin=""):
-        """Run a program of tests/units in the notebook container; return the JSON in the last line that it prints."""
+    def in_container(self, service, unit, *arguments, stdin=""):
+        """Run a program of tests/units in the container of a service; return the JSON in its last line."""
         program = (ROOT / "tests" / "units" / unit).read_text()
-        printed = self.compose("exec", "--no-TTY", "notebook", "python", "-c", program, *arguments, stdin=stdin)
+        printed = self.compose("exec", "--no-TTY", service, "python", "-c", program, *arguments, stdin=stdin)
         return json.loads(printed.splitlines()[-1])
+
+    def in_notebook(self, unit, *arguments, stdin=""):
+        """Run a program of tests/units in the notebook container, as in_container does."""
+        return self.in_container("notebook", unit, *arguments, stdin=stdin)
 
     def psql(self, role, database, sql):
         """Run SQL in the postgres container; return the rows, their columns separated by `|`."""

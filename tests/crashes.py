@@ -1,4 +1,31 @@
-"""Crashing what runs in a toolbox."""
+"""Crashing what runs in a toolbox, while others write."""
+
+import json
+import subprocess
+import time
+
+from waiting import PATIENCE_SECONDS, until
+
+
+def while_writing(command, rows, least, fault, answers, stop, **options):
+    """Have a fault while a program writes; return the JSON in the last line that it prints, and the seconds until
+    `answers()` held.
+
+    The program has to write more than `least` rows before and after, as `rows()` counts them, and ends after `stop()`.
+    """
+    before = rows()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options) as writers:
+        try:
+            until(lambda: rows() > before + least, "the writers write")
+            fault()
+            start = time.monotonic()
+            until(answers, "MLflow answers")
+            seconds = time.monotonic() - start
+            came_back = rows()
+            until(lambda: rows() > came_back + least, "the writers write again")
+        finally:
+            stop()
+        return json.loads(writers.communicate(timeout=PATIENCE_SECONDS)[0].splitlines()[-1]), seconds
 
 
 def kill(toolbox, *pids):

@@ -1,13 +1,11 @@
 """Eight writers log while something crashes: what was acknowledged is there, and the toolbox comes back by itself."""
 
-import json
-import subprocess
 import time
 
 import pytest
 from copies import ROOT
-from crashes import kill, main_process, workers
-from waiting import PATIENCE_SECONDS, answers, is_healthy, until
+from crashes import kill, main_process, while_writing, workers
+from waiting import answers, is_healthy, until
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -71,22 +69,16 @@ def test_every_acknowledged_metric_survives(toolbox, fault, record_fault):
     def rows():
         return toolbox.sql("analyst", "mlflow", "SELECT count(*) FROM metrics")[0][0]
 
-    before = rows()
     program = (ROOT / "tests" / "units" / "write.py").read_text()
-    command = ["docker", "compose", "exec", "--no-TTY", "notebook", "python", "-c", program, STOP]
-    with subprocess.Popen(command, cwd=toolbox.root, stdout=subprocess.PIPE, text=True) as writers:
-        try:
-            until(lambda: rows() > before + 100, "the writers write")
-            fault(toolbox)
-            start = time.monotonic()
-            until(lambda: answers(toolbox), "MLflow answers")
-            seconds = time.monotonic() - start
-            came_back = rows()
-            until(lambda: rows() > came_back + 100, "the writers write again")
-        finally:
-            toolbox.host("notebook").run(f"touch {STOP}")
-        written = json.loads(writers.communicate(timeout=PATIENCE_SECONDS)[0].splitlines()[-1])
-
+    written, seconds = while_writing(
+        ["docker", "compose", "exec", "--no-TTY", "notebook", "python", "-c", program, STOP],
+        rows,
+        100,
+        fault=lambda: fault(toolbox),
+        answers=lambda: answers(toolbox),
+        stop=lambda: toolbox.host("notebook").run(f"touch {STOP}"),
+        cwd=toolbox.root,
+    )
     acknowledged = {(run, step) for run, steps in written["acknowledged"].items() for step in steps}
     lost = acknowledged - set(toolbox.sql("analyst", "mlflow", "SELECT run_uuid, step FROM metrics"))
     record_fault(fault.__name__, len(acknowledged), len(acknowledged) - len(lost), written["failed"], seconds)

@@ -1,13 +1,12 @@
 """What `invoke doctor` finds on a running toolbox: nothing when it is well, and all that was broken on purpose."""
 
-import contextlib
 import re
 import shlex
 
 import pytest
 from copies import PASSWORDS, Copy
 
-from toolbox import backup, doctor, dotenv, model
+from toolbox import backup, doctor, model
 
 pytestmark = pytest.mark.stack
 
@@ -23,17 +22,6 @@ def examined(toolbox):
 def bad(findings):
     """Return those findings that are not ok, by what was looked at."""
     return {check: f"{level} {text}" for level, check, text in findings if level != "ok"}
-
-
-@contextlib.contextmanager
-def edited(toolbox, **values):
-    """Set names in .env to values for the block."""
-    before = toolbox.env.read_text()
-    toolbox.set(**values)
-    try:
-        yield
-    finally:
-        dotenv.write(toolbox.env, before)
 
 
 def test_all_is_well_when_nothing_is_broken(toolbox):
@@ -63,7 +51,7 @@ def test_the_revisions_are_those_that_alembic_finds(toolbox):
 
 
 def test_a_misspelt_variable_is_told_with_the_one_that_is_meant(toolbox):
-    with edited(toolbox, MLFLOW_WORKER=3):
+    with toolbox.changed(MLFLOW_WORKER=3):
         code, findings = examined(toolbox)
     assert bad(findings) == {".env": "warn MLFLOW_WORKER is set, but nothing reads it: MLFLOW_WORKERS may be meant."}
     assert code == 0
@@ -81,7 +69,7 @@ def test_an_env_that_others_can_read_fails(toolbox):
 
 
 def test_a_wrong_password_fails_and_the_rest_is_checked(toolbox):
-    with edited(toolbox, ANALYST_DB_PASSWORD="wrong"):
+    with toolbox.changed(ANALYST_DB_PASSWORD="wrong"):
         code, findings = examined(toolbox)
     assert bad(findings).keys() == {"passwords"}
     assert "ANALYST_DB_PASSWORD" in bad(findings)["passwords"]
@@ -89,7 +77,7 @@ def test_a_wrong_password_fails_and_the_rest_is_checked(toolbox):
 
 
 def test_an_env_that_compose_cannot_read_is_told_by_its_line_and_shows_no_password(toolbox):
-    with edited(toolbox, ANALYST_DB_PASSWORD='"a password that is not closed'):
+    with toolbox.changed(ANALYST_DB_PASSWORD='"a password that is not closed'):
         result = toolbox.invoke("doctor")
     assert re.search(r"^FAIL +settings +Docker Compose cannot read line \d+ of .env", result.stdout, flags=re.M)
     assert "is not closed" not in result.stdout

@@ -1,14 +1,12 @@
 """The Docker engine is restarted, or killed and started, while eight writers log: the toolbox comes back by itself."""
 
-import json
-import subprocess
 import sys
-import time
 
 import engines
 import pytest
 import written as written_requests
 from copies import ROOT, Copy
+from crashes import while_writing
 from waiting import PATIENCE_SECONDS, is_healthy, until
 
 from toolbox.model import ONE_SHOT
@@ -70,21 +68,11 @@ def test_every_acknowledged_write_survives_the_engine(second, engine, record_fau
         sql = "SELECT count(*) FROM metrics"
         return int(second.psql("analyst", "mlflow", sql).splitlines()[2])
 
-    before = rows()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writers:
-        try:
-            until(lambda: rows() > before + 200, "the writers write")
-            engine.end(signal)
-            engine.start()
-            start = time.monotonic()
-            until(lambda: answers(second), "MLflow answers")
-            seconds = time.monotonic() - start
-            came_back = rows()
-            until(lambda: rows() > came_back + 200, "the writers write again")
-        finally:
-            stop.touch()
-        written = json.loads(writers.communicate(timeout=PATIENCE_SECONDS)[0])
+    def fault():
+        engine.end(signal)
+        engine.start()
 
+    written, seconds = while_writing(command, rows, 200, fault=fault, answers=lambda: answers(second), stop=stop.touch)
     acknowledged, found = written_requests.acknowledged(written), written_requests.found(second, written)
     record_fault(f"engine ended by SIG{signal}", len(acknowledged), len(found), written["failed"], seconds)
     assert found == acknowledged

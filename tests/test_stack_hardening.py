@@ -114,12 +114,8 @@ def test_postgres_is_shut_down_cleanly(toolbox):
 
 
 def test_an_address_beyond_this_machine_is_refused(toolbox):
-    before = toolbox.env.read_bytes()
-    toolbox.set(BIND_ADDRESS="0.0.0.0")
-    try:
+    with toolbox.changed(BIND_ADDRESS="0.0.0.0"):
         result = toolbox.invoke("up")
-    finally:
-        toolbox.env.write_bytes(before)
     assert result.returncode != 0
     assert result.stderr.splitlines()[-1].startswith("FAIL: BIND_ADDRESS=0.0.0.0 would let in")
     assert answers(toolbox)

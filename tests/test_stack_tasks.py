@@ -13,17 +13,6 @@ from toolbox.model import SERVICES
 pytestmark = pytest.mark.stack
 
 
-@contextlib.contextmanager
-def settings(toolbox, **values):
-    """Have other values in .env for a while."""
-    before = toolbox.env.read_bytes()
-    toolbox.set(**values)
-    try:
-        yield
-    finally:
-        toolbox.env.write_bytes(before)
-
-
 @pytest.fixture
 def refused(toolbox):
     """A function that runs a task which has to fail and change nothing; it returns the one line that says why."""
@@ -125,7 +114,7 @@ def test_docker_compose_alone_starts_it_again(toolbox):
 def test_a_port_that_is_taken_is_named_with_its_setting(toolbox, refused):
     with (
         HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other,
-        settings(toolbox, MLFLOW_PORT=other.server_port),
+        toolbox.changed(MLFLOW_PORT=other.server_port),
     ):
         line = refused("up")
     assert f"port {other.server_port} on 127.0.0.1" in line
@@ -134,7 +123,7 @@ def test_a_port_that_is_taken_is_named_with_its_setting(toolbox, refused):
 
 @pytest.mark.parametrize("name", ["POSTGRES_PASSWORD", "MLFLOW_DB_PASSWORD", "ANALYST_DB_PASSWORD"])
 def test_a_password_that_the_database_does_not_know_is_named(toolbox, refused, name):
-    with settings(toolbox, **{name: "another"}):
+    with toolbox.changed(**{name: "another"}):
         line = refused("up")
     assert name in line
     assert "put the old value back" in line
@@ -142,7 +131,7 @@ def test_a_password_that_the_database_does_not_know_is_named(toolbox, refused, n
 
 def test_passwords_changed_while_stopped_are_named_and_all_is_stopped_again(toolbox):
     toolbox.succeed("down")
-    with settings(toolbox, MLFLOW_DB_PASSWORD="another", ANALYST_DB_PASSWORD="yet another"):
+    with toolbox.changed(MLFLOW_DB_PASSWORD="another", ANALYST_DB_PASSWORD="yet another"):
         result = toolbox.invoke("up")
     assert result.returncode != 0
     assert result.stderr.splitlines()[-1].startswith(
@@ -154,7 +143,7 @@ def test_passwords_changed_while_stopped_are_named_and_all_is_stopped_again(tool
 
 @pytest.mark.parametrize("value", ["", "' '"], ids=["blank", "a space"])
 def test_an_empty_token_is_refused(toolbox, refused, value):
-    with settings(toolbox, JUPYTER_TOKEN=value):
+    with toolbox.changed(JUPYTER_TOKEN=value):
         line = refused("up")
     assert "JUPYTER_TOKEN" in line
 
@@ -169,14 +158,14 @@ def test_windows_line_ends_are_refused(toolbox, refused):
 
 
 def test_a_base_image_that_its_registry_does_not_have_is_an_error(toolbox, refused):
-    with registry(404, "MANIFEST_UNKNOWN") as host, settings(toolbox, MLFLOW_BASE_IMAGE=f"{host}/python:4"):
+    with registry(404, "MANIFEST_UNKNOWN") as host, toolbox.changed(MLFLOW_BASE_IMAGE=f"{host}/python:4"):
         line = refused("up")
     assert "does not exist" in line
     assert "MLFLOW_BASE_IMAGE" in line
 
 
 def test_a_registry_that_says_no_is_an_error(toolbox, refused):
-    with registry(403, "DENIED") as host, settings(toolbox, NOTEBOOK_BASE_IMAGE=f"{host}/scipy-notebook:1"):
+    with registry(403, "DENIED") as host, toolbox.changed(NOTEBOOK_BASE_IMAGE=f"{host}/scipy-notebook:1"):
         line = refused("build")
     assert "refuses" in line
     assert "NOTEBOOK_BASE_IMAGE" in line
@@ -184,7 +173,7 @@ def test_a_registry_that_says_no_is_an_error(toolbox, refused):
 
 def test_a_base_image_of_the_users_choice_is_never_replaced(toolbox, refused):
     [port] = free_ports(1)
-    with settings(toolbox, POSTGRES_BASE_IMAGE=f"localhost:{port}/postgres:17"):
+    with toolbox.changed(POSTGRES_BASE_IMAGE=f"localhost:{port}/postgres:17"):
         line = refused("up")
     assert "no registry answers" in line
     assert "POSTGRES_BASE_IMAGE" in line

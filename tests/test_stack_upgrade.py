@@ -12,7 +12,8 @@ from waiting import until
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
-OLDER = sorted(path.name for path in (ROOT / "tests" / "older-mlflow").iterdir())
+OLDER_MLFLOW = ROOT / "tests" / "older-mlflow"
+OLDER = sorted(path.name for path in OLDER_MLFLOW.iterdir())
 PATIENCE_SECONDS = 300
 COLUMNS = """
     SELECT table_name, json_agg(column_name ORDER BY column_name) FROM information_schema.columns
@@ -62,8 +63,13 @@ def dumps(copy):
 
 
 def log_all_kinds(copy):
-    program = (ROOT / "tests" / "units" / "log_all_kinds.py").read_text()
-    return json.loads(copy.compose("exec", "--no-TTY", "mlflow", "python", "-c", program).splitlines()[-1])
+    return copy.in_container("mlflow", "log_all_kinds.py")
+
+
+def use_mlflow(copy, folder):
+    """Have the server built with the packages that are locked in a folder."""
+    for name in ("requirements.in", "requirements.txt"):
+        shutil.copy(folder / name, copy.root / "ml-flow-docker")
 
 
 def check_artifacts(copy, logged):
@@ -86,12 +92,11 @@ def older(request, tmp_path):
     """A toolbox with an older MLflow and with what was logged there; then with the present one, not yet started."""
     copy = Copy(tmp_path / "older")
     try:
-        for name in ("requirements.in", "requirements.txt"):
-            shutil.copy(ROOT / "tests" / "older-mlflow" / request.param / name, copy.root / "ml-flow-docker")
+        use_mlflow(copy, OLDER_MLFLOW / request.param)
         copy.succeed("up")
         copy.version = request.param
         copy.logged = log_all_kinds(copy)
-        shutil.copytree(ROOT / "ml-flow-docker", copy.root / "ml-flow-docker", dirs_exist_ok=True)
+        use_mlflow(copy, ROOT / "ml-flow-docker")
         yield copy
     finally:
         copy.succeed("clean", "--yes")
@@ -130,12 +135,11 @@ def oldest(tmp_path_factory):
     """A toolbox with the tables of the oldest of these versions, which the present MLflow has not seen yet."""
     copy = Copy(tmp_path_factory.mktemp("oldest") / "data-toolbox")
     try:
-        for name in ("requirements.in", "requirements.txt"):
-            shutil.copy(ROOT / "tests" / "older-mlflow" / OLDER[-1] / name, copy.root / "ml-flow-docker")
+        use_mlflow(copy, OLDER_MLFLOW / OLDER[-1])
         copy.succeed("build")
         copy.compose("up", "--detach", "--wait", "mlflow")
         log_all_kinds(copy)
-        shutil.copytree(ROOT / "ml-flow-docker", copy.root / "ml-flow-docker", dirs_exist_ok=True)
+        use_mlflow(copy, ROOT / "ml-flow-docker")
         yield copy
     finally:
         copy.succeed("clean", "--yes")
