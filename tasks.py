@@ -254,5 +254,7 @@ def lock(c):
     for folder, python in LOCKED.items():
         output = f"{folder}/requirements.txt"
         options = ["--custom-compile-command", "invoke lock", "--python-version", python, "--output-file", output]
+        if (ROOT / folder / "left-out.txt").exists():
+            options += ["--overrides", f"{folder}/left-out.txt"]
         if not visibly(c, [*uv, *options, f"{folder}/requirements.in"]):
             raise Failure(f"{output} could not be made: uv's message is above.")

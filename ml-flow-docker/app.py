@@ -4,6 +4,7 @@ What is refused, and why, stands at each of the functions below.
 """
 
 import errno
+import functools
 import posixpath
 from http import HTTPStatus
 
@@ -12,9 +13,10 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 DATABASE_IS_FULL = b"psycopg2.errors.DiskFull"
 
 
+@functools.cache
 def create_app():
-    """Return the application that uvicorn serves."""
-    # Here, because the supervisor of the workers imports this module too, and would take 100 MB for nothing.
+    """Return the application that uvicorn serves: always the same one."""
+    # Here, because `mlflow server` imports this module too and serves nothing itself: it would take 100 MB for nothing.
     from fastapi.responses import JSONResponse
     from flask import request
     from google.protobuf.json_format import ParseError

@@ -75,6 +75,8 @@ def remove_unfinished(folder):
 
 
 if __name__ == "__main__":
+    import serve
+
     backend = os.environ.get("MLFLOW_BACKEND_STORE_URI", "")
     destination = os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", "")
     if not backend:
@@ -82,6 +84,8 @@ if __name__ == "__main__":
     if backend.startswith("postgresql"):
         wait(backend, destination)
     remove_unfinished(destination)
-    # MLflow finds the application to serve as a package does: in data_toolbox.dist-info, beside this file.
-    packages = {"PYTHONPATH": os.path.dirname(os.path.abspath(__file__))}
-    os.execvpe("mlflow", ["mlflow", "server", "--app-name", "data-toolbox"], os.environ | packages)
+    if serve.is_left_to_mlflow(os.environ):
+        # MLflow finds the application to serve as a package does: in data_toolbox.dist-info, beside this file.
+        packages = {"PYTHONPATH": os.path.dirname(os.path.abspath(__file__))}
+        os.execvpe("mlflow", ["mlflow", "server", "--app-name", "data-toolbox"], os.environ | packages)
+    serve.main()

@@ -42,6 +42,8 @@ def main_process(toolbox, service):
 
 
 def workers(toolbox):
-    """Return the processes of the host that serve MLflow's requests."""
-    processes = toolbox.run("docker", "top", toolbox.container("mlflow"), "-o", "pid,args").stdout.splitlines()
-    return [line.split()[0] for line in processes if "spawn_main" in line]
+    """Return the processes of the host that serve MLflow's requests: the children of the one that loaded it."""
+    listed = toolbox.run("docker", "top", toolbox.container("mlflow"), "-o", "pid,ppid,args").stdout.splitlines()
+    processes = [line.split(maxsplit=2) for line in listed[1:]]
+    parents = {pid: parent for pid, parent, command in processes if command == "python /opt/mlflow/start.py"}
+    return [pid for pid, parent in parents.items() if parent in parents]

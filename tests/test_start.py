@@ -166,13 +166,45 @@ def test_only_the_unfinished_files_of_uploads_are_removed(start, tmp_path):
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
 
 
-def test_it_becomes_the_server_and_the_server_gets_its_secrets_from_the_environment(tmp_path):
+OPTIONS = {"MLFLOW_HOST": "0.0.0.0", "MLFLOW_PORT": "5000", "MLFLOW_WORKERS": "2"}
+SETTINGS = {"MLFLOW_BACKEND_STORE_URI": "sqlite://", "MLFLOW_ARTIFACTS_DESTINATION": "/artifacts"} | OPTIONS
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true"},
+        {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_STATIC_PREFIX": "/mlflow"},
+        {},
+    ],
+    ids=["jobs", "an option", "jobs by default"],
+)
+def test_what_only_mlflow_does_is_left_to_it_with_its_secrets_in_the_environment(tmp_path, asked):
     (tmp_path / "mlflow").write_text('#!/bin/sh\necho "$$|$*|$PGPASSWORD|$PYTHONPATH"\n')
     (tmp_path / "mlflow").chmod(0o755)
-    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "MLFLOW_BACKEND_STORE_URI": "sqlite://", "PGPASSWORD": "a $b"}
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "PGPASSWORD": "a $b"} | SETTINGS | asked
     with subprocess.Popen([sys.executable, START], env=environment, stdout=subprocess.PIPE, text=True) as process:
         printed, _ = process.communicate()
     assert printed == f"{process.pid}|server --app-name data-toolbox|a $b|{START.parent}\n"
+
+
+@pytest.fixture(scope="module")
+def serve():
+    return program("ml-flow-docker/serve.py")
+
+
+@pytest.mark.parametrize("value", ["true", "True", "1"])
+def test_background_jobs_are_left_to_mlflow_however_they_are_switched_on(serve, value):
+    assert serve.is_left_to_mlflow({"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": value})
+
+
+def test_a_blank_option_is_none(serve):
+    assert not serve.is_left_to_mlflow({"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_STATIC_PREFIX": ""})
+
+
+def test_metrics_are_counted_only_where_there_is_a_folder_for_them(serve):
+    assert "prometheus_multiproc_dir" not in serve.told(SETTINGS | {"MLFLOW_EXPOSE_PROMETHEUS": ""})
+    assert serve.told(SETTINGS | {"MLFLOW_EXPOSE_PROMETHEUS": "/m"})["prometheus_multiproc_dir"] == "/m"
 
 
 def test_mlflow_finds_the_application_that_it_is_told_to_serve():
