@@ -22,9 +22,10 @@ BROKEN = ("/graphql", "/api/2.0/mlflow/traces", "/ajax-api/2.0/mlflow/traces")
 
 
 def test_the_workers_are_forks_of_one_process_and_there_are_no_others(toolbox):
-    listed = toolbox.run("docker", "top", toolbox.container("mlflow"), "-o", "args").stdout.splitlines()[1:]
+    listed = toolbox.run("docker", "top", toolbox.container("mlflow"), "-o", "pid,args").stdout.splitlines()[1:]
     # Beside Docker's own first process, and a health check now and then.
-    servers = [line for line in listed if "docker-init" not in line and "healthcheck" not in line]
+    commands = [line.split(maxsplit=1)[1] for line in listed]
+    servers = [line for line in commands if "docker-init" not in line and "healthcheck" not in line]
     assert servers == ["python /opt/mlflow/start.py"] * 3
     assert len(workers(toolbox)) == 2
 
