@@ -1,8 +1,8 @@
 """Serve MLflow by processes that share what they have loaded.
 
-`mlflow server` loads all of MLflow and starts uvicorn, and that starts workers, each of which loads all of it again: 2 s
-and 150 MB a process. Here one process loads it, and uvicorn's workers are forks of it. What they are told and how uvicorn
-is called is as `mlflow server` does it; the tests compare the two.
+`mlflow server` loads all of MLflow and starts uvicorn, and that starts workers which each load all of it again: 2 s
+and 150 MB a process. Here one process loads it, and uvicorn's workers are forks of it. What they are told, and how
+uvicorn is called, is as `mlflow server` does it; the tests compare the two.
 """
 
 import gc
