@@ -120,7 +120,7 @@ def test_upgrade_takes_all_over_and_keeps_the_old_volume(old):
     check_artifacts(old, old.logged)
     # A new volume has settings of its own, and those of the image are above them; a dump has the indexes.
     assert old.sql("analyst", "mlflow", "SHOW max_connections") == [(postgres_settings()["max_connections"],)]
-    assert len(old.sql("analyst", "mlflow", "SELECT FROM pg_indexes WHERE indexname ~ '^data_toolbox_'")) == 2
+    assert len(old.sql("analyst", "mlflow", "SELECT indexname FROM pg_indexes WHERE indexname ~ '^data_toolbox_'")) == 2
     # Nobody has fewer or more rights than before.
     assert old.sql("analyst", "mlflow", "SELECT count(*) FROM runs")[0][0] == 4
     status, _ = old.request(
