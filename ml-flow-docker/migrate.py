@@ -4,7 +4,7 @@ Usage: migrate.py                 brings them to this version
        migrate.py --without-dump  the same with no dump before
        migrate.py --back DUMP     puts the tables back as they are in one of the dumps, for an older MLflow
 Reads MLFLOW_BACKEND_STORE_URI and, through libpq, PGPASSWORD. All changes are one transaction, so a migration that was
-broken off has changed nothing and is begun again by the next start.
+broken off has changed nothing and is begun again by the next start. Then it makes the indexes that the tables lack.
 """
 
 import contextlib
@@ -30,6 +30,16 @@ utils._initialize_tables(utils.create_sqlalchemy_engine_with_retry(sys.argv[1]))
 """
 # Any number, the same for all that migrate.
 LOCK = 20261123
+# The newest runs of an experiment, as MLflow's API asks for them, and as its pages do: without an index every request
+# for some of them sorts all. There is none on the values of metrics, since it would change with each that is logged.
+INDEXES = {
+    "data_toolbox_runs_newest": "runs (experiment_id, start_time DESC, run_uuid)",
+    "data_toolbox_runs_newest_in_ui": (
+        "runs (experiment_id, (CASE WHEN start_time IS NULL THEN 1 ELSE 0 END), start_time DESC, run_uuid)"
+    ),
+}
+# How long to wait for a transaction that writes runs: whoever else wants to write them waits behind.
+INDEX_LOCK_SECONDS = 5
 
 
 def main(uri, with_dump=True):
@@ -56,6 +66,7 @@ def main(uri, with_dump=True):
             sys.exit(
                 f"FAIL: the tables could not be changed and are as before: see why above, or go back{to(used_by)}."
             )
+    add_indexes(cursor)
     if used_by != f"MLflow {version}":
         # For the message of an older MLflow that finds these tables.
         cursor.execute(f"COMMENT ON TABLE alembic_version IS 'MLflow {version}'")
@@ -69,6 +80,20 @@ def found(cursor):
         return None, None
     cursor.execute("SELECT max(version_num), obj_description('public.alembic_version'::regclass) FROM alembic_version")
     return cursor.fetchone()
+
+
+def add_indexes(cursor):
+    """Make those of INDEXES that the tables lack; where that cannot be done, say so: the next start tries again."""
+    cursor.execute("SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND indexname = ANY(%s)", [[*INDEXES]])
+    there = {name for (name,) in cursor.fetchall()}
+    for name in [name for name in INDEXES if name not in there]:
+        print(f"Making the index {name}: where there are millions of runs it takes some seconds.", flush=True)
+        try:
+            # One transaction, and the setting ends with it.
+            limit = f"SET LOCAL lock_timeout = '{INDEX_LOCK_SECONDS}s'"
+            cursor.execute(f"{limit}; CREATE INDEX IF NOT EXISTS {name} ON {INDEXES[name]}")
+        except psycopg2.Error as error:
+            print(f"It was not made, lists of many runs stay slow: {' '.join(str(error).split())}", flush=True)
 
 
 def newer(revision, used_by, version):

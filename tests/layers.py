@@ -36,6 +36,12 @@ def program(path):
     return module
 
 
+def postgres_settings():
+    """Return the settings of postgres-docker/postgresql.conf, as they are written there."""
+    text = (ROOT / "postgres-docker" / "postgresql.conf").read_text()
+    return dict(re.findall(r"^([a-z_.]+)\s*=\s*'?([^'\n]*?)'?$", re.sub(r"\s*#.*", "", text), flags=re.M))
+
+
 # --- A stand-in for Docker ---
 
 

@@ -5,7 +5,7 @@ import re
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from layers import ROOT, SECRETS, loaded, program, real_configuration
+from layers import ROOT, SECRETS, loaded, postgres_settings, program, real_configuration
 
 from toolbox import model
 
@@ -197,8 +197,7 @@ def test_what_runs_once_does_not_run_again_by_itself(config):
 def test_mlflow_has_the_connections_it_needs_and_postgres_has_room_for_them(config):
     names = ("MLFLOW_WORKERS", "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW")
     workers, size, overflow = (int(model.environment(config, "mlflow")[name]) for name in names)
-    command = config["services"]["postgres"]["command"]
-    room = next(int(option.removeprefix("max_connections=")) for option in command if option.startswith("max_conn"))
+    room = int(postgres_settings()["max_connections"])
     # A worker serves 40 requests at once, and one that writes a batch takes two connections.
     assert size + overflow >= 41
     # Some are left to the notebook and to people.

@@ -40,6 +40,11 @@ def revision(copy):
     return copy.sql("postgres", "mlflow", "SELECT version_num FROM alembic_version")[0][0]
 
 
+def indexes(copy):
+    """Return how the indexes are made that the tables have beside MLflow's own."""
+    return copy.sql("mlflow", "mlflow", "SELECT indexdef FROM pg_indexes WHERE indexname ~ '^data_toolbox_' ORDER BY 1")
+
+
 def check_contents(copy, before, columns):
     """Check that MLflow's tables have what they had before, in all columns that MLflow has not given up since."""
     present = columns_of(copy, "mlflow")
@@ -111,6 +116,7 @@ def test_an_older_mlflow_is_taken_over_with_all_it_recorded(older, toolbox):
     assert new == revision(toolbox)
     check_contents(older, before, columns)
     check_artifacts(older, older.logged)
+    assert indexes(older) == indexes(toolbox) != []
     status, answer = older.get("mlflow", "/api/2.0/mlflow/registered-models/alias?name=model&alias=best")
     assert status == 200, answer
 

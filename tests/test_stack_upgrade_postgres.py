@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from copies import Copy, free_ports
+from layers import postgres_settings
 from test_stack_upgrade import PATIENCE_SECONDS, check_artifacts, contents, log_all_kinds
 from waiting import until
 
@@ -117,6 +118,9 @@ def test_upgrade_takes_all_over_and_keeps_the_old_volume(old):
     assert {name: contents(old, name)[0] for name in ("mlflow", "datasets")} == old.before
     assert old.sql("analyst", "datasets", "SELECT * FROM seen") == [(999,)]
     check_artifacts(old, old.logged)
+    # A new volume has settings of its own, and those of the image are above them; a dump has the indexes.
+    assert old.sql("analyst", "mlflow", "SHOW max_connections") == [(postgres_settings()["max_connections"],)]
+    assert len(old.sql("analyst", "mlflow", "SELECT indexname FROM pg_indexes WHERE indexname ~ '^data_toolbox_'")) == 2
     # Nobody has fewer or more rights than before.
     assert old.sql("analyst", "mlflow", "SELECT count(*) FROM runs")[0][0] == 4
     status, _ = old.request(
