@@ -1,4 +1,4 @@
-"""What was measured: a table of both sides with their ratio and the targets, as Markdown and JSON; and what has moved."""
+"""What was measured: a table of both sides, their ratios and the targets, as Markdown and JSON; and what has moved."""
 
 import json
 import statistics

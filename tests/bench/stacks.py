@@ -1,4 +1,4 @@
-"""The two sides of the benchmark, each a stack of its own that is gone afterwards: ours, and the plain setup (stock)."""
+"""The sides of the benchmark, each a stack of its own that is gone afterwards: ours, and the plain setup (stock)."""
 
 import json
 import re
@@ -139,9 +139,7 @@ class Ours(Side):
     def build(self):
         result = self.invoke("build")
         if result.returncode:
-            raise Failure(
-                f"our images could not be built ({last_line(result.stderr)}): try "invoke build"."
-            )
+            raise Failure(f'our images could not be built ({last_line(result.stderr)}): see what "invoke build" says.')
 
     def base(self, service):
         return model.base_image(json.loads(self.compose("config", "--format", "json")), service)
