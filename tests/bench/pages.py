@@ -1,4 +1,4 @@
-"""Pages as people see them: the table of runs of MLflow, and JupyterLab, in a browser that opens them for the first time."""
+"""Pages as people see them when they open them for the first time: MLflow's table of runs, and JupyterLab."""
 
 import json
 import statistics

@@ -1,8 +1,8 @@
 """Open a page in Chromium, each time as if for the first time, and wait until something shows.
 
-Arguments: the address of the page; the host and port where its server really is; a selector of Playwright's for what has
-to show; how many times. Runs in the image of tests/bench/browser, beside the server. Prints the seconds of each time from
-the navigation on, as JSON.
+Arguments: the address of the page; the host and port where its server really is; a selector of Playwright's for what
+has to show; how many times. Runs in the image of tests/bench/browser, beside the server. Prints the seconds of each,
+from the navigation on, as JSON.
 """
 
 import json
