@@ -105,11 +105,12 @@ class Row:
 
 
 class Table:
-    """All rows, and `about`: what was measured where, a dictionary."""
+    """All rows; `about`, a dictionary of what was measured where; and `failed`, the sections that came to no end."""
 
     def __init__(self, about=None):
         self.about = about or {}
         self.rows = {}
+        self.failed = []
 
     def add(self, section, what, unit, side, value):
         """Add a sample of a side (`stock` or `ours`) to a row, which is made by its first one.

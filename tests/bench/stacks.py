@@ -9,6 +9,7 @@ import subprocess
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import psycopg2
 from copies import PORTS, ROOT, Copy, free_ports
@@ -84,11 +85,12 @@ class Side(Copy):
         return self.ports[f"{service.upper()}_PORT"]
 
     def in_container(self, service, unit, *arguments, stdin="", environment=None):
-        """Run a program of tests/bench/units in the container of a service; return the JSON in its last line.
+        """Run a program of tests/bench/units or tests/units in the container of a service; return its last line, JSON.
 
         `environment` are variables that it gets beside those of the container.
         """
-        program = (HERE / "units" / unit).read_text()
+        paths = [folder / "units" / unit for folder in (HERE, HERE.parent)]
+        program = next(path for path in paths if path.exists()).read_text()
         variables = [word for name, value in (environment or {}).items() for word in ("--env", f"{name}={value}")]
         command = ["python", "-c", program, *map(str, arguments)]
         printed = self.compose("exec", "--no-TTY", *variables, service, *command, stdin=stdin)
@@ -106,6 +108,28 @@ class Side(Copy):
     def memory(self, service):
         """Return how many bytes a service has in memory, without the cache of files that the kernel can drop."""
         return in_bytes(self.stats(service)["MemUsage"].split(" / ")[0])
+
+    @contextmanager
+    def most_memory(self, service):
+        """Give a list that gets, for as long as the block runs, what `memory` returns, about once a second."""
+        seen = [self.memory(service)]
+        command = ["docker", "stats", "--format", "{{.MemUsage}}", self.container(service)]
+        watcher = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+
+        def watch():
+            # It clears the screen before each line, and prints dashes while it does not know.
+            for line in watcher.stdout:
+                if used := re.search(r"([\d.]+[KMG]?i?B) / ", line):
+                    seen.append(in_bytes(used[1]))
+
+        thread = Thread(target=watch)
+        thread.start()
+        try:
+            yield seen
+        finally:
+            watcher.terminate()
+            thread.join()
+            watcher.wait()
 
     def processes(self, service):
         """Return how many processes and threads a service has, as the kernel counts them against its limit."""
@@ -162,7 +186,7 @@ class Stock(Side):
         self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         self.bases = bases
         self.password = dotenv.new_secret()
-        shutil.copytree(HERE, folder, ignore=lambda *_: {"units", "__pycache__"})
+        shutil.copytree(HERE, folder, ignore=shutil.ignore_patterns("units", "*.py", "__pycache__"))
         self.env.touch(0o600)
         self.set(
             COMPOSE_PROJECT_NAME=self.project,
