@@ -5,7 +5,6 @@ import secrets
 import time
 from contextlib import contextmanager
 
-
 from toolbox.model import ONE_SHOT, SERVICES
 
 MIB = 1024**2

@@ -160,6 +160,11 @@ class Ours(Side):
 
     name = "ours"
 
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.project = new_name(self.name)
+        self.set(COMPOSE_PROJECT_NAME=self.project)
+
     def build(self):
         result = self.invoke("build")
         if result.returncode:
@@ -182,7 +187,7 @@ class Stock(Side):
 
     def __init__(self, folder, bases):
         self.root = folder
-        self.project = f"data-toolbox-stock-{secrets.token_hex(4)}"
+        self.project = new_name(self.name)
         self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         self.bases = bases
         self.password = dotenv.new_secret()
@@ -219,6 +224,11 @@ class Stock(Side):
     def psql(self, statement):
         client = ("psql", "--username=mlflow", "--dbname=mlflow")
         return self.compose("exec", "--no-TTY", "postgres", *client, f"--command={statement}")
+
+
+def new_name(side):
+    """Return a name for the project of a side, which no other has."""
+    return f"data-toolbox-bench-{side}-{secrets.token_hex(4)}"
 
 
 def mlflow_version():
