@@ -14,8 +14,8 @@ INSERT INTO experiments (name, lifecycle_stage, creation_time, last_update_time)
 LOCATION = """
 UPDATE experiments SET artifact_location = 'mlflow-artifacts:/{experiment}' WHERE experiment_id = {experiment}
 """
-# A run begins every ten seconds and takes nine. Each value of depth is that of one run in ten. The values of metrics look
-# random, and are the same wherever the same runs are written.
+# A run begins every ten seconds and takes nine. Each value of depth is that of one run in ten. The values of metrics
+# look random, and are the same wherever the same runs are written.
 RUNS = f"""
 SELECT setseed({{first}} / 1e9);
 CREATE TEMP TABLE made ON COMMIT DROP AS
