@@ -28,6 +28,11 @@ def table(stock=(), ours=(), what="/health, p50", unit="ms", section="one client
     return made
 
 
+def bench(folder, *arguments):
+    """Run the program in a folder; return the result."""
+    return subprocess.run([*PROGRAM, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+
+
 def only_row(made):
     """Return the one row of a table."""
     [row] = made.rows.values()
@@ -143,10 +148,24 @@ def test_a_file_of_another_format_is_refused(content, tmp_path):
 
 
 def test_a_missing_file_is_refused_before_anything_is_built(tmp_path):
-    ran = subprocess.run([*PROGRAM, "--compare", tmp_path / "none"], capture_output=True, text=True, check=False)
+    ran = bench(tmp_path, "--compare", tmp_path / "none")
     assert (ran.returncode, ran.stdout) == (1, "")
     cause = f"{tmp_path}/none cannot be read (No such file or directory)"
     assert ran.stderr == f'FAIL: {cause}: name a speed.json that "invoke bench" wrote.\n'
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        (["--only", "weather"], 'there is no section "weather"'),
+        (["--to", "/dev/null/results"], "/dev/null/results cannot be written to (Not a directory)"),
+    ],
+)
+def test_other_bad_arguments_are_refused_before_anything_is_built(arguments, cause, tmp_path):
+    ran = bench(tmp_path, *arguments)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(f"FAIL: {cause}: ")
+    assert len(ran.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(("memory", "disk", "word"), [(1e9, 1e12, "memory"), (1e12, 1e9, "disk")])
@@ -200,17 +219,17 @@ def test_an_interrupted_run_leaves_nothing_behind(toolbox, tmp_path, number):
     before = projects()
     states = [toolbox.inspect(service)["State"]["StartedAt"] for service in ("postgres", "mlflow", "notebook")]
     command = [sys.executable, "-m", "invoke", "--search-root", ROOT, "bench", "--quick"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as bench:
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         try:
             mine = until(lambda: made(before), "a container of stock ran", 300)
-            bench.send_signal(number)
+            running.send_signal(number)
             time.sleep(1)
             # Someone impatient.
-            bench.send_signal(number)
-            _, stderr = bench.communicate(timeout=180)
+            running.send_signal(number)
+            _, stderr = running.communicate(timeout=180)
         finally:
-            bench.kill()
-    assert bench.returncode == 1
+            running.kill()
+    assert running.returncode == 1
     assert stderr.splitlines()[-1].startswith("FAIL: interrupted: ")
     assert "Traceback" not in stderr
     assert projects() & mine == set()

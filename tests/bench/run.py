@@ -49,6 +49,7 @@ def main():
     """Run what the arguments say; end with exit code 1 and a line when something is wrong."""
     arguments = parsed()
     try:
+        check_arguments(arguments)
         old = results.load(arguments.compare) if arguments.compare else None
         check_room(free_memory(), free_disk(), arguments.quick)
         table = measured(arguments)
@@ -67,9 +68,21 @@ def parsed():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--compare", type=Path, metavar="FILE")
-    parser.add_argument("--only", choices=SECTIONS, metavar="SECTION")
+    parser.add_argument("--only", default="", metavar="SECTION")
     parser.add_argument("--to", type=Path, default=Path("bench-results"), metavar="FOLDER")
     return parser.parse_args()
+
+
+def check_arguments(arguments):
+    """Raise Failure when there is no such section, or the figures could not be written in the end."""
+    if arguments.only and arguments.only not in SECTIONS:
+        raise Failure(f'there is no section "{one_line(arguments.only)}": choose from {", ".join(SECTIONS)}.')
+    try:
+        arguments.to.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=arguments.to):
+            pass
+    except OSError as error:
+        raise Failure(f"{arguments.to} cannot be written to ({error.strerror}): name another folder, --to.") from None
 
 
 def check_room(memory, disk, quick):
@@ -134,7 +147,6 @@ def run_section(section, sides, table, quick):
 
 def write(table, side, folder):
     """Print the table, and write it into a folder; `side` is where it is drawn."""
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / "speed.json").write_text(table.json(), encoding="utf-8")
     (folder / "speed.md").write_text(table.markdown(), encoding="utf-8")
     print("", table.markdown(), sep="\n")

@@ -1,6 +1,7 @@
 """The sides of the benchmark, each a stack of its own that is gone afterwards: ours, and the plain setup (stock)."""
 
 import json
+import os
 import re
 import secrets
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 from threading import Thread
 
 import psycopg2
-from copies import PORTS, ROOT, Copy, free_ports
+from copies import PORTS, ROOT, Copy, free_ports, surroundings
 
 from toolbox import dotenv, model
 from toolbox.failure import Failure, last_line
@@ -32,6 +33,28 @@ class Side(Copy):
     """A stack to measure: what Copy can do, and what the sections ask for. The folder must not exist yet."""
 
     name = ""
+
+    def run(self, *command, stdin="", **environment):
+        """Do what Copy.run does, and leave no process of the command behind when this one is interrupted."""
+        with self.started(*command, environment=environment, stdin=subprocess.PIPE) as process:
+            stdout, stderr = process.communicate(stdin)
+        return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+
+    @contextmanager
+    def started(self, *command, environment=None, stdin=subprocess.DEVNULL):
+        """Give a process of a command in the folder; when the block ends, whatever still runs of it ends too.
+
+        A `docker compose up` that lives on would make containers again after they are deleted.
+        """
+        options = {"cwd": self.root, "env": surroundings(**(environment or {})), "stdin": stdin, "text": True}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        # In a session of its own Ctrl-C does not reach it, but the signal below reaches all that it started.
+        with subprocess.Popen(command, start_new_session=True, **options, **pipes) as process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
 
     def build(self):
         """Build the images. Raises Failure when that does not work."""
@@ -113,23 +136,22 @@ class Side(Copy):
     def most_memory(self, service):
         """Give a list that gets, for as long as the block runs, what `memory` returns, about once a second."""
         seen = [self.memory(service)]
-        command = ["docker", "stats", "--format", "{{.MemUsage}}", self.container(service)]
-        watcher = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
 
-        def watch():
+        def watch(watcher):
             # It clears the screen before each line, and prints dashes while it does not know.
             for line in watcher.stdout:
                 if used := re.search(r"([\d.]+[KMG]?i?B) / ", line):
                     seen.append(in_bytes(used[1]))
 
-        thread = Thread(target=watch)
-        thread.start()
-        try:
-            yield seen
-        finally:
-            watcher.terminate()
-            thread.join()
-            watcher.wait()
+        command = ("docker", "stats", "--format", "{{.MemUsage}}", self.container(service))
+        with self.started(*command) as watcher:
+            thread = Thread(target=watch, args=[watcher])
+            thread.start()
+            try:
+                yield seen
+            finally:
+                watcher.terminate()
+                thread.join()
 
     def processes(self, service):
         """Return how many processes and threads a service has, as the kernel counts them against its limit."""

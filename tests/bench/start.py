@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import subprocess
 import time
 
 import fill
@@ -41,8 +40,7 @@ def up(side):
     """Start a side; return the seconds until a metric could be logged, and until JupyterLab answered."""
     begin = time.monotonic()
     end = begin + PATIENCE_SECONDS
-    command = ["docker", "compose", "up", "--detach"]
-    with subprocess.Popen(command, cwd=side.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with side.started("docker", "compose", "up", "--detach") as process:
         open_questions = {"metric": logs_a_metric, "notebook": shows_jupyterlab}
         seconds = {}
         while open_questions:
@@ -51,7 +49,7 @@ def up(side):
                     seconds[name] = time.monotonic() - begin
                     del open_questions[name]
             wait(end, side)
-        process.wait()
+        process.communicate()
     return seconds["metric"], seconds["notebook"]
 
 
