@@ -150,7 +150,8 @@ class Side(Copy):
             try:
                 yield seen
             finally:
-                watcher.terminate()
+                # A polite signal leaves it running, with nothing to show.
+                watcher.kill()
                 thread.join()
 
     def processes(self, service):
