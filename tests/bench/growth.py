@@ -9,6 +9,9 @@ from pathlib import Path
 
 import fill
 import stacks
+from waiting import is_healthy, until
+
+from toolbox.model import SERVICES
 
 # How many runs the experiment has, one time after the other.
 SIZES, SIZES_QUICK = (1_000, 10_000, 100_000), (1_000,)
@@ -49,6 +52,8 @@ def back_up(sides, table, runs):
     # Stock stands still while it is our turn.
     for _, stack in stacks.in_turn(sides, 1):
         if stack is sides["ours"]:
+            # A backup needs healthy services, and standing still is not healthy.
+            until(partial(is_healthy, stack, *SERVICES), "the toolbox was healthy again")
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "backup.zip"
                 for task, arguments in (("backup", ["--to", str(path)]), ("restore", ["--yes", str(path)])):
