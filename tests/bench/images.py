@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from toolbox.model import ONE_SHOT, SERVICES
 
 MIB = 1024**2
+BUILT_FROM = ("Dockerfile", "requirements.txt")
 CACHE = r"type=cache,(?:id=([^,\s]+),)?target=([^,\s]+)"
 
 
@@ -19,6 +20,8 @@ def measure(sides, table, quick):
         for _ in range(2):
             for side in sides.values():
                 add_builds(table, side)
+    for side in sides.values():
+        build(side)
     for _ in range(3):
         for side in sides.values():
             table.add("images", "build, unchanged", "s", side.name, build(side))
@@ -75,9 +78,12 @@ def change_a_requirement(side):
 
 @contextmanager
 def empty_caches(side):
-    """Have the cache mounts of a side's Dockerfiles be new ones for the block, and empty afterwards."""
+    """Have the cache mounts of a side's Dockerfiles be new ones for the block, and empty afterwards.
+
+    What the block does to the files of a build is undone.
+    """
     new = secrets.token_hex(4)
-    before = {path: path.read_text() for path in side.root.glob("*/Dockerfile")}
+    before = {path: path.read_text() for name in BUILT_FROM for path in side.root.glob(f"*/{name}")}
     mounts = set()
     for path, text in before.items():
         mounts |= {f"{new}-{name or target}" for name, target in re.findall(CACHE, text)}
