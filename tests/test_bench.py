@@ -238,5 +238,5 @@ def test_an_interrupted_run_leaves_nothing_behind(toolbox, tmp_path, number):
 
 def made(before):
     """Return the projects that are new since `before`, once a container of stock runs; until then nothing."""
-    running = docker_says("ps", "--filter", "name=data-toolbox-bench-stock-", "--quiet")
-    return projects() - before if running else None
+    running = set(docker_says("ps", "--format", f'{{{{.Label "{LABEL}"}}}}')) - before
+    return projects() - before if any(name.startswith("data-toolbox-bench-stock-") for name in running) else None
