@@ -227,7 +227,8 @@ def compare(old, new):
     moves = [line for key, row in new.rows.items() if key in old.rows and (line := moved(old.rows[key], row))]
     both = [key for key in new.rows if key in old.rows]
     lines += moves or [f"Nothing has moved, of {len(both)} rows."]
-    lines += [f"{section}: {what}: not in both." for section, what in old.rows.keys() ^ new.rows.keys()]
+    if missing := len(old.rows.keys() ^ new.rows.keys()):
+        lines.append(f"{missing} rows are in one of the two only.")
     return lines
 
 

@@ -14,6 +14,7 @@ from threading import Thread
 
 import psycopg2
 from copies import PORTS, ROOT, Copy, free_ports, surroundings
+from waiting import until
 
 from toolbox import dotenv, model
 from toolbox.failure import Failure, last_line
@@ -74,7 +75,14 @@ class Side(Copy):
 
     def up(self):
         """Start all services and wait until they are healthy."""
+        # The checks of a paused container fail, and Compose would give up at once on one that is unhealthy for that.
+        until(lambda: not self.unhealthy(), f"{self.name} was healthy after a pause")
         self.compose("up", "--detach", "--wait")
+
+    def unhealthy(self):
+        """Return the services that Docker finds unhealthy."""
+        found = model.containers(self.compose("ps", "--all", "--format", "json"))
+        return [service for service, container in found.items() if container["Health"] == "unhealthy"]
 
     def remove(self):
         """Delete the containers, networks, volumes and images, in whatever state they are."""
