@@ -1,5 +1,7 @@
 """The verbs of the toolbox. `invoke --list` shows them, `invoke --help VERB` explains one."""
 
+import os
+import sys
 from pathlib import Path
 
 from invoke import Exit, task
@@ -18,6 +20,7 @@ LOCKED = {
     "ml-flow-docker": "3.13",
     "jupyter-notebook-docker": "3.13",
     "bare-machine/scipy-notebook": "3.13",
+    "tests/bench/browser": "3.13",
     "tests/older-mlflow/3.5.1": "3.13",
     "tests/older-mlflow/3.17.1": "3.13",
 }
@@ -231,6 +234,23 @@ def run_tests(c, quick=False, no_docker=False, only=""):
     chosen = [*(["-m", " and ".join(left_out)] if left_out else []), *(["-k", only] if only else [])]
     if not visibly(c, [tool("pytest"), *chosen]):
         raise Exit(code=1)
+
+
+@task(
+    help={
+        "quick": "a few minutes' worth of figures, with a few samples of each",
+        "compare": "a speed.json of another run, to say what has moved since",
+        "only": "measure one section",
+    },
+)
+def bench(c, quick=False, compare="", only=""):
+    """Measure the toolbox against a plain setup, on two stacks of their own that are gone afterwards."""
+    stack.check_engine(c)
+    options = [*(["--quick"] if quick else []), *(["--compare", compare] if compare else [])]
+    options += ["--only", only] if only else []
+    # In the place of this process, so that Ctrl-C and SIGTERM reach the one that has two stacks to delete.
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, str(ROOT / "tests" / "bench" / "run.py"), *options])
 
 
 @task

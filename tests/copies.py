@@ -41,6 +41,12 @@ def free_ports(count):
         return [probe.getsockname()[1] for probe in probes]
 
 
+def surroundings(**changes):
+    """Return the environment of this process without settings for a toolbox or its tools, and with the changes."""
+    foreign = ("COMPOSE_", "MLFLOW_", "PG")
+    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)} | changes
+
+
 def quoted(value):
     """Return a value as it has to be written in .env when it may hold any character."""
     return "'" + value.replace("'", "\\'") + "'"
@@ -83,10 +89,9 @@ class Copy:
 
     def run(self, *command, stdin="", **environment):
         """Run a command in the copy, without the settings of this process; return the result, its output as text."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "MLFLOW_", "PG"))}
-        kept |= environment
+        surrounded = surroundings(**environment)
         return subprocess.run(
-            command, cwd=self.root, env=kept, input=stdin, capture_output=True, text=True, check=False
+            command, cwd=self.root, env=surrounded, input=stdin, capture_output=True, text=True, check=False
         )
 
     def invoke(self, *arguments, **options):

@@ -1,0 +1,51 @@
+"""What the stacks take while nobody uses them, and after they were used: memory, processes, time of the processors."""
+
+import time
+
+from toolbox.model import SERVICES
+
+MIB = 1024**2
+SECONDS_AN_HOUR = 3600
+
+
+def measure(sides, table, quick):
+    """Add memory and processes of the idle stacks, and the seconds of the processors that they take in an hour.
+
+    Both are watched at once: an idle one takes next to nothing from the other.
+    """
+    windows, seconds = (1, 10) if quick else (3, 60)
+    time.sleep(seconds / 3)
+    for _ in range(windows):
+        before = used(sides)
+        time.sleep(seconds)
+        after = used(sides)
+        for side in sides.values():
+            # What asking costs is in the second figure of either pair.
+            hourly = {
+                service: (later[1] - earlier[1] - (earlier[1] - earlier[0])) * SECONDS_AN_HOUR / (later[2] - earlier[2])
+                for service in SERVICES
+                for earlier, later in [(before[side.name, service], after[side.name, service])]
+            }
+            hourly["whole stack"] = sum(hourly.values())
+            for service, value in hourly.items():
+                table.add("memory", f"{service}, processors' time of an idle hour", "s", side.name, max(value, 0))
+            add(table, side, "idle")
+
+
+def used(sides):
+    """Return for each side and service its processors' seconds, the same right after, and when that was."""
+    return {
+        (side.name, service): (side.cpu_seconds(service), side.cpu_seconds(service), time.monotonic())
+        for side in sides.values()
+        for service in SERVICES
+    }
+
+
+def add(table, side, when):
+    """Add memory and processes of the tracking server and of the whole stack; `when` is a word for the name."""
+    memory = {service: side.memory(service) / MIB for service in SERVICES}
+    processes = {service: side.processes(service) for service in SERVICES}
+    for whole, unit in ((memory, "MiB"), (processes, "processes")):
+        kind = "" if unit == "MiB" else "processes, "
+        table.add("memory", f"mlflow, {kind}{when}", unit, side.name, whole["mlflow"])
+        table.add("memory", f"whole stack, {kind}{when}", unit, side.name, sum(whole.values()))

@@ -1,0 +1,81 @@
+"""Draw how many times better ours is than stock: reads the JSON of the table, prints a PNG in base64, as JSON."""
+
+import base64
+import io
+import json
+import sys
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+# The rows that say most, by section and name, each with what is written beside its bar.
+HEADLINES = {
+    ("one client", "/health, p50"): "an answer to /health",
+    ("one client", "log-metric, p50"): "log a metric",
+    ("one client", "log-batch of 1000 rows, 10 keys, p50"): "log 1,000 metrics in a batch",
+    ("one client", "search 100 runs, p50"): "search 100 runs",
+    ("many clients", "16 clients"): "16 clients: requests a second",
+    ("many clients", "100 clients, p99"): "100 clients: 99 of 100 wait less",
+    ("training loop", "1000 log_metric calls"): "training loop of 1,000 steps",
+    ("training loop", "1000 log_metric calls, ours buffered"): "training loop, ours buffered",
+    ("artifacts", "a large file up"): "upload of a large file",
+    ("artifacts", "a large file down"): "download of a large file",
+    ("memory", "mlflow, idle"): "memory of the server, idle",
+    ("images", "mlflow, beyond its base"): "what the server's image adds",
+    ("start", "first metric, filled volumes"): "start to the first metric",
+}
+BETTER, WORSE, PLAIN, FAINT = "#0f766e", "#b45309", "#334155", "#64748b"
+
+rows = {(row["section"], row["what"]): row for row in json.load(sys.stdin)["rows"]}
+shown = [(label, rows[key]) for key, label in HEADLINES.items() if key in rows and rows[key]["ratio"]]
+shown.sort(key=lambda pair: pair[1]["ratio"])
+
+
+def number(value):
+    """Return a number as short as it can be read."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def values(row):
+    """Return what is written behind a bar: stock, ours and the unit."""
+    unit, scale = row["unit"], 1
+    if unit == "ms" and row["median"]["stock"] >= 1000:
+        unit, scale = "s", 1000
+    return f"{number(row['median']['stock'] / scale)} → {number(row['median']['ours'] / scale)} {unit}"
+
+
+plt.rcParams.update({"font.family": "DejaVu Sans", "font.size": 12, "text.color": PLAIN, "ytick.color": PLAIN})
+figure, axes = plt.subplots(figsize=(8.8, 0.42 * len(shown) + 1.3), dpi=150, layout="constrained")
+ratios = [row["ratio"] for _, row in shown]
+colors = [BETTER if ratio >= 1 else WORSE for ratio in ratios]
+axes.barh(range(len(shown)), [ratio - 1 for ratio in ratios], left=1, color=colors, height=0.62)
+axes.set_xscale("log")
+low, high = min([*ratios, 1]), max([*ratios, 2])
+axes.set_xlim(low * 0.8, high * (high / low) ** 0.55)
+for place, (_, row) in enumerate(shown):
+    end = max(row["ratio"], 1)
+    axes.annotate(
+        f"{number(row['ratio'])}\N{MULTIPLICATION SIGN}",
+        (end, place),
+        xytext=(5, 0),
+        textcoords="offset points",
+        va="center",
+        weight="bold",
+    )
+    axes.annotate(
+        values(row), (1, place), xycoords=("axes fraction", "data"), va="center", ha="right", color=FAINT, fontsize=10.5
+    )
+axes.axvline(1, color=FAINT, linewidth=1)
+axes.set_yticks(range(len(shown)), [label for label, _ in shown])
+axes.set_xticks([])
+axes.minorticks_off()
+axes.tick_params(length=0)
+axes.spines[:].set_visible(False)
+figure.suptitle("How many times better than a plain MLflow setup", x=0.02, ha="left", weight="bold", fontsize=13)
+axes.set_title("logarithmic scale", loc="left", color=FAINT, fontsize=10.5)
+axes.set_title("plain → Data Toolbox", loc="right", color=FAINT, fontsize=10.5)
+png = io.BytesIO()
+figure.savefig(png, format="png", facecolor="white")
+print(json.dumps(base64.b64encode(png.getvalue()).decode()))

@@ -1,0 +1,40 @@
+"""Log metrics with MLflow's client to one store after the other, each time to a new run.
+
+Arguments: how many rounds, and for each store its tracking URI and the experiment there; {folder} in a URI is a new
+folder in the home folder, which is deleted afterwards. Prints for each store a list of the milliseconds of a call of
+log_metric, one a round, with the share of making the run in it, as JSON.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+# Without it MLflow refuses to keep runs in files.
+os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+
+import mlflow
+
+CALLS = 300
+
+
+def milliseconds(uri, experiment, calls):
+    """Return how long a call takes, in the mean."""
+    mlflow.set_tracking_uri(uri)
+    start = time.perf_counter()
+    with mlflow.start_run(experiment_id=experiment):
+        for step in range(calls):
+            mlflow.log_metric("loss", 0.5, step=step)
+    return (time.perf_counter() - start) * 1000 / calls
+
+
+rounds, *rest = sys.argv[1:]
+with tempfile.TemporaryDirectory(dir=Path.home()) as folder:
+    stores = [(uri.format(folder=folder), experiment) for uri, experiment in zip(rest[::2], rest[1::2], strict=True)]
+    # Makes the tables.
+    for store in stores:
+        milliseconds(*store, calls=1)
+    took = [[milliseconds(*store, calls=CALLS) for store in stores] for _ in range(int(rounds))]
+    print(json.dumps(list(zip(*took, strict=True))))
