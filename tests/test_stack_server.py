@@ -105,6 +105,16 @@ def test_what_else_mlflow_can_be_told_is_left_to_it(compared):
     assert set(compared["asked"]) - known <= set(compared["left"])
 
 
+# --- What is asked of the database ---
+
+
+def test_searches_find_the_same_runs_in_the_same_order_as_without_the_change_to_them(toolbox):
+    found = toolbox.in_container("mlflow", "search_runs.py")
+    assert found["ours"] == found["plain"]
+    assert len(found["plain"]["all"]) == 10
+    assert found["distinct only with data sets"] == [True]
+
+
 # --- With fewer packages ---
 
 
