@@ -71,9 +71,9 @@ def create_app():
             return {"error_code": "INVALID_PARAMETER_VALUE", "message": message}, HTTPStatus.BAD_REQUEST
         return None
 
-    # A page of runs is asked for with DISTINCT, for which Postgres sorts all runs of an experiment, with all that it knows
-    # of them. None comes twice: of the metrics, params and tags that are joined, a run has one of a name. Only data sets
-    # could make it two.
+    # A page of runs is asked for with DISTINCT, for which Postgres sorts all runs of an experiment with all it knows
+    # of them. None comes twice: of the metrics, params and tags that are joined, a run has one of a name. Only data
+    # sets could make it two.
 
     @event.listens_for(Engine, "before_cursor_execute", retval=True)
     def find_a_page_without_sorting_all_runs(_connection, _cursor, statement, parameters, _context, _executemany):
