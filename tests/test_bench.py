@@ -103,6 +103,12 @@ def test_nothing_has_moved_within_the_spread():
     assert results.compare(table([44], [1, 2]), table([44], [1.9, 3])) == ["Nothing has moved, of 1 rows."]
 
 
+def test_one_sample_has_to_move_further_than_several():
+    assert results.compare(table([44], [2]), table([44], [2.8])) == ["Nothing has moved, of 1 rows."]
+    [line] = results.compare(table([44], [2, 2.1]), table([44], [2.8, 2.9]))
+    assert "1.39 times worse" in line
+
+
 @pytest.mark.parametrize(
     ("unit", "word"), [("ms", "worse; ratio 22, now 11"), ("requests/s", "better; ratio 0.0455, now 0.0909")]
 )

@@ -14,7 +14,8 @@ def measure(sides, table, quick):
     Both are watched at once: an idle one takes next to nothing from the other.
     """
     windows, seconds = (1, 10) if quick else (3, 60)
-    time.sleep(seconds / 3)
+    # A start goes on for a while after the first answer.
+    time.sleep(15 if quick else 60)
     for _ in range(windows):
         before = used(sides)
         time.sleep(seconds)

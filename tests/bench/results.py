@@ -10,6 +10,8 @@ FORMAT = "data-toolbox bench 1"
 SIDES = ("stock", "ours")
 # A smaller change than this is noise, whatever the spread of a few rounds says.
 LEAST_MOVE = 1.1
+# The same where a run took one sample only, which has no spread.
+LEAST_MOVE_ALONE = 1.5
 
 
 class Target(NamedTuple):
@@ -239,7 +241,8 @@ def moved(old, new):
         return None
     was, now = old.median("ours"), new.median("ours")
     factor = new.better(was, now)
-    if factor is not None and 1 / LEAST_MOVE < factor < LEAST_MOVE:
+    least = LEAST_MOVE_ALONE if 1 in (len(before), len(after)) else LEAST_MOVE
+    if factor is not None and 1 / least < factor < least:
         return None
     by = "" if factor is None else f", {figure(max(factor, 1 / factor))} times"
     word = "better" if (now > was) == new.unit.endswith("/s") else "worse"
