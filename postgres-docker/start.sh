@@ -29,7 +29,6 @@ move_database() {
         [ "$path" = "$whole/PG_VERSION" ] || mv "$path" "$PGDATA/"
     done
     mv "$whole/PG_VERSION" "$PGDATA/"
-    rmdir "$whole"
 }
 
 check_version() {
@@ -43,5 +42,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     [ -d "$whole" ] || make_database "$@"
     move_database
 fi
+# Empty now, also where a start was cut short after the last move.
+[ ! -d "$whole" ] || rmdir "$whole"
 check_version
 exec docker-entrypoint.sh "$@"

@@ -30,6 +30,14 @@ def test_the_workers_are_forks_of_one_process_and_there_are_no_others(toolbox):
     assert len(workers(toolbox)) == 2
 
 
+def test_the_process_that_forks_has_no_other_thread(toolbox):
+    # A lock that another thread holds at that moment would be held in the worker for ever.
+    listed = toolbox.run("docker", "top", toolbox.container("mlflow"), "-o", "pid,ppid,nlwp,args").stdout.splitlines()
+    processes = [line.split(maxsplit=3) for line in listed[1:]]
+    parents = {parent for pid, parent, _, _ in processes if pid in workers(toolbox)}
+    assert [threads for pid, _, threads, _ in processes if pid in parents] == ["1"]
+
+
 def test_both_workers_run_on_uvloop_and_httptools(toolbox):
     # Plain asyncio with two or more workers lets every request wait for a delayed ACK.
     for library in ("uvloop/loop", "httptools/parser"):
