@@ -1,6 +1,7 @@
 """`invoke bench`: what its table says, what it compares, what it refuses, and that nothing is left of it."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -245,3 +246,29 @@ def made(before):
     """Return the projects that are new since `before`, once a container of stock runs; until then nothing."""
     running = set(docker_says("ps", "--format", f'{{{{.Label "{LABEL}"}}}}')) - before
     return projects() - before if any(name.startswith("data-toolbox-bench-stock-") for name in running) else None
+
+
+# --- The published figures ---
+
+PUBLISHED = results.load(ROOT / "docs" / "speed.json")
+
+
+def test_the_published_table_is_that_of_the_published_figures():
+    # There its headings are one level lower.
+    published = (ROOT / "docs" / "speed.md").read_text()
+    assert PUBLISHED.markdown().replace("\n## ", "\n### ") in published
+
+
+def test_the_published_figures_are_those_of_a_whole_run_with_every_target():
+    assert PUBLISHED.about["run"] == "full"
+    assert [target for target in results.TARGETS if (target.section, target.what) not in PUBLISHED.rows] == []
+
+
+def test_the_figures_in_the_readme_are_published_ones():
+    readme = (ROOT / "README.md").read_text()
+    shown = re.findall(
+        r"^\| [^|]+ \| ([\d.,]+)(?: \S+)? \| ([\d.,]+)(?: \S+)? \| ([\d.,]+|-) \|$", readme, re.MULTILINE
+    )
+    assert len(shown) > 10
+    known = {tuple(PUBLISHED.cells(row)[2:5]) for row in PUBLISHED.rows.values()}
+    assert [figures for figures in shown if figures not in known] == []
