@@ -43,10 +43,10 @@ def disconnected_postgres(toolbox):
 
 
 def mlflow_out_of_memory(toolbox):
-    # Each smaller than a worker, so that the kernel ends a worker first.
-    hog = "import time; x = b'x' * (200 << 20); time.sleep(5)"
+    # Each smaller than a process of the server, so that the kernel ends one of those first.
+    hog = "import time; x = b'x' * (150 << 20); time.sleep(5)"
     before = workers(toolbox)
-    toolbox.host("mlflow").run("for i in 1 2 3 4 5 6 7 8; do python -c %s & done; wait", hog)
+    toolbox.host("mlflow").run("for i in $(seq 16); do python -c %s & done; wait", hog)
     assert set(before) - set(workers(toolbox)), "no worker was ended"
 
 
