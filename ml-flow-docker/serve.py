@@ -70,7 +70,8 @@ def options(environment):
     log_config = Path(importlib.util.find_spec("mlflow").origin).parent / "server" / "uvicorn_log_config.yaml"
     return [
         *shlex.split(environment.get("MLFLOW_UVICORN_OPTS", "")),
-        *("--log-config", str(log_config)),
+        # Older versions of MLflow have none.
+        *(["--log-config", str(log_config)] if log_config.exists() else []),
         *("--host", environment["MLFLOW_HOST"]),
         *("--port", environment["MLFLOW_PORT"]),
         *("--workers", environment["MLFLOW_WORKERS"]),
