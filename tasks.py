@@ -4,15 +4,18 @@ import os
 import sys
 from pathlib import Path
 
-from invoke import Exit, task
+import invoke
+from invoke import Exit
 
 from toolbox import backup as backing_up
-from toolbox import bases, files, model, passwords, ports, report, stack, trash
+from toolbox import bases, browser, files, model, named, passwords, ports, report, show, stack, trash, work
 from toolbox import doctor as examining
 from toolbox import restore as restoring
+from toolbox import status as looking
 from toolbox import upgrade as upgrading
 from toolbox.commands import ROOT, compose, is_watched, on_terminal, tool, visibly
 from toolbox.failure import Failure
+from toolbox.named import task
 
 # The folders with a requirements.in, and the oldest Python that each is for.
 LOCKED = {
@@ -26,10 +29,10 @@ LOCKED = {
 }
 
 
-@task
+@task(makes=True)
 def init(c):
     """Make .env, the settings, with random passwords and a random token."""
-    if stack.ENV.exists():
+    if named.env().exists():
         raise Failure(".env exists already: edit it, or delete it to have a new one made.")
     stack.make_env(c)
 
@@ -41,19 +44,20 @@ def build(c):
     stack.build_images(c)
 
 
-@task(help={"insecure": "publish beyond this machine, if BIND_ADDRESS says so"})
+@task(makes=True, help={"insecure": "publish beyond this machine, if BIND_ADDRESS says so"})
 def up(c, insecure=False):
     """Start the toolbox and wait until it is healthy; make .env and the images first."""
     stack.check_engine(c)
-    if not stack.ENV.exists():
+    if not named.env().exists():
         stack.make_env(c)
     config = stack.settings(c)
     before = stack.containers(c)
     if not insecure:
         ports.check_address(config)
     ports.check(config, own=ports.published(before))
+    work.check(config)
     stack.check_passwords(c, config)
-    config = stack.build_images(c)
+    config = work.settle(c, stack.build_images(c))
     if report.state(before.get("postgres")) != "running healthy":
         stack.start_database(c, config)
     restoring.settle_remains(c)
@@ -78,17 +82,33 @@ def doctor(c):
     """Check the whole installation, from Docker to the clock, and change nothing."""
     levels = set()
     for finding in examining.examine(c):
-        print(finding, flush=True)
+        print(named.words(str(finding)), flush=True)
         levels.add(finding.level)
     if "FAIL" in levels:
         raise Exit(code=1)
 
 
-@task
-def status(c):
-    """Show the state, the address and the base image of each service."""
+@task(name="open", help={"mlflow": "MLflow's page in the place of the notebook"})
+def open_(c, mlflow=False):
+    """Open the notebook in the browser, logged in, or MLflow's page."""
     stack.check_engine(c)
-    print(*report.status(stack.settings(c), stack.containers(c), stack.base_names(c)), sep="\n")
+    service = "mlflow" if mlflow else "notebook"
+    config, found = stack.settings(c), stack.containers(c)
+    if not report.state(found.get(service)).startswith("running"):
+        raise Failure(f'{service} is not running: "invoke up" starts it.')
+    browser.show(report.page(config, service), is_secret=service == "notebook")
+    print(f"Opened {report.bare_page(config, service)}.")
+
+
+@task(help={"json": "as JSON, for programs"})
+def status(c, json=False):
+    """Show of each service its state, health, address and version, and the memory and room that it takes."""
+    stack.check_engine(c)
+    services = looking.gather(c, stack.settings(c))
+    if json:
+        print(looking.as_json(services))
+    else:
+        show.table(looking.rows(services))
 
 
 @task(help={"service": "postgres, migrate, mlflow or notebook; all without it", "follow": "go on until Ctrl-C"})
@@ -127,6 +147,7 @@ def rotate(c):
 def down(c):
     """Stop and remove the containers; all data stays."""
     stack.check_engine(c)
+    stack.containers(c)
     if not compose(c, "down", "--remove-orphans", env=stack.NO_SECRETS):
         raise Failure("Docker could not stop everything: its own message is above.")
 
@@ -135,11 +156,14 @@ def down(c):
 def clean(c, yes=False):
     """Delete the containers, the images and ALL DATA of this project, after asking."""
     stack.check_engine(c)
+    stack.containers(c)
     config = stack.settings_without_secrets(c)
     project = config["name"]
     doomed = ["its containers and its network"]
     doomed += [f"volume {name}" for name in stack.volumes(c, project)]
     doomed += [f"image {name}" for name in model.images(config) if stack.exists(c, "image", name)]
+    # Without its data, the settings of a toolbox with a name would only keep its ports from others.
+    doomed += [f"file {named.env().name}"] if named.current() else []
     print(f"This deletes for good, of the project {project}:", *doomed, sep="\n  ")
     if not yes and not is_typed(project, "delete"):
         raise Failure(f'not confirmed, nothing was deleted: type the name "{project}" when asked, or add --yes.')
@@ -148,6 +172,9 @@ def clean(c, yes=False):
     # Compose knows those of the present settings alone.
     if replaced := stack.volumes(c, project):
         visibly(c, ["docker", "volume", "rm", *replaced])
+    if named.current():
+        named.next_env().unlink(missing_ok=True)
+        named.env().unlink()
 
 
 def is_typed(project, verb):
@@ -220,7 +247,7 @@ def bases_(c, official=False, remove=False):
             visibly(c, ["docker", "image", "rm", image])
 
 
-@task(
+@invoke.task(
     name="test",
     help={
         "quick": "leave out the tests that take minutes",
@@ -236,7 +263,7 @@ def run_tests(c, quick=False, no_docker=False, only=""):
         raise Exit(code=1)
 
 
-@task(
+@invoke.task(
     help={
         "quick": "a few minutes' worth of figures, with a few samples of each",
         "compare": "a speed.json of another run, to say what has moved since",
@@ -253,7 +280,7 @@ def bench(c, quick=False, compare="", only=""):
     os.execv(sys.executable, [sys.executable, str(ROOT / "tests" / "bench" / "run.py"), *options])
 
 
-@task
+@invoke.task
 def lint(c):
     """Check the Python, shell, Docker and Compose files."""
     checks = [
@@ -267,7 +294,7 @@ def lint(c):
         raise Failure("a check did not pass: what it found is above.")
 
 
-@task
+@invoke.task
 def lock(c):
     """Pin the packages of every requirements.in, with hashes, in the requirements.txt beside it."""
     uv = [tool("uv"), "pip", "compile", "--quiet", "--universal", "--generate-hashes"]

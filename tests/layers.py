@@ -11,7 +11,7 @@ from types import ModuleType
 from copies import free_ports
 from invoke import MockContext, Result
 
-from toolbox import bases, model, stack
+from toolbox import bases, model, named, stack
 
 ROOT = Path(__file__).parent.parent
 SECRETS = {name: f"secret-of-{name.lower()}" for name in model.SECRETS}
@@ -97,7 +97,7 @@ def a_users_env(folder, monkeypatch):
     """Make the tasks use an .env in a folder, with lines of its user's; return its path."""
     path = folder / ".env"
     path.write_text("# mine\nMLFLOW_WORKERS=3\n")
-    monkeypatch.setattr(stack, "ENV", path)
+    monkeypatch.setattr(named, "FOLDER", folder)
     return path
 
 

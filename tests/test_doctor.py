@@ -7,7 +7,7 @@ from invoke import Result
 from layers import OFFICIAL, ROOT, SECRETS, a_users_env, commands, compose, configuration, docker, doings, listed
 
 import tasks
-from toolbox import doctor, dotenv, model, ports, stack
+from toolbox import doctor, dotenv, model, named, ports
 from toolbox.failure import Failure
 
 KNOWN = doctor.known_variables((ROOT / "docker-compose.yml").read_text(), (ROOT / ".env.example").read_text())
@@ -33,7 +33,6 @@ def text(findings):
 def env(tmp_path, monkeypatch):
     """An .env that is well."""
     path = a_users_env(tmp_path, monkeypatch)
-    monkeypatch.setattr(stack, "NEXT_ENV", tmp_path / ".env.next")
     dotenv.write(path, WELL)
     return path
 
@@ -191,7 +190,7 @@ def test_what_compose_itself_reads_is_known(name):
 
 
 def test_a_change_of_passwords_that_was_interrupted_is_told(env):
-    stack.NEXT_ENV.write_text("")
+    named.next_env().write_text("")
     assert [said for level, said in examined(docker(NO_ENGINE))[".env"] if level == "warn" and "interrupted" in said]
 
 

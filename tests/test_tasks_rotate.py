@@ -6,7 +6,7 @@ import pytest
 from layers import SECRETS, a_users_env, commands, configuration, docker, the_line
 
 import tasks
-from toolbox import passwords, stack
+from toolbox import named, passwords, stack
 from toolbox.failure import Failure
 
 ACCEPTED = "".join(f"{role} accepted\n" for role in passwords.ROLES)
@@ -17,7 +17,6 @@ CHANGING = "docker compose exec --no-TTY postgres sh -c 'PGPASSWORD="
 @pytest.fixture
 def env(tmp_path, monkeypatch):
     """A .env with a line that is the user's, and the secrets."""
-    monkeypatch.setattr(stack, "NEXT_ENV", tmp_path / ".env.next")
     env = a_users_env(tmp_path, monkeypatch)
     env.write_text(env.read_text() + "".join(f"{name}=old\n" for name in SECRETS))
     return env
@@ -29,7 +28,7 @@ def test_every_secret_is_new_and_other_lines_stay(env):
     assert "=old" not in env.read_text()
     assert len({line.split("=")[1] for line in env.read_text().splitlines()[-len(SECRETS) :]}) == len(SECRETS)
     assert env.read_text().splitlines()[: -len(SECRETS)] == before.splitlines()[: -len(SECRETS)]
-    assert not stack.NEXT_ENV.exists()
+    assert not named.next_env().exists()
 
 
 def test_no_new_password_is_on_a_command_line(env):
@@ -45,7 +44,7 @@ def test_nothing_changes_when_the_database_does_not_take_them(env):
         tasks.rotate(docker({ASKING: ACCEPTED, CHANGING: False}))
     assert "nothing was changed" in the_line(raised)
     assert env.read_text() == before
-    assert not stack.NEXT_ENV.exists()
+    assert not named.next_env().exists()
 
 
 def test_nothing_changes_when_the_database_does_not_run(env):
@@ -58,15 +57,15 @@ def test_nothing_changes_when_the_database_does_not_run(env):
 
 def test_a_change_that_the_database_never_got_is_dropped(env):
     before = env.read_text()
-    stack.NEXT_ENV.write_text("JUPYTER_TOKEN=new\n")
+    named.next_env().write_text("JUPYTER_TOKEN=new\n")
     assert stack.check_passwords(docker({ASKING: ACCEPTED}), stack.settings(docker()))
     assert env.read_text() == before
-    assert not stack.NEXT_ENV.exists()
+    assert not named.next_env().exists()
 
 
 def test_a_password_changed_by_hand_is_not_replaced_by_a_change_that_does_not_fit_either(env):
     before = env.read_text()
-    stack.NEXT_ENV.write_text("JUPYTER_TOKEN=new\n")
+    named.next_env().write_text("JUPYTER_TOKEN=new\n")
     configured = {"docker compose --env-file .* config": json.dumps(configuration())}
     refusing = docker({ASKING: "mlflow refused\n"} | configured)
     with pytest.raises(passwords.Changed):

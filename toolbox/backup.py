@@ -9,7 +9,7 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-from . import archive, database, report, stack, stores, streams
+from . import archive, database, named, report, stack, stores, streams
 from .commands import ROOT
 from .failure import Failure
 from .progress import Progress, in_words
@@ -58,8 +58,13 @@ def tidy():
 # --- Backup ---
 
 
+def folder():
+    """Return where backups are kept: those of a toolbox with a name apart, so that no other one's are deleted."""
+    return FOLDER / named.current()
+
+
 def make(c, config, to):
-    """Write a backup to the file `to`, or one in FOLDER when that is empty; return its path.
+    """Write a backup to the file `to`, or one in the folder when that is empty; return its path.
 
     Raises Failure when the toolbox is not healthy, a password of .env is refused, or the file cannot be written.
     """
@@ -111,17 +116,17 @@ def check_healthy(c):
 
 def default_path(project, now):
     """Return where a backup is put that is made at the time `now` (UTC)."""
-    return FOLDER / f"{project}-{now:%Y%m%dT%H%M%SZ}{archive.SUFFIX}"
+    return folder() / f"{project}-{now:%Y%m%dT%H%M%SZ}{archive.SUFFIX}"
 
 
 def make_folder():
-    """Make FOLDER, for its owner alone, and delete what backups left in it that were killed: nobody else writes now."""
+    """Make the folder, for its owner alone, and delete what killed backups left in it: nobody else writes now."""
     try:
-        FOLDER.mkdir(mode=0o700, exist_ok=True)
-        for part in FOLDER.glob(f"*{archive.SUFFIX}.part"):
+        folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+        for part in folder().glob(f"*{archive.SUFFIX}.part"):
             part.unlink()
     except OSError as error:
-        raise Failure(f"{FOLDER} cannot be used ({error.strerror}): mend it, or give a file with --to.") from None
+        raise Failure(f"{folder()} cannot be used ({error.strerror}): mend it, or give a file with --to.") from None
 
 
 def check_folder(path):
@@ -134,12 +139,12 @@ def check_folder(path):
         raise Failure(f"the folder {path.parent} cannot be written to: give another place with --to.")
 
 
-def check_room(folder, size):
+def check_room(place, size):
     """Raise Failure when a folder has so little room that `size` bytes of files do not fit in, however packed."""
-    free = shutil.disk_usage(folder).free
+    free = shutil.disk_usage(place).free
     if free < size / LEAST_PART:
         raise Failure(
-            f"{folder} has {in_words(free)} free, too little for {in_words(size)} of files, even packed: "
+            f"{place} has {in_words(free)} free, too little for {in_words(size)} of files, even packed: "
             "make room, or give another place with --to."
         )
 
@@ -167,9 +172,9 @@ def tell_left_out(name, paths):
 
 
 def kept():
-    """Return the backups in FOLDER, the newest first, as (manifest, path). What is no whole backup is passed over."""
+    """Return the backups in the folder, the newest first, as (manifest, path). What is not whole is passed over."""
     found = []
-    for path in FOLDER.glob(f"*{archive.SUFFIX}"):
+    for path in folder().glob(f"*{archive.SUFFIX}"):
         with contextlib.suppress(Failure), archive.Archive(path) as backup:
             found.append((backup.manifest, path))
     return sorted(found, key=lambda entry: (entry[0]["date"], entry[1].name), reverse=True)
@@ -183,7 +188,7 @@ def number(text):
 
 
 def prune(count):
-    """Delete the backups in FOLDER but the newest `count`; return the paths that were deleted."""
+    """Delete the backups in the folder but the newest `count`; return the paths that were deleted."""
     paths = [path for _, path in kept()[count:]]
     for path in paths:
         path.unlink()

@@ -1,6 +1,8 @@
 """Running commands in the root of the repository: shown to the reader, who learns Docker on the way, or quietly."""
 
+import contextlib
 import io
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -10,6 +12,23 @@ from .failure import Failure
 ROOT = Path(__file__).parent.parent
 # Invoke's own choice is bash, which not every machine has.
 SHELL = "/bin/sh"
+
+
+class Lines:
+    """A stream that passes on whole lines, without their ends, to a function."""
+
+    def __init__(self, receive):
+        self.receive = receive
+        self.rest = ""
+
+    def write(self, text):
+        """Take a piece of text."""
+        *lines, self.rest = (self.rest + text).replace("\r\n", "\n").split("\n")
+        for line in lines:
+            self.receive(line)
+
+    def flush(self):
+        """Do nothing: a line is passed on when it is whole."""
 
 
 def visibly(c, args, **options):
@@ -23,6 +42,19 @@ def visibly(c, args, **options):
     print(f"$ {command}", file=sys.stderr, flush=True)
     with c.cd(str(ROOT)):
         return c.run(command, shell=SHELL, warn=True, pty=sys.stdout.isatty(), **options)
+
+
+def followed(c, args, receive, **options):
+    """Run a list of arguments with the command shown, and each line of its output given to the function `receive`.
+
+    Return the result, which is true if it succeeded.
+    """
+    command = shlex.join(args)
+    sys.stdout.flush()
+    print(f"$ {command}", file=sys.stderr, flush=True)
+    with c.cd(str(ROOT)):
+        streams = {"out_stream": Lines(receive), "err_stream": Lines(receive)}
+        return c.run(command, shell=SHELL, warn=True, in_stream=False, **streams, **options)
 
 
 def quietly(c, args, stdin="", **options):
@@ -55,3 +87,23 @@ def tool(name):
 def compose(c, *args, **options):
     """Run `docker compose` visibly with a list of arguments."""
     return visibly(c, ["docker", "compose", *args], **options)
+
+
+@contextlib.contextmanager
+def environment(**variables):
+    """Have other settings than those of .env for the block, for whatever is run in it; None is for unset ones."""
+    before = {name: os.environ.get(name) for name in variables}
+    set_variables(variables)
+    try:
+        yield
+    finally:
+        set_variables(before)
+
+
+def set_variables(variables):
+    """Set variables of the environment, or unset those that are None."""
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

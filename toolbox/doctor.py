@@ -6,7 +6,7 @@ import shlex
 import time
 from typing import NamedTuple
 
-from . import database, dotenv, model, ports, report, stack, stores, streams
+from . import database, dotenv, model, named, ports, report, stack, stores, streams
 from .commands import ROOT, quietly
 from .failure import Failure
 from .progress import in_words
@@ -124,15 +124,15 @@ def dotted(text):
 
 def check_env(patient):
     """Look at .env: who can read it, and which variables it sets."""
-    text = dotenv.read(stack.ENV)
+    text = dotenv.read(named.env())
     known = known_variables((ROOT / "docker-compose.yml").read_text(), (ROOT / ".env.example").read_text())
-    values, mode = dotenv.values(text), stack.ENV.stat().st_mode & 0o777
+    values, mode = dotenv.values(text), named.env().stat().st_mode & 0o777
     problems = [
         *mode_problems(mode),
         *blank_problems(values),
         *unknown_problems(values, known),
     ]
-    if stack.NEXT_ENV.exists():
+    if named.next_env().exists():
         problems.append(("warn", 'a change of the passwords was interrupted: "invoke up" completes it or drops it.'))
     yield from problems or [("ok", f"mode {mode:04o}, {len(values)} variables, all of them known and set")]
 
@@ -256,13 +256,14 @@ class Mount(NamedTuple):
 
 
 def mounts(config):
-    """Return the volumes of the services."""
-    return [
+    """Return the volumes of the services, each once for a service, where it is first."""
+    found = [
         Mount(config["volumes"][mount["source"]]["name"], service, mount["target"])
         for service in (*model.SERVICES, model.ONE_SHOT)
         for mount in config["services"].get(service, {}).get("volumes", [])
         if mount["type"] == "volume"
     ]
+    return list({(mount.volume, mount.service): mount for mount in reversed(found)}.values())[::-1]
 
 
 def check_volumes(patient):

@@ -9,6 +9,7 @@ from .failure import Failure, last_line
 SERVICES = ("postgres", "mlflow", "notebook")
 # What runs once, between postgres and mlflow, and ends.
 ONE_SHOT = "migrate"
+IN_ORDER = ("postgres", ONE_SHOT, "mlflow", "notebook")
 
 # What must be set in .env, by where it ends up in the configuration.
 SECRETS = {
@@ -90,3 +91,9 @@ def containers(listed):
     once = "com.docker.compose.oneoff=True"
     found = map(json.loads, listed.splitlines())
     return {entry["Service"]: entry for entry in found if once not in entry.get("Labels", "")}
+
+
+def folder(container):
+    """Return the folder of the repository from which a container was made; `container` is one of `containers`."""
+    label = re.search(r"com\.docker\.compose\.project\.working_dir=([^,]*)", container.get("Labels", ""))
+    return label and label[1]

@@ -7,6 +7,11 @@ import socket
 from .failure import Failure
 from .model import SERVICES, address
 
+# The settings of the ports, and what they are without.
+DEFAULTS = {"NOTEBOOK_PORT": 8888, "MLFLOW_PORT": 5000, "POSTGRES_PORT": 5432}
+# How far from them a free one is looked for.
+FARTHEST = 1000
+
 
 def check(model, own):
     """Raise Failure when a port that the toolbox publishes is taken by something else.
@@ -57,3 +62,19 @@ def published(containers):
     return {
         port["PublishedPort"] for container in containers.values() for port in container.get("Publishers") or ()
     } - {0}
+
+
+def free(reserved, taken=None):
+    """Return ports for a toolbox beside others, by the names of their settings, each equally far from its default.
+
+    None is one of the ports `reserved`, or one of which `taken`, a function, says so (is_taken on 127.0.0.1).
+    Raises Failure when there are none.
+    """
+    taken = taken or (lambda port: is_taken("127.0.0.1", port))
+    for distance in range(1, FARTHEST):
+        found = {name: port + distance for name, port in DEFAULTS.items()}
+        if not reserved & set(found.values()) and not any(map(taken, found.values())):
+            return found
+    raise Failure(
+        f"no ports are free up to {FARTHEST} above {', '.join(map(str, DEFAULTS.values()))}: stop what takes them."
+    )

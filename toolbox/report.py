@@ -7,26 +7,26 @@ from .model import ONE_SHOT, SERVICES, address, secret
 
 
 def addresses(model):
-    """Return the lines that say where the three services are, the notebook's with its token."""
-    host, port = address(model, "notebook")
-    lines = [("notebook", f"http://{host}:{port}/lab?token={quote(secret(model, 'JUPYTER_TOKEN'), safe='')}")]
-    host, port = address(model, "mlflow")
-    lines.append(("mlflow", f"http://{host}:{port}"))
-    host, port = address(model, "postgres")
-    lines.append(("postgres", f"{host}:{port}, role analyst, databases mlflow and datasets, password in .env"))
-    return table(lines)
+    """Return the rows of a table of where the three services are and how one gets in; the notebook's has its token."""
+    login = {
+        "notebook": "the token in the address",
+        "mlflow": "none on this machine",
+        "postgres": "role analyst, ANALYST_DB_PASSWORD in .env",
+    }
+    rows = [("SERVICE", "ADDRESS", "LOGIN")]
+    return rows + [(service, page(model, service), login[service]) for service in reversed(SERVICES)]
 
 
-def status(model, containers, bases):
-    """Return the lines of a table of the services.
+def page(model, service):
+    """Return the address at which a person opens a service; with the token, if it is the notebook."""
+    token = f"/lab?token={quote(secret(model, 'JUPYTER_TOKEN'), safe='')}" if service == "notebook" else ""
+    return bare_page(model, service) + token
 
-    `containers` maps a service to its container as `docker compose ps` lists it, `bases` to the name of its base image.
-    """
-    rows = [("SERVICE", "STATE", "ADDRESS", "BASE IMAGE")]
-    for service in SERVICES:
-        host, port = address(model, service)
-        rows.append((service, state(containers.get(service)), f"{host}:{port}", bases.get(service, "-")))
-    return table(rows)
+
+def bare_page(model, service):
+    """Return the address of a service, with no secret in it."""
+    host, port = address(model, service)
+    return f"{host}:{port}" if service == "postgres" else f"http://{host}:{port}"
 
 
 def state(container):

@@ -3,16 +3,14 @@
 import functools
 import json
 import time
+from pathlib import Path
 
 from invoke import Exit
 
-from . import bases, dotenv, engine, model, passwords, report
-from .commands import ROOT, compose, quietly, visibly
+from . import bases, dotenv, engine, follow, model, named, passwords, report, show
+from .commands import ROOT, compose, followed, quietly
 from .failure import Failure
 
-ENV = ROOT / ".env"
-# The .env of a change of passwords that is not complete: what counts is which of the two the database knows.
-NEXT_ENV = ROOT / ".env.next"
 FOLDERS = {"postgres": "postgres-docker", "mlflow": "ml-flow-docker", "notebook": "jupyter-notebook-docker"}
 LOG_LINES = 30
 # How long the database may take to answer, and the pause between two questions.
@@ -30,7 +28,7 @@ def check_engine(c):
 
 def settings(c):
     """Return the configuration with what .env sets. Raises Failure when .env is missing or not fit."""
-    dotenv.read(ENV)
+    dotenv.read(named.env())
     return model.load(functools.partial(quietly, c))
 
 
@@ -40,30 +38,47 @@ def settings_without_secrets(c):
 
 
 def containers(c):
-    """Return the containers of this project, running or not, by service, as `docker compose ps` describes them."""
-    return model.containers(quietly(c, ["docker", "compose", "ps", "--all", "--format", "json"], env=NO_SECRETS).stdout)
+    """Return the containers of this project, running or not, by service, as `docker compose ps` describes them.
+
+    Raises Failure when another copy of the repository made them, which has the same name for its project.
+    """
+    listed = quietly(c, ["docker", "compose", "ps", "--all", "--format", "json"], env=NO_SECRETS).stdout
+    found = model.containers(listed)
+    for folder in filter(None, map(model.folder, found.values())):
+        # A repository that was moved goes on with its own.
+        if Path(folder).resolve() != ROOT.resolve() and (Path(folder) / "docker-compose.yml").exists():
+            raise Failure(f"the toolbox in {folder} has the same name: set another COMPOSE_PROJECT_NAME in .env.")
+    return found
 
 
 def make_env(c):
-    """Make .env from .env.example with random secrets.
+    """Make .env from .env.example with random secrets; for a toolbox with a name also with free ports.
 
     Raises Failure when there is a database already: it would not know the new passwords.
     """
-    if database := old_database(c):
-        raise Failure(
-            f'the volume {database} has the passwords of a lost .env: put it back, or "invoke clean" (deletes all).'
-        )
-    dotenv.write(ENV, dotenv.filled_in((ROOT / ".env.example").read_text()))
-    print("Made .env, with random passwords and a random token.")
-
-
-def old_database(c):
-    """Return the name of a volume with this project's database, or None when there is none, or no Docker to ask."""
     try:
         project = settings_without_secrets(c)["name"]
     except Failure:
-        return None
-    return next(iter(volumes(c, project, "db-store")), None)
+        if named.current():
+            raise
+        # Without a Docker to ask there is no database either.
+        project = None
+    if project:
+        check_no_database(c, f"{project}-{named.current()}" if named.current() else project)
+    with named.one_at_a_time():
+        text = named.settings(project) if named.current() else dotenv.filled_in((ROOT / ".env.example").read_text())
+        dotenv.write(named.env(), text)
+    if named.current():
+        named.use_settings()
+    print(named.words("Made .env, with random passwords and a random token."))
+
+
+def check_no_database(c, project):
+    """Raise Failure when there is a volume with the database of a project."""
+    if found := volumes(c, project, "db-store"):
+        # Without its .env, a toolbox with a name could not be told from the one without.
+        way_out = "take another name" if named.current() else '"invoke clean" (deletes all)'
+        raise Failure(f"the volume {found[0]} has the passwords of a lost .env: put it back, or {way_out}.")
 
 
 def volumes(c, project, name=""):
@@ -90,9 +105,19 @@ def build_images(c):
     if absent:
         use_stand_ins(c, absent)
         config = settings(c)
-    if not compose(c, "build"):
-        raise Failure("an image could not be built: the message of the build is above.")
+    with show.Steps() as steps:
+        built = followed(c, ["docker", "compose", "build"], follow.build(steps))
+        if built:
+            steps.all_ended("ready")
+    if not built:
+        tell_end(built)
+        raise Failure("an image could not be built: the end of what the build said is above.")
     return config
+
+
+def tell_end(result):
+    """Print the end of what a command said that failed."""
+    print(*(result.stdout + result.stderr).splitlines()[-LOG_LINES:], sep="\n")
 
 
 def official_bases():
@@ -102,7 +127,10 @@ def official_bases():
 
 def pull(c, image):
     """Pull an image; return whether that succeeded, and what Docker said."""
-    result = visibly(c, ["docker", "pull", image])
+    with show.Steps() as steps:
+        steps.at(f"base {image}", "looking for it")
+        result = followed(c, ["docker", "pull", image], follow.pull(steps, image))
+        steps.ended(f"base {image}", "pulled" if result else "not pulled", well=result.ok)
     return result.ok, result.stdout + result.stderr
 
 
@@ -113,20 +141,26 @@ def use_stand_ins(c, services, rebuild=False):
         for service in services
         if rebuild or not exists(c, "image", bases.STAND_INS[service].image)
     ]
-    if names and not visibly(c, ["bare-machine/build-bases", *names]):
-        raise Exit(code=1)
-    text = dotenv.read(ENV)
+    if names:
+        with show.Steps() as steps:
+            built = followed(c, ["bare-machine/build-bases", *names], follow.bases(steps))
+            if built:
+                steps.all_ended("ready")
+        if not built:
+            tell_end(built)
+            raise Exit(code=1)
+    text = dotenv.read(named.env())
     for service in services:
         text = dotenv.with_value(text, bases.variable(service), bases.STAND_INS[service].image)
-    dotenv.write(ENV, text)
+    dotenv.write(named.env(), text)
 
 
 def use_official():
     """Note in .env that the official base images are used from now on."""
-    text = dotenv.read(ENV)
+    text = dotenv.read(named.env())
     for service, image in official_bases().items():
         text = dotenv.without_value(text, bases.variable(service), image)
-    dotenv.write(ENV, text)
+    dotenv.write(named.env(), text)
 
 
 def check_passwords(c, config):
@@ -138,11 +172,12 @@ def check_passwords(c, config):
     try:
         accepted = are_accepted(c, config)
         if accepted:
-            NEXT_ENV.unlink(missing_ok=True)
+            named.next_env().unlink(missing_ok=True)
     except passwords.Changed:
-        if not NEXT_ENV.exists() or not are_accepted(c, model.load(functools.partial(quietly, c), NEXT_ENV)):
+        after = named.next_env()
+        if not after.exists() or not are_accepted(c, model.load(functools.partial(quietly, c), after)):
             raise
-        NEXT_ENV.replace(ENV)
+        after.replace(named.env())
         accepted = True
     return accepted
 
@@ -161,19 +196,19 @@ def change_secrets(c):
     if not check_passwords(c, settings(c)):
         raise Failure('postgres is not running: "invoke up" starts it.')
     secrets = {name: dotenv.new_secret() for name in model.SECRETS}
-    text = dotenv.read(ENV)
+    text = dotenv.read(named.env())
     for name, value in secrets.items():
         text = dotenv.with_value(text, name, value)
     # On disk before the database knows it: whatever is interrupted, check_passwords finds the one that fits.
-    dotenv.write(NEXT_ENV, text)
+    dotenv.write(named.next_env(), text)
     client = ["sh", "-c", passwords.psql("postgres"), "psql", "--username", "postgres", "--set", "ON_ERROR_STOP=1"]
     changed = quietly(
         c, ["docker", "compose", "exec", "--no-TTY", "postgres", *client], stdin=passwords.change(secrets)
     )
     if not changed:
-        NEXT_ENV.unlink()
+        named.next_env().unlink()
         raise Failure('the database did not take new passwords, nothing was changed: see "invoke logs".')
-    NEXT_ENV.replace(ENV)
+    named.next_env().replace(named.env())
 
 
 def start_database(c, config):
@@ -182,21 +217,30 @@ def start_database(c, config):
     Raises Changed when it refuses one, or Failure when it refuses the volume, with postgres stopped again: the health
     checks would need minutes to show it, and not say why.
     """
-    compose(c, "up", "--detach", "postgres")
-    end = time.monotonic() + DATABASE_SECONDS
     try:
-        while (
-            not check_passwords(c, config)
-            and time.monotonic() < end
-            and report.state(containers(c).get("postgres")).startswith("running")
-        ):
-            if reasons := report.refusals(last_line(c, "postgres")):
-                compose(c, "stop", "postgres")
-                raise Failure(reasons[-1])
-            time.sleep(PAUSE_SECONDS)
-    except passwords.Changed:
+        with show.Steps() as steps:
+            followed(c, ["docker", "compose", "up", "--detach", "postgres"], follow.start(steps, config["name"]))
+            steps.at("postgres", "waiting until it takes the passwords")
+            taken = takes_passwords(c, config)
+            steps.ended("postgres", "takes the passwords" if taken else "does not answer yet", well=taken)
+    except Failure:
         compose(c, "stop", "postgres")
         raise
+
+
+def takes_passwords(c, config):
+    """Return whether postgres, which has just been started, accepts every password within DATABASE_SECONDS.
+
+    Raises Changed when it refuses one, or Failure with the reason for which it refuses the volume.
+    """
+    end = time.monotonic() + DATABASE_SECONDS
+    while not (taken := check_passwords(c, config)):
+        if time.monotonic() >= end or not report.state(containers(c).get("postgres")).startswith("running"):
+            break
+        if reasons := report.refusals(last_line(c, "postgres")):
+            raise Failure(reasons[-1])
+        time.sleep(PAUSE_SECONDS)
+    return taken
 
 
 def start(c):
@@ -204,16 +248,25 @@ def start(c):
 
     Raises Failure when a service does not become healthy.
     """
-    if not compose(c, "up", "--detach", "--wait", "--remove-orphans"):
-        explain(c)
-    print("", *report.addresses(settings(c)), sep="\n")
+    config = settings(c)
+    with show.Steps(model.IN_ORDER) as steps:
+        up = ["docker", "compose", "up", "--detach", "--wait", "--remove-orphans"]
+        started = followed(c, up, follow.start(steps, config["name"]))
+    if not started:
+        explain(c, started)
+    print()
+    show.table(report.addresses(config))
 
 
-def explain(c):
-    """Print the end of the log that shows why the toolbox did not become healthy, and raise Failure with the reason."""
+def explain(c, started):
+    """Print the end of the log that shows why the toolbox did not become healthy, and raise Failure with the reason.
+
+    `started` is the result of the command that was to start it.
+    """
     found = containers(c)
     service = report.first_unhealthy(found)
     if service is None or report.state(found.get(service)) in ("down", "created"):
+        tell_end(started)
         raise Failure("Docker could not start everything: its own message is above.")
     log = compose(c, "logs", "--no-log-prefix", "--tail", str(LOG_LINES), service).stdout
     if reasons := report.refusals(log):

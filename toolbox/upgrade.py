@@ -5,13 +5,12 @@ compared, .env names the old volume, and nothing changes that: whatever goes wro
 """
 
 import contextlib
-import os
 import re
 import tempfile
 from pathlib import Path
 
-from . import archive, backup, bases, database, dotenv, model, report, restore, stack
-from .commands import compose, quietly, visibly
+from . import archive, backup, bases, database, dotenv, model, named, report, restore, stack
+from .commands import compose, environment, quietly, visibly
 from .failure import Failure
 from .progress import Progress
 
@@ -53,7 +52,7 @@ def take_over(c, old_base):
             compose(c, "rm", "--stop", "--force", "postgres")
             quietly(c, ["docker", "volume", "rm", f"{project}_{store}"])
             raise
-        dotenv.write(stack.ENV, dotenv.with_value(dotenv.read(stack.ENV), "DB_STORE", store))
+        dotenv.write(named.env(), dotenv.with_value(dotenv.read(named.env()), "DB_STORE", store))
     print(*compared, sep="\n")
     if others:
         print(f"Not taken over, because the toolbox did not make them: the databases {', '.join(sorted(others))}.")
@@ -113,29 +112,14 @@ def free_name(version, taken, project):
 
 
 @contextlib.contextmanager
-def environment(**variables):
-    """Have other settings than those of .env for the block, for whatever is run in it."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextlib.contextmanager
 def room():
     """Give the path of a folder for the dumps, which is gone afterwards. Raises Failure when the disk is full."""
     backup.make_folder()
     try:
-        with tempfile.TemporaryDirectory(dir=backup.FOLDER, prefix="upgrade-") as folder:
+        with tempfile.TemporaryDirectory(dir=backup.folder(), prefix="upgrade-") as folder:
             yield Path(folder)
     except OSError as error:
-        raise Failure(f"{backup.FOLDER} cannot be written ({error.strerror}): make room there.") from error
+        raise Failure(f"{backup.folder()} cannot be written ({error.strerror}): make room there.") from error
 
 
 def begin(c):

@@ -1,0 +1,171 @@
+"""Which toolbox the tasks are about: the one whose settings are in .env, or one with a name, whose are in .env.NAME.
+
+Each has a project of its own, and with it containers, volumes, a network and images, and its own ports and secrets.
+"""
+
+import contextlib
+import fcntl
+import functools
+import inspect
+import os
+import re
+
+import invoke
+
+from . import dotenv, model, ports
+from .commands import ROOT, environment, set_variables
+from .failure import Failure
+
+FOLDER = ROOT
+# What .env.NAME cannot be, because something else is called so.
+RESERVED = ("example", "next", "part")
+# With its project's name before it and a service's behind it, it still has to be a name in a network (63 characters).
+LONGEST = 30
+# What a new toolbox does not take over from .env: it is one toolbox's alone.
+OWN = {
+    *model.SECRETS,
+    *ports.DEFAULTS,
+    "COMPOSE_PROJECT_NAME",
+    "DB_STORE",
+    "MLFLOW_EXTRA_ALLOWED_HOSTS",
+    "NOTEBOOK_UID",
+    "WORK_FOLDER",
+}
+
+_names = [""]
+
+
+def current():
+    """Return the name of the toolbox that the tasks are about, empty for the one of .env."""
+    return _names[-1]
+
+
+def env():
+    """Return the path of the settings."""
+    return FOLDER / (f".env.{current()}" if current() else ".env")
+
+
+def next_env():
+    """Return the path of the settings of a change of passwords that is not complete."""
+    return env().with_name(f"{env().name}.next")
+
+
+def check(name):
+    """Raise Failure unless a toolbox can have that name."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) or len(name) > LONGEST or name in RESERVED:
+        raise Failure(
+            f'a toolbox cannot be called "{name}": take up to {LONGEST} small letters, digits, - and _, '
+            f"a letter or a digit first, and not {', '.join(RESERVED)}."
+        )
+
+
+def names():
+    """Return the names of the toolboxes that have one."""
+    found = (path.name.removeprefix(".env.") for path in FOLDER.glob(".env.*"))
+    return sorted(name for name in found if "." not in name and name not in RESERVED)
+
+
+@contextlib.contextmanager
+def of(name, made=True):
+    """Have the block be about the toolbox `name`; without a name it stays about the same one.
+
+    Raises Failure when a toolbox cannot have that name, or has no settings yet though it is to be `made`.
+    """
+    if not name:
+        yield
+        return
+    check(name)
+    _names.append(name)
+    try:
+        # What the environment says of another toolbox would count more than the settings.
+        with environment(COMPOSE_ENV_FILES=None, COMPOSE_PROJECT_NAME=None):
+            if env().exists():
+                use_settings()
+            elif made:
+                others = f"there are {', '.join(names())}" if names() else "no toolbox has a name"
+                raise Failure(f'no toolbox is called "{name}", {others}: "invoke up" makes it.')
+            yield
+    except Failure as failure:
+        failure.message = words(failure.message)
+        raise
+    finally:
+        _names.pop()
+
+
+def use_settings():
+    """Have Docker Compose use the settings of the named toolbox, until the end of the block of `of`."""
+    if not dotenv.values(dotenv.read(env())).get("COMPOSE_PROJECT_NAME"):
+        raise Failure("COMPOSE_PROJECT_NAME is missing in .env: without it, this is the toolbox that has no name.")
+    set_variables({"COMPOSE_ENV_FILES": str(env())})
+
+
+def words(text):
+    """Return a text that speaks of .env and of tasks as it has to be for the named toolbox."""
+    if current():
+        text = re.sub(r"(?<![\w/])\.env(?![\w]|\.\w)", env().name, text)
+        text = re.sub(r'"(invoke|\./run) (\w+)', rf'"\1 \2 --name {current()}', text)
+    return text
+
+
+def settings(project):
+    """Return the text of the settings of a new named toolbox; `project` is the name of the project of the one without.
+
+    What .env says counts for it too, but for what is one toolbox's alone. Its ports are free ones.
+    Raises Failure when there are none.
+    """
+    text = (ROOT / ".env.example").read_text()
+    default = FOLDER / ".env"
+    if default.exists():
+        for name, value in inherited(dotenv.read(default), text).items():
+            text = dotenv.with_value(text, name, value)
+    text = dotenv.with_value(text, "COMPOSE_PROJECT_NAME", f"{project}-{current()}")
+    for name, port in ports.free(reserved()).items():
+        text = dotenv.with_value(text, name, port)
+    return dotenv.filled_in(text)
+
+
+def inherited(text, example):
+    """Return what a new toolbox takes over from `text`, the settings of another one, as written there, by name."""
+    known = set(re.findall(r"^#?(\w+)=", example, flags=re.M)) - OWN
+    return {name: value for name, value in re.findall(r"^(\w+)=(.*)$", text, flags=re.M) if name in known}
+
+
+def reserved():
+    """Return the ports of all toolboxes of this folder, running or not."""
+    taken = set(ports.DEFAULTS.values())
+    for path in [FOLDER / ".env", *(FOLDER / f".env.{name}" for name in names())]:
+        if path.exists():
+            values = dotenv.values(dotenv.read(path))
+            taken |= {int(values[name]) for name in ports.DEFAULTS if values.get(name, "").isdecimal()}
+    return taken
+
+
+@contextlib.contextmanager
+def one_at_a_time():
+    """Keep others from choosing ports for the block, who would take the same."""
+    descriptor = os.open(ROOT / ".env.example", os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def task(*args, makes=False, **options):
+    """Make a function a task, as invoke.task does, that takes the name of a toolbox, and may make it."""
+    if args:
+        return task()(*args)
+
+    def decorated(body):
+        @functools.wraps(body)
+        def about(c, *values, name="", **more):
+            with of(name, made=not makes):
+                return body(c, *values, **more)
+
+        signature = inspect.signature(body)
+        name = inspect.Parameter("name", inspect.Parameter.POSITIONAL_OR_KEYWORD, default="")
+        about.__signature__ = signature.replace(parameters=[*signature.parameters.values(), name])
+        options["help"] = {**options.get("help", {}), "name": "the toolbox that is meant, if it is not the one of .env"}
+        return invoke.task(**options)(about)
+
+    return decorated

@@ -1,0 +1,100 @@
+"""The folder of this machine that is ~/work in the notebook, if WORK_FOLDER names one, and who owns what there."""
+
+from pathlib import Path
+
+from . import dotenv, model, named, stack
+from .commands import quietly
+from .failure import Failure
+
+TARGET = "/home/jovyan/work"
+HOME = "/home/jovyan"
+# Prints the owner of a folder as the container sees it, and whether the container's user can make files there.
+LOOK = 'stat -c %u "$1"; [ -w "$1" ] && [ -x "$1" ] && echo yes || echo no'
+
+
+def folder(config):
+    """Return the folder of this machine that is ~/work in the notebook, or None when it is in the volume."""
+    mounts = config["services"]["notebook"].get("volumes", ())
+    return next((Path(mount["source"]) for mount in mounts if mount["target"] == TARGET), None)
+
+
+def user(config):
+    """Return the number of the user that the notebook runs as, as text."""
+    return config["services"]["notebook"].get("user", "1000").partition(":")[0]
+
+
+def check(config):
+    """Raise Failure when WORK_FOLDER is no folder: Docker would make one that belongs to root."""
+    path = folder(config)
+    if path and not path.exists():
+        raise Failure(f"the folder {path} does not exist: make it, or correct WORK_FOLDER in .env.")
+    if path and not path.is_dir():
+        raise Failure(f"{path} is no folder: correct WORK_FOLDER in .env.")
+
+
+def settle(c, config):
+    """Have the notebook run as a user who can write to WORK_FOLDER and to the home; return the configuration then.
+
+    Where the folder belongs to another user than the one of the notebook, that one is noted in .env, and gets the home.
+    Raises Failure when nobody but root can write to the folder.
+    """
+    path = folder(config)
+    if path is None:
+        return config
+    owner, writable = look(c, config, str(path), TARGET, "bind")
+    if not writable:
+        if problem := unwritable(path, owner, user(config)):
+            raise Failure(problem)
+        print(f"{path} belongs to user {owner}: the notebook runs as that user now (NOTEBOOK_UID in .env).")
+        dotenv.write(named.env(), dotenv.with_value(dotenv.read(named.env()), "NOTEBOOK_UID", owner))
+        config = stack.settings(c)
+        if not look(c, config, str(path), TARGET, "bind")[1]:
+            raise Failure(f'{path} cannot be written by its owner, user {owner}: "chmod u+rwx {path}".')
+    give_home(c, config)
+    return config
+
+
+def unwritable(path, owner, present):
+    """Return why a folder that the notebook's user cannot write is to stay so, or "" when its owner could be that user.
+
+    `owner` and `present`, the user of the notebook, are numbers as text.
+    """
+    if owner == "0":
+        return f'{path} belongs to root, and the notebook does not run as root: "chown {present} {path}".'
+    if owner == present:
+        return f'{path} cannot be written by its owner, user {owner}: "chmod u+rwx {path}".'
+    return ""
+
+
+def look(c, config, source, target, kind):
+    """Return the owner of a folder or volume as the notebook sees it, a number as text, and whether it can write it."""
+    place = f"type={kind},source={source},target={target}"
+    as_user = ["--user", f"{user(config)}:100"]
+    looked = quietly(c, [*alone(config, place), *as_user, image(config), "-c", LOOK, "-", target])
+    if not looked:
+        raise Failure(f"{source} cannot be used as {target} ({looked.stderr.strip()}): correct WORK_FOLDER in .env.")
+    owner, writable = looked.stdout.split()
+    return owner, writable == "yes"
+
+
+def give_home(c, config):
+    """Give the home to the user of the notebook, if it is another one's: what that one wrote could not be changed."""
+    home = next(mount for mount in config["services"]["notebook"]["volumes"] if mount["target"] == HOME)
+    volume = config["volumes"][home["source"]]["name"]
+    if not stack.exists(c, "volume", volume) or look(c, config, volume, HOME, "volume")[0] == user(config):
+        return
+    place = f"type=volume,source={volume},target={HOME}"
+    rights = ["--user", "0", "--cap-add", "CHOWN", "--cap-add", "DAC_READ_SEARCH"]
+    if not quietly(c, [*alone(config, place), *rights, image(config), "-c", f"chown -hR {user(config)} {HOME}"]):
+        raise Failure(f'the home cannot be given to user {user(config)}: "invoke down", and try again.')
+
+
+def alone(config, place):
+    """Return how a container of the notebook's image is run that does one thing with the mount `place`."""
+    options = ["--rm", "--pull", "never", "--network", "none", "--cap-drop", "ALL", "--entrypoint", "sh"]
+    return ["docker", "run", *options, "--mount", place]
+
+
+def image(config):
+    """Return the name of the notebook's image."""
+    return f"{config['name']}-{model.SERVICES[-1]}"
