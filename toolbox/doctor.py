@@ -6,7 +6,7 @@ import shlex
 import time
 from typing import NamedTuple
 
-from . import database, dotenv, model, named, ports, report, stack, stores, streams
+from . import database, dotenv, model, named, ports, report, stack, stores, streams, work
 from .commands import ROOT, quietly
 from .failure import Failure
 from .progress import in_words
@@ -278,7 +278,7 @@ def check_volumes(patient):
                 ("warn", f'{mount.volume} not checked: the image {image} is missing, "invoke up" builds it.')
             )
         else:
-            looked = quietly(patient.c, look(mount, image))
+            looked = quietly(patient.c, look(mount, image, patient.config["services"][mount.service].get("user")))
             if not looked:
                 raise Failure(f"{mount.volume} cannot be looked at in a container of {image}: see what Docker says.")
             owner, user, free = looked.stdout.split()
@@ -288,8 +288,10 @@ def check_volumes(patient):
     yield from problems or [("ok", f"{names} belong to the users of their services")]
 
 
-def look(mount, image):
+def look(mount, image, user=None):
     """Return the command that prints the owner of a volume, the user of its service, and the free kB of its disk.
+
+    `user` is who the service runs as, if that is not the user of its image.
 
     It runs in a container of its own, which can only look, because a service whose volume is not its own does not run.
     """
@@ -297,6 +299,7 @@ def look(mount, image):
     script = f"stat -c %u {folder} && id -u && df -Pk {folder} | tail -1 | awk '{{print $4}}'"
     options = ["--rm", "--pull", "never", "--network", "none", "--read-only", "--cap-drop", "ALL"]
     place = f"type=volume,source={mount.volume},target={mount.folder},readonly,volume-nocopy"
+    options += ["--user", user] if user else []
     return ["docker", "run", *options, "--mount", place, "--entrypoint", "sh", image, "-c", script]
 
 
@@ -306,6 +309,22 @@ def owner_problems(mount, image, owner, user):
         place = f"--volume {mount.volume}:{mount.folder}"
         mend = f"docker run --rm --user 0 {place} --entrypoint chown {image} -R {user} {mount.folder}"
         yield "FAIL", f'{mount.volume} belongs to user {owner}, but {mount.service} runs as {user}: "{mend}".'
+
+
+def check_folder(patient):
+    """Find whether the notebook can write to the folder of this machine that is its ~/work, if there is one."""
+    folder = work.folder(patient.config)
+    if folder is None:
+        return
+    work.check(patient.config)
+    if not stack.exists(patient.c, "image", work.image(patient.config)):
+        yield "warn", f'{folder} not checked: the image of the notebook is missing, "invoke up" builds it.'
+        return
+    owner, writable = work.look(patient.c, patient.config, str(folder), work.TARGET, "bind")
+    if not writable:
+        reason = work.unwritable(folder, owner, work.user(patient.config))
+        raise Failure(reason or f'{folder} belongs to user {owner}: "invoke up" has the notebook run as that user.')
+    yield "ok", f"{folder} is ~/work, and user {work.user(patient.config)} can write to it"
 
 
 def check_disk(patient):
@@ -405,6 +424,7 @@ CHECKS = (
     ("ports", check_ports, ("engine", "project")),
     ("services", check_services, ("engine", "project")),
     ("volumes", check_volumes, ("engine", "project")),
+    ("folder", check_folder, ("engine", "project")),
     ("disk", check_disk, ("engine", "project")),
     ("images", check_images, ("engine", "project")),
     ("passwords", check_passwords, ("engine", "settings", "postgres")),

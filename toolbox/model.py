@@ -49,6 +49,9 @@ def explained(stderr):
     unread = re.search(r"failed to read \S+: line (\d+): ([a-z ]*[a-z])", stderr)
     if unread:
         return f"Docker Compose cannot read line {unread[1]} of .env ({unread[2]}): correct it."
+    no_path = re.search(r'"notebook" refers to undefined volume (\S+):', last)
+    if no_path:
+        return f"WORK_FOLDER in .env is {no_path[1]}: give a whole path, or one that begins with ./ or ~/."
     required = re.search(r"required variable (\w+) is missing a value: (.*)", last)
     if required:
         return f"{required[1]} is missing or blank: {required[2]}."

@@ -6,12 +6,15 @@ from urllib.parse import quote
 from .model import ONE_SHOT, SERVICES, address, secret
 
 
-def addresses(model):
-    """Return the rows of a table of where the three services are and how one gets in; the notebook's has its token."""
+def addresses(model, env):
+    """Return the rows of a table of where the three services are and how one gets in; the notebook's has its token.
+
+    `env` is the name of the file with the password of the database.
+    """
     login = {
         "notebook": "the token in the address",
         "mlflow": "none on this machine",
-        "postgres": "role analyst, ANALYST_DB_PASSWORD in .env",
+        "postgres": f"role analyst, ANALYST_DB_PASSWORD in {env}",
     }
     rows = [("SERVICE", "ADDRESS", "LOGIN")]
     return rows + [(service, page(model, service), login[service]) for service in reversed(SERVICES)]

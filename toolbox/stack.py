@@ -255,7 +255,7 @@ def start(c):
     if not started:
         explain(c, started)
     print()
-    show.table(report.addresses(config))
+    show.table(report.addresses(config, named.env().name))
 
 
 def explain(c, started):

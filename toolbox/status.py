@@ -4,7 +4,7 @@ import json
 import re
 from datetime import datetime
 
-from . import model, report, stack
+from . import model, report, stack, work
 from .commands import quietly
 from .progress import in_words
 
@@ -38,6 +38,8 @@ def described(c, config, service, container, base, memory):
     size = number = None
     if state == "running":
         size = kilobytes(inside(c, service, ["du", "-sk", folder]))
+        if service == "notebook" and work.folder(config):
+            size -= kilobytes(inside(c, service, ["du", "-sk", work.TARGET]))
         number = dotted(inside(c, service, version))
     took, limit = memory.get(container["ID"], (None, None)) if container else (None, None)
     return {

@@ -70,4 +70,5 @@ def pack(name, contents):
 def does(name, action, chunks=()):
     """Do something with a store in a container of its own, with `chunks` as input; return its result."""
     what = f"the files of {STORES[name].service} cannot be changed: make room, and see who owns them"
-    return json.loads(streams.fed(apart(name, *program(name, action)), what, chunks))
+    # A folder of the machine is not to be in the way of the files of the volume.
+    return json.loads(streams.fed(apart(name, *program(name, action)), what, chunks, env={"WORK_FOLDER": ""}))

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import sys
@@ -170,17 +171,33 @@ def pieces(file):
 
 
 def entries(folder, without_caches):
-    """Yield (path, path below `folder`) of everything below `folder`, a folder before what is in it."""
+    """Yield (path, path below `folder`) of everything below `folder`, a folder before what is in it.
+
+    What is mounted below it is not of this volume: it is an empty folder here.
+    """
+    mounted = mount_points()
     for parent, folders, names in os.walk(folder):
         below = os.path.relpath(parent, folder)
         relative = {name: name if below == "." else f"{below}/{name}" for name in (*folders, *names)}
         left_out = {WORKSHOP} if below == "." else set()
         if without_caches:
             left_out |= {name for name in relative if name in CACHE_NAMES or relative[name] in CACHES}
-        folders[:] = [name for name in folders if name not in left_out]
+        kept = (name for name in folders if name not in left_out)
+        folders[:] = [name for name in kept if os.path.join(parent, name) not in mounted]
         for name in relative:
             if name not in left_out:
                 yield os.path.join(parent, name), relative[name]
+
+
+def mount_points():
+    """Return the folders where something is mounted. A folder of the same disk can be told by nothing else."""
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
+            paths = [line.split(" ")[4] for line in lines]
+    except FileNotFoundError:
+        # No Linux, and so no container.
+        return set()
+    return {re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), path) for path in paths}
 
 
 class Exactly:

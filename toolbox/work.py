@@ -45,7 +45,8 @@ def settle(c, config):
     if not writable:
         if problem := unwritable(path, owner, user(config)):
             raise Failure(problem)
-        print(f"{path} belongs to user {owner}: the notebook runs as that user now (NOTEBOOK_UID in .env).")
+        text = f"{path} belongs to user {owner}: the notebook runs as that user now (NOTEBOOK_UID in .env)."
+        print(named.words(text))
         dotenv.write(named.env(), dotenv.with_value(dotenv.read(named.env()), "NOTEBOOK_UID", owner))
         config = stack.settings(c)
         if not look(c, config, str(path), TARGET, "bind")[1]:
