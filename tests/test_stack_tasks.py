@@ -1,7 +1,9 @@
 """The tasks on real containers: what bad input gets, that two copies do not meet, and what `clean` deletes."""
 
 import contextlib
+import html
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -78,10 +80,43 @@ def test_the_printed_address_of_the_notebook_logs_in(toolbox):
     assert b"jupyter-config-data" in page
 
 
-def test_status_shows_each_service_with_its_base(toolbox):
+def test_status_shows_each_service(toolbox):
     lines = toolbox.succeed("status").splitlines()
     assert [line.split()[:3] for line in lines[1:]] == [[service, "running", "healthy"] for service in SERVICES]
-    assert all("data-toolbox/" in line or ":" in line.split()[-1] for line in lines[1:])
+
+
+def test_status_tells_programs_what_there_is_to_know(toolbox):
+    services = json.loads(toolbox.succeed("status", "--json"))
+    assert [it["service"] for it in services] == list(SERVICES)
+    for it in services:
+        port = toolbox.ports[f"{it['service'].upper()}_PORT"]
+        assert it["address"].endswith(f"127.0.0.1:{port}")
+        assert it["since"] == toolbox.inspect(it["service"])["State"]["StartedAt"]
+        assert it["base_image"] == toolbox.base(it["service"])
+        assert (
+            1e6
+            < it["memory_bytes"]
+            < it["memory_limit_bytes"]
+            == toolbox.inspect(it["service"])["HostConfig"]["Memory"]
+        )
+        assert it["volume_bytes"] > 0
+        assert re.fullmatch(r"\d+(\.\d+)+", it["version"])
+
+
+def test_open_shows_the_pages_in_the_browser_without_the_token_on_a_command_line(toolbox, tmp_path):
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >> {tmp_path}/opened\n')
+    browser.chmod(0o755)
+    try:
+        toolbox.succeed("open", BROWSER=str(browser))
+        toolbox.succeed("open", "--mlflow", BROWSER=str(browser))
+        opened = (tmp_path / "opened").read_text().split()
+        assert opened == [(toolbox.root / "open-notebook.html").as_uri(), toolbox.url("mlflow", "")]
+        door = toolbox.root / "open-notebook.html"
+        assert html.escape(toolbox.url("notebook", "/lab?token=token-%26%3F%23%2F%2B%3D%2520")) in door.read_text()
+        assert door.stat().st_mode & 0o777 == 0o600
+    finally:
+        (toolbox.root / "open-notebook.html").unlink(missing_ok=True)
 
 
 def test_psql_takes_sql_and_tells_its_errors(toolbox):

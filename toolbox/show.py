@@ -9,6 +9,7 @@ from .progress import in_seconds
 try:
     import rich.console
     import rich.live
+    import rich.markup
     import rich.spinner
     import rich.table
 except ImportError:
@@ -42,7 +43,7 @@ def table(rows):
         # An address that is cut or broken could not be clicked.
         drawn.add_column(title, no_wrap=True, overflow="ignore", style="" if number else "cyan")
     for row in rows[1:]:
-        drawn.add_row(*row)
+        drawn.add_row(*map(rich.markup.escape, row))
     # A terminal that is too narrow breaks lines, where Rich would cut what is in them.
     screen.width = max(screen.width, sum(max(map(len, column)) + 2 for column in zip(*rows, strict=True)))
     screen.print(drawn, crop=False, soft_wrap=True)

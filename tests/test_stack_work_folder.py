@@ -1,0 +1,103 @@
+"""A folder of the machine as ~/work in the notebook: who owns what, on both sides, and that nothing takes it along."""
+
+import os
+
+import pytest
+
+from toolbox import dotenv
+
+pytestmark = pytest.mark.stack
+
+NAME = "folder"
+# Where the tests are not root, files can belong to nobody else.
+OWNER = 1001 if os.getuid() == 0 else os.getuid()
+
+
+@pytest.fixture(scope="module")
+def folder(toolbox, tmp_path_factory):
+    """A folder of somebody else's with a file in it, which is ~/work in a toolbox with a name of its own."""
+    path = tmp_path_factory.mktemp("folder") / "my data"
+    path.mkdir()
+    (path / "mine.csv").write_text("a,b\n")
+    for made in (path, path / "mine.csv"):
+        os.chown(made, OWNER, -1)
+    # The folders of pytest can be entered by their owner alone; Docker, which is root, mounts it all the same.
+    toolbox.succeed("init", "--name", NAME)
+    set_folder(toolbox, path)
+    try:
+        toolbox.succeed("up", "--name", NAME)
+        yield path
+    finally:
+        toolbox.invoke("clean", "--yes", "--name", NAME)
+
+
+def set_folder(toolbox, path):
+    env = toolbox.root / f".env.{NAME}"
+    dotenv.write(env, dotenv.with_value(env.read_text(), "WORK_FOLDER", f"'{path}'"))
+
+
+def inside(toolbox, program):
+    """Run a shell program in the notebook; return what it printed."""
+    ran = toolbox.run("docker", "exec", f"{toolbox.project}-{NAME}-notebook-1", "sh", "-c", program)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_the_notebook_reads_and_writes_the_folder_as_its_owner(toolbox, folder):
+    assert inside(toolbox, "cat ~/work/mine.csv; echo x >> ~/work/mine.csv; echo made > ~/work/made") == "a,b\n"
+    assert (folder / "mine.csv").read_text() == "a,b\nx\n"
+    assert (folder / "made").stat().st_uid == OWNER
+
+
+def test_the_home_is_the_volume_still_and_belongs_to_the_same_user(toolbox, folder):
+    inside(toolbox, "echo home > ~/in-the-volume")
+    assert not (folder / "in-the-volume").exists()
+    toolbox.succeed("up", "--name", NAME)
+    assert inside(toolbox, "cat ~/in-the-volume; stat -c %u ~ ~/.bashrc") == f"home\n{OWNER}\n{OWNER}\n"
+
+
+def test_what_runs_there_has_a_user_with_a_name(toolbox, folder):
+    assert inside(toolbox, "python -c 'import getpass; print(getpass.getuser())'") == "jovyan\n"
+
+
+def test_doctor_finds_nothing_wrong(toolbox, folder):
+    lines = toolbox.succeed("doctor", "--name", NAME).splitlines()
+    assert [line for line in lines if not line.startswith("ok ")] == []
+    assert f"{folder} is ~/work, and user {OWNER} can write to it" in "\n".join(lines)
+
+
+def test_a_backup_leaves_the_folder_out_and_a_restore_leaves_it_alone(toolbox, folder, tmp_path):
+    inside(toolbox, "echo before > ~/kept; echo before > ~/work/on-the-machine")
+    toolbox.succeed("backup", "--name", NAME, "--to", str(tmp_path / "backup.zip"))
+    inside(toolbox, "echo after > ~/kept; echo after > ~/work/on-the-machine")
+    toolbox.succeed("restore", "--name", NAME, "--yes", str(tmp_path / "backup.zip"))
+    assert inside(toolbox, "cat ~/kept") == "before\n"
+    assert (folder / "on-the-machine").read_text() == "after\n"
+
+
+def test_the_folder_outlives_the_toolbox_and_its_volumes(toolbox, folder):
+    before = sorted(path.name for path in folder.iterdir())
+    toolbox.succeed("down", "--name", NAME)
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a folder that belongs to root")
+def test_a_folder_that_belongs_to_root_is_explained_and_nothing_started(toolbox, folder, tmp_path):
+    set_folder(toolbox, tmp_path)
+    result = toolbox.invoke("up", "--name", NAME)
+    set_folder(toolbox, folder)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == (
+        f'FAIL: {tmp_path} belongs to root, and the notebook does not run as root: "chown {OWNER} {tmp_path}".'
+    )
+    assert toolbox.run("docker", "ps", "--quiet", "--filter", f"name={toolbox.project}-{NAME}-").stdout == ""
+
+
+def test_a_folder_that_is_missing_is_told_and_not_made(toolbox, folder, tmp_path):
+    set_folder(toolbox, tmp_path / "none")
+    result = toolbox.invoke("up", "--name", NAME)
+    set_folder(toolbox, folder)
+    assert result.stderr == (
+        f"FAIL: the folder {tmp_path}/none does not exist: make it, or correct WORK_FOLDER in .env.{NAME}.\n"
+    )
+    assert not (tmp_path / "none").exists()
