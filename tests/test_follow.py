@@ -81,7 +81,7 @@ START = """
  Container box-1-postgres-1  Healthy
  Container box-1-mlflow-1  Error
  Container box-1-notebook-1  Running
- Container box-other-notebook-1  Started
+ Container box-1-other-notebook-1  Started
  Container box-1-notebook-1  Exited
 dependency failed to start: container box-1-mlflow-1 is unhealthy
 """

@@ -95,7 +95,12 @@ def test_a_folder_of_the_machine_does_not_count_as_the_volumes(capsys):
 
 @pytest.mark.parametrize(
     ("said", "both"),
-    [("251.1MiB / 2GiB", (263297433, 2147483648)), ("0B / 0B", (0, 0)), ("1.5GiB / 1TiB", (1610612736, 1 << 40))],
+    [
+        ("512KiB / 1MiB", (524288, 1048576)),
+        ("251.1MiB / 2GiB", (263297433, 2147483648)),
+        ("0B / 0B", (0, 0)),
+        ("1.5GiB / 1TiB", (1610612736, 1 << 40)),
+    ],
 )
 def test_dockers_sizes_are_understood(said, both):
     assert status.in_bytes(said) == both

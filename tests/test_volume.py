@@ -96,6 +96,23 @@ def test_what_a_restore_left_is_not_packed(home):
     assert [name for name in names(packed(home)[0]) if volume.WORKSHOP in name] == []
 
 
+def test_what_is_mounted_in_the_home_is_not_of_the_volume(home, monkeypatch):
+    monkeypatch.setattr(volume, "mount_points", lambda: {str(home / "work")})
+    before = volume.measure(home, without_caches=True)
+    (home / "work" / "big").write_bytes(bytes(1000))
+    found = names(packed(home)[0])
+    assert "work" in found
+    assert [name for name in found if name.startswith("work/")] == []
+    assert volume.measure(home, without_caches=True) == before
+
+
+def test_mounts_are_found_whatever_they_are_called(tmp_path, monkeypatch):
+    table = "36 35 98:0 /mnt1 /home/jovyan/my\\040work rw,noatime master:1 - ext3 /dev/root rw\n"
+    (tmp_path / "mountinfo").write_text(table)
+    monkeypatch.setattr("builtins.open", lambda path, **options: (tmp_path / path.rpartition("/")[2]).open(**options))
+    assert volume.mount_points() == {"/home/jovyan/my work"}
+
+
 def test_pipes_and_sockets_are_left_out_without_waiting_for_them(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     out, contents = packed(tmp_path)

@@ -1,6 +1,7 @@
 """toolbox.work: a folder of the machine as ~/work, and whose it is."""
 
 import json
+import re
 
 import pytest
 from invoke import Exit, Result
@@ -108,6 +109,7 @@ def test_the_home_goes_to_the_user_of_the_notebook_with_no_more_rights_than_that
     [chown] = [command for command in commands(c) if "chown" in command]
     assert "'chown -hR 1001 /home/jovyan'" in chown
     assert "--cap-drop ALL" in chown
+    assert re.findall(r"--cap-add (\w+)", chown) == ["CHOWN", "DAC_READ_SEARCH"]
     assert "source=box_file-store,target=/home/jovyan" in chown
     assert str(tmp_path) not in chown
 

@@ -40,11 +40,10 @@ def table(rows):
         return
     drawn = rich.table.Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for number, title in enumerate(rows[0]):
-        # An address that is cut or broken could not be clicked.
-        drawn.add_column(title, no_wrap=True, overflow="ignore", style="" if number else "cyan")
+        drawn.add_column(title, style="" if number else "cyan")
     for row in rows[1:]:
         drawn.add_row(*map(rich.markup.escape, row))
-    # A terminal that is too narrow breaks lines, where Rich would cut what is in them.
+    # Where a terminal is too narrow it breaks the lines; Rich would break what is in them, and addresses must be whole.
     screen.width = max(screen.width, sum(max(map(len, column)) + 2 for column in zip(*rows, strict=True)))
     screen.print(drawn, crop=False, soft_wrap=True)
 
