@@ -13,29 +13,18 @@ HEALTHY = dict.fromkeys(SERVICES, "running healthy")
 
 def test_the_address_of_the_notebook_logs_in():
     token = "a b&c=d#e%20/ü$f"
-    line = report.addresses(configuration(ports=(1, 2, 18888), JUPYTER_TOKEN=token))[0]
-    address = urlsplit(line.split()[1])
+    rows = report.addresses(configuration(ports=(1, 2, 18888), JUPYTER_TOKEN=token), ".env")
+    address = urlsplit(rows[1][1])
+    assert rows[1][0] == "notebook"
     assert address.netloc == "127.0.0.1:18888"
     assert parse_qs(address.query) == {"token": [token]}
 
 
 def test_no_password_is_printed():
     config = configuration()
-    printed = "\n".join(report.addresses(config) + report.status(config, {}, {}))
+    printed = "\n".join(map("".join, report.addresses(config, ".env.alice")))
     assert not [name for name in model.SECRETS if name != "JUPYTER_TOKEN" and model.secret(config, name) in printed]
-
-
-def test_status_has_a_line_for_each_service_running_or_not():
-    containers = model.containers(listed(postgres="running healthy", mlflow="running starting"))
-    lines = report.status(
-        configuration(ports=(5432, 5000, 8888)), containers, {"postgres": "localhost/data-toolbox/postgres:17"}
-    )
-    rows = [[cell for cell in line.split("  ") if cell.strip()] for line in lines[1:]]
-    assert [[cell.strip() for cell in row] for row in rows] == [
-        ["postgres", "running healthy", "127.0.0.1:5432", "localhost/data-toolbox/postgres:17"],
-        ["mlflow", "running starting", "127.0.0.1:5000", "-"],
-        ["notebook", "down", "127.0.0.1:8888", "-"],
-    ]
+    assert "ANALYST_DB_PASSWORD in .env.alice" in printed
 
 
 @pytest.mark.parametrize("clear", ["", "\x1b[2K"])

@@ -68,12 +68,6 @@ def test_the_passwords_are_asked_about_on_standard_input(env):
     assert [call.kwargs["in_stream"].getvalue() for call in asked] == [passwords.script_input(config)] * 2
 
 
-def test_status_shows_what_each_container_was_built_on(env, capsys):
-    tasks.status(docker({"docker compose ps": HEALTHY, "docker inspect .*id-mlflow$": "mirror/python:3.13\n"}))
-    rows = capsys.readouterr().out.splitlines()
-    assert [row.split()[0] for row in rows if row.endswith("mirror/python:3.13")] == ["mlflow"]
-
-
 def test_logs_can_follow_one_service():
     c = docker()
     tasks.logs(c, service="mlflow", follow=True)

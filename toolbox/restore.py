@@ -47,7 +47,7 @@ def run(c, config, path, confirmed):
             raise Failure("not confirmed, nothing was changed: type the name of the project when asked, or add --yes.")
         check_room(source.manifest, states)
         compared = replace(c, source, revisions, progress)
-        start(c)
+        stack.bring_up(c)
         settle()
     return compared
 
@@ -225,12 +225,6 @@ def in_tables(counts):
 def in_files(count, size, checksum):
     """Return a number of files and of their bytes, and their checksum, as words."""
     return f"{count} files, {size} bytes, checksum {checksum[:16]}"
-
-
-def start(c):
-    """Start all that was stopped, and wait until it is healthy. Raises Failure when it does not become so."""
-    if not compose(c, "up", "--detach", "--wait"):
-        stack.explain(c)
 
 
 # --- What a restore leaves that was broken off ---

@@ -248,14 +248,19 @@ def start(c):
 
     Raises Failure when a service does not become healthy.
     """
-    config = settings(c)
+    bring_up(c)
+    print()
+    show.table(report.addresses(settings(c), named.env().name))
+
+
+def bring_up(c):
+    """Do what `start` does, but say nothing at the end."""
+    project = settings_without_secrets(c)["name"]
     with show.Steps(model.IN_ORDER) as steps:
         up = ["docker", "compose", "up", "--detach", "--wait", "--remove-orphans"]
-        started = followed(c, up, follow.start(steps, config["name"]))
+        started = followed(c, up, follow.start(steps, project))
     if not started:
         explain(c, started)
-    print()
-    show.table(report.addresses(config, named.env().name))
 
 
 def explain(c, started):
