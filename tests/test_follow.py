@@ -77,6 +77,7 @@ START = """
  Network box-1_default  Created
  Container box-1-postgres-1  Creating
  Container box-1-postgres-1  Started
+ Container box-1-migrate-1  Started
  Container box-1-migrate-1  Exited
  Container box-1-postgres-1  Healthy
  Container box-1-mlflow-1  Error
@@ -91,6 +92,7 @@ def test_a_start_tells_how_each_service_comes_along():
     assert told(follow.start, START, "box-1") == [
         ("postgres", "being made"),
         ("postgres", "waiting until it is healthy"),
+        ("migrate", "looking at MLflow's tables"),
         ("migrate", "done", True),
         ("postgres", "healthy", True),
         ("mlflow", "failed", False),

@@ -77,7 +77,7 @@ def start(steps, project):
         elif word in FAILED:
             steps.ended(service, FAILED[word], well=False)
         elif word in AT:
-            steps.at(service, AT[word])
+            steps.at(service, AT[word] if service != ONE_SHOT else "looking at MLflow's tables")
 
     return receive
 
