@@ -113,6 +113,30 @@ def test_mounts_are_found_whatever_they_are_called(tmp_path, monkeypatch):
     assert volume.mount_points() == {"/home/jovyan/my work"}
 
 
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, False),
+        ({".bashrc": "x"}, False),
+        ({"examples/1.ipynb": "shipped"}, False),
+        ({"examples/1.ipynb": "changed"}, True),
+        ({"examples/2.ipynb": "shipped"}, True),
+        ({"1.ipynb": "shipped"}, True),
+        ({"work/data.csv": "x"}, True),
+    ],
+    ids=str,
+)
+def test_a_home_has_files_when_the_user_put_or_changed_one(tmp_path, monkeypatch, files, expected):
+    home, image = tmp_path / "home", tmp_path / "image"
+    there = {image / "examples" / "1.ipynb": "shipped"} | {home / name: text for name, text in files.items()}
+    for path, text in there.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    home.mkdir(exist_ok=True)
+    monkeypatch.setattr(volume, "IMAGE", str(image))
+    assert volume.state(home)["has_files"] is expected
+
+
 def test_pipes_and_sockets_are_left_out_without_waiting_for_them(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     out, contents = packed(tmp_path)

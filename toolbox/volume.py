@@ -6,6 +6,7 @@ runs as the user whose files these are: what it unpacks belongs to the right one
 
 import contextlib
 import errno
+import filecmp
 import hashlib
 import json
 import os
@@ -16,6 +17,8 @@ import sys
 import tarfile
 
 CHUNK = 1 << 20
+# Where the image of the notebook has its examples.
+IMAGE = "/opt/data-toolbox"
 # A restore works in here, beside the files that it is to replace. In it:
 #   new        what is unpacked; once it is whole, the swap can begin
 #   old        what was there, moved aside by the swap
@@ -360,9 +363,10 @@ def move_all(source, target):
 def state(folder):
     """Return what a restore asks first: the device that `folder` is on, the bytes free there, and what is in it.
 
-    That is whether it has files, of which hidden ones, which a new home has, do not count, and remains of a restore.
+    That is whether it has files, of which those that a new home has do not count, and remains of a restore. A new home
+    has hidden ones, and the examples of the image.
     """
-    files = (name for path, name in entries(folder, True) if not os.path.isdir(path))
+    files = (name for path, name in entries(folder, True) if not os.path.isdir(path) and not is_example(path, name))
     status = os.statvfs(folder)
     return {
         "device": os.stat(folder).st_dev,
@@ -370,6 +374,19 @@ def state(folder):
         "has_remains": os.path.lexists(os.path.join(folder, WORKSHOP)),
         "has_files": any(not name.startswith(".") for name in files),
     }
+
+
+def is_example(path, name):
+    """Return whether a file of a home, `name` below it, is one of the image's examples, which nobody has changed."""
+    return name.startswith("examples/") and same_file(path, os.path.join(IMAGE, name))
+
+
+def same_file(one, other):
+    """Return whether two files are there, and have the same bytes."""
+    try:
+        return filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False
 
 
 def main(action, folder, *options):
