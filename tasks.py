@@ -20,7 +20,7 @@ LOCKED = {
     "ml-flow-docker": "3.13",
     "jupyter-notebook-docker": "3.13",
     "bare-machine/scipy-notebook": "3.13",
-    "tests/bench/browser": "3.13",
+    "tests/browser": "3.13",
     "tests/older-mlflow/3.5.1": "3.13",
     "tests/older-mlflow/3.17.1": "3.13",
 }

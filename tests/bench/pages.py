@@ -73,7 +73,7 @@ def image(stack):
 def build(stack):
     """Build the image of the browser."""
     base = f"--build-arg=BASE_IMAGE={stack.base('mlflow')}"
-    result = stack.run("docker", "build", base, label(stack), f"--tag={image(stack)}", str(HERE / "browser"))
+    result = stack.run("docker", "build", base, label(stack), f"--tag={image(stack)}", str(HERE.parent / "browser"))
     assert result.returncode == 0, result.stderr
 
 

@@ -1,0 +1,47 @@
+"""Open a notebook from the file browser of JupyterLab, and run all of its cells by the menu.
+
+Asked for: `token`, and `path`, of the notebook in the home folder. Seen: the `outputs` of each code cell, as texts; the
+`errors` among them; the sizes of the `pictures` among them, in pixels.
+"""
+
+import re
+from urllib.parse import quote
+
+from visit import run
+
+# Libraries are loaded and models trained.
+PATIENCE_MS = 180_000
+OUTPUT = ".jp-OutputArea-output"
+ERROR = "[data-mime-type='application/vnd.jupyter.error']"
+
+
+def run_notebook(visit):
+    page = visit.page
+    with visit.step("open the notebook"):
+        # What an earlier visit had open does not come back.
+        page.goto(f"{visit.address('notebook')}/lab?reset&token={quote(visit.told['token'], safe='')}")
+        for name in visit.told["path"].split("/"):
+            page.get_by_role("listitem").filter(has=page.get_by_text(name, exact=True)).dblclick()
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
+    with visit.step("run all cells"):
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        cells = page.locator(".jp-Notebook .jp-CodeCell")
+        # A cell has its number once it has run. After an error the rest does not run.
+        done = cells.last.locator(".jp-InputPrompt").filter(has_text=re.compile(r"^\[\d+\]:"))
+        done.or_(page.locator(ERROR)).first.wait_for(timeout=PATIENCE_MS)
+    with visit.step("the outputs"):
+        # More room for the notebook.
+        page.keyboard.press("Control+b")
+        cells.last.scroll_into_view_if_needed()
+    return {
+        "outputs": [cell.locator(OUTPUT).all_inner_texts() for cell in cells.all()],
+        "errors": page.locator(ERROR).all_inner_texts(),
+        "pictures": [
+            image.evaluate("image => [image.naturalWidth, image.naturalHeight]")
+            for image in page.locator(f"{OUTPUT} img").all()
+        ],
+    }
+
+
+run(run_notebook)
