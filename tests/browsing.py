@@ -4,6 +4,8 @@ import json
 import secrets
 from pathlib import Path
 
+from toolbox.failure import one_line
+
 # The ports in the containers.
 SERVERS = {"notebook": 8888, "mlflow": 5000}
 # Enough of a page to know which one it is.
@@ -34,7 +36,7 @@ def remove(toolbox):
 
 
 def visit(toolbox, folder, program, **told):
-    """Run a program of tests/browser on the pages of a toolbox; return what it saw. The pictures go into `folder`, new.
+    """Run a program of tests/browser on the pages of a toolbox; return what it saw. The pictures go into `folder`.
 
     Raises AssertionError, with what failed and what the page showed, when something does not show.
     """
@@ -48,12 +50,14 @@ def visit(toolbox, folder, program, **told):
             *(image(toolbox), "python", f"/opt/browser/{program}"),
             stdin=json.dumps({"servers": servers} | told),
         )
-        toolbox.run("docker", "cp", f"{container}:/home/browser/pictures", str(folder))
+        toolbox.run("docker", "cp", f"{container}:/home/browser/pictures/.", str(folder))
     finally:
         toolbox.run("docker", "rm", "--force", container)
     assert result.stdout, result.stderr
     seen = json.loads(result.stdout.splitlines()[-1])
     if "failed" in seen:
-        text = " | ".join(seen["text"].split("\n"))[:SHOWN_CHARACTERS]
-        raise AssertionError(f"{program}: {seen['failed']}\ncomplaints: {seen['complaints']}\npage: {text}\npictures: {folder}")
+        text = one_line(seen["text"])[:SHOWN_CHARACTERS]
+        raise AssertionError(
+            f"{program}: {seen['failed']}; complaints: {seen['complaints']}; pictures: {folder}; the page shows: {text}"
+        )
     return seen

@@ -1,9 +1,9 @@
 """Find a run in MLflow's pages, as a person would: by clicks, from the first page on.
 
-Asked for: `experiment`, its name; `run_id`; `metric`; `picture` and `text`, the names of two artifacts; `model` and `version`,
-what the run registered. Seen: the text of the run's page (`overview`); how many `points` the line in the metric's chart
-has; the size of the `picture` in pixels; the page that shows the `text`; the text of the model's row in the `registry` and
-of the page of its `version`.
+Asked for: `experiment`, its name; `run_id`; `metric`; `picture` and `text`, the names of two artifacts; `model` and
+`version`, what the run registered. Seen: the text of the run's page (`overview`); how many `points` the line in the
+metric's chart has; the size of the `picture` in pixels; the page that shows the `text`; the text of the model's row in
+the `registry`, and of the page of its `version`.
 """
 
 import re
@@ -13,9 +13,6 @@ from visit import run
 
 def find_run(visit):
     page, told = visit.page, visit.told
-    # A dialog that praises the pages of the registry covers them at the first visit.
-    advertisement = page.get_by_role("dialog").filter(has_text="Model Registry UI")
-    page.add_locator_handler(advertisement, lambda: advertisement.get_by_role("button", name="Close").click())
 
     with visit.step("the first page"):
         page.goto(visit.address("mlflow"))
@@ -46,7 +43,8 @@ def find_run(visit):
         page.get_by_role("tab", name="Artifacts").click()
         page.get_by_text(told["picture"], exact=True).click()
         image = page.get_by_role("img", name=told["picture"])
-        image.wait_for()
+        # Waits until it is loaded, and fails when it cannot be.
+        image.evaluate("image => image.decode()")
         size = image.evaluate("image => [image.naturalWidth, image.naturalHeight]")
     with visit.step("the text"):
         page.get_by_text(told["text"], exact=True).first.click()
@@ -54,12 +52,17 @@ def find_run(visit):
         text = page.locator("main").inner_text()
     with visit.step("the registry"):
         page.get_by_role("link", name="Model registry").click()
+        # At the first visit a dialog that praises these pages covers them.
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_role("button", name="Close").click()
+        dialog.wait_for(state="hidden")
         row = page.get_by_role("row").filter(has=page.get_by_role("link", name=told["model"], exact=True))
         registry = row.inner_text()
     with visit.step("the version"):
         row.get_by_role("link", name=told["model"], exact=True).click()
         page.get_by_role("link", name=f"Version {told['version']}", exact=True).click()
-        page.get_by_text("Source Run").first.wait_for()
+        page.get_by_text("Aliases").wait_for()
+        page.get_by_text("Loading").first.wait_for(state="hidden")
         version = page.locator("main").inner_text()
     return {
         "overview": overview,

@@ -1,7 +1,7 @@
 """Try to get into JupyterLab with a token.
 
-Asked for: `token`, and `by`, which is `form` or `address`. Seen: whether JupyterLab shows (`inside`), the text of the page
-that came (`text`), and whether JupyterLab opens afterwards, by itself (`opens`).
+Asked for: `token`, and `by`, which is `form` or `address`. Seen: whether JupyterLab shows (`inside`), the text of the
+page that came (`text`), and whether JupyterLab opens afterwards, by itself (`opens`).
 """
 
 from urllib.parse import quote

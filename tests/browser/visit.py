@@ -7,9 +7,9 @@ They run in the image of this folder, on the network of the toolbox, and read JS
 - `blocked`: patterns of addresses that do not answer, as `**/ajax-api/**`; none without it
 - what the program itself asks for
 
-They print JSON: what they saw, and `complaints`, a line for each thing that went wrong without being asked for. What does
-not show in time ends them with exit code 1, and then the JSON has `failed`, one line, and `text`, which the page showed.
-A picture of the page at the end of each step is left in the folder `pictures`.
+They print JSON: what they saw, and `complaints`, a line for each thing that went wrong without being asked for. What
+does not show in time ends them with exit code 1, and then the JSON has `failed`, one line, and `text`, which the page
+showed. A picture of the page at the end of each step is left in the folder `pictures`.
 """
 
 import json
@@ -70,9 +70,7 @@ class Visit:
 
     def answered(self, response):
         if response.status >= 400:
-            self.complaints.append(
-                f"{response.status} for {response.request.method} {urlsplit(response.url).path}"
-            )
+            self.complaints.append(f"{response.status} for {response.request.method} {urlsplit(response.url).path}")
 
     def unanswered(self, request):
         # A page that is left, or that asks anew, gives up what it had asked for.
@@ -94,7 +92,7 @@ class Visit:
         """Take a picture of the page."""
         self.steps += 1
         PICTURES.mkdir(exist_ok=True)
-        self.page.screenshot(path=PICTURES / f"{self.steps}-{re.sub(r'\W+', '-', name)}.png")
+        self.page.screenshot(path=PICTURES / f"{self.steps}-{name.replace(' ', '-')}.png")
 
     def failed(self, error):
         """Return what is said when something did not show."""
