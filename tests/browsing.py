@@ -8,7 +8,7 @@ from toolbox.failure import one_line
 
 # The ports in the containers.
 SERVERS = {"notebook": 8888, "mlflow": 5000}
-# Enough of a page to know which one it is.
+# Enough to know what a page says; it begins with its menus.
 SHOWN_CHARACTERS = 600
 
 
@@ -56,8 +56,7 @@ def visit(toolbox, folder, program, **told):
     assert result.stdout, result.stderr
     seen = json.loads(result.stdout.splitlines()[-1])
     if "failed" in seen:
-        text = one_line(seen["text"])[:SHOWN_CHARACTERS]
-        raise AssertionError(
-            f"{program}: {seen['failed']}; complaints: {seen['complaints']}; pictures: {folder}; the page shows: {text}"
-        )
+        text = one_line(seen["text"])[-SHOWN_CHARACTERS:]
+        noticed = f"complaints: {seen['complaints']}; pictures: {folder}; the page ends with: {text}"
+        raise AssertionError(f"{program}: {seen['failed']}; {noticed}")
     return seen

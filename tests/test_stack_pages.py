@@ -4,21 +4,12 @@ import json
 import struct
 
 import browsing
+import first_example
 import pytest
 from copies import JUPYTER_TOKEN, TOKEN_HEADER
 
 pytestmark = pytest.mark.stack
 
-NOTEBOOK = "examples/1-track-an-experiment.ipynb"
-# What it logs.
-EXPERIMENT, METRIC, PICTURE, TEXT, MODEL, ALIAS = (
-    "track an experiment",
-    "loss",
-    "loss.png",
-    "note.txt",
-    "tumours",
-    "champion",
-)
 # MLflow's pages ask who is logged in, and a server where nobody logs in does not know this.
 NO_USERS = "404 for GET /ajax-api/2.0/mlflow/users/current"
 
@@ -58,10 +49,12 @@ def test_an_address_with_a_wrong_token_leads_to_the_form(visit):
 @pytest.fixture(scope="module")
 def ran(toolbox, visit):
     """What the visit saw that ran the notebook."""
-    yield visit("run_notebook.py", token=JUPYTER_TOKEN, path=NOTEBOOK)
-    # Its kernel outlives the page.
-    for kernel in json.loads(toolbox.get("notebook", "/api/kernels", **TOKEN_HEADER)[1]):
-        toolbox.request("DELETE", "notebook", f"/api/kernels/{kernel['id']}", **TOKEN_HEADER)
+    try:
+        yield visit("run_notebook.py", token=JUPYTER_TOKEN, **first_example.NOTEBOOK)
+    finally:
+        # Its kernel outlives the page.
+        for kernel in json.loads(toolbox.get("notebook", "/api/kernels", **TOKEN_HEADER)[1]):
+            toolbox.request("DELETE", "notebook", f"/api/kernels/{kernel['id']}", **TOKEN_HEADER)
 
 
 def test_a_notebook_runs_from_its_first_cell_to_its_last(ran):
@@ -78,24 +71,9 @@ def test_a_notebook_shows_its_pictures(ran):
 
 
 @pytest.fixture(scope="module")
-def run(toolbox, ran):
-    """The run whose model has the alias, as the API gives it, and the `version` of the model."""
-    alias = f"/api/2.0/mlflow/registered-models/alias?name={MODEL}&alias={ALIAS}"
-    version = json.loads(toolbox.get("mlflow", alias)[1])["model_version"]
-    logged = json.loads(toolbox.get("mlflow", f"/api/2.0/mlflow/runs/get?run_id={version['run_id']}")[1])["run"]
-    return logged | {"version": version["version"]}
-
-
-def artifact(toolbox, run, path):
-    """Return the bytes of an artifact."""
-    return toolbox.get("mlflow", f"/get-artifact?path={path}&run_uuid={run['info']['run_id']}")[1]
-
-
-@pytest.fixture(scope="module")
-def told(run):
+def told(toolbox, ran):
     """What the program needs to know to find the run."""
-    names = {"experiment": EXPERIMENT, "metric": METRIC, "picture": PICTURE, "text": TEXT, "model": MODEL}
-    return names | {"run_id": run["info"]["run_id"], "version": run["version"]}
+    return first_example.champion(toolbox)
 
 
 @pytest.fixture(scope="module")
@@ -104,29 +82,31 @@ def found(visit, told):
     return visit("find_run.py", **told)
 
 
-def test_the_page_of_a_run_shows_what_was_logged(run, found):
-    params = [param["key"] for param in run["data"]["params"]]
-    metrics = [metric["key"] for metric in run["data"]["metrics"]]
-    assert "Finished" in found["overview"]
-    assert [name for name in params + metrics if name not in found["overview"]] == []
+def test_the_page_of_a_run_shows_what_was_logged(toolbox, told, found):
+    run = json.loads(toolbox.get("mlflow", f"/api/2.0/mlflow/runs/get?run_id={told['run_id']}")[1])["run"]
+    names = [logged["key"] for kind in ("params", "metrics") for logged in run["data"][kind]]
+    assert len(names) > 2
+    assert [name for name in ["Finished", *names] if name not in found["overview"]] == []
 
 
-def test_the_chart_of_a_metric_is_drawn(found):
+def test_the_charts_of_an_experiment_compare_its_runs(found):
+    assert found["lines"] > 1
+
+
+def test_the_chart_of_a_run_has_the_line_of_its_metric(found):
     assert found["points"] > 2
 
 
-def test_a_picture_is_shown_as_it_was_logged(toolbox, run, found):
+def test_a_picture_is_shown_as_it_was_logged(toolbox, told, found):
+    _, logged = toolbox.get("mlflow", f"/get-artifact?path={told['picture']}&run_uuid={told['run_id']}")
     # A PNG has its width and height behind its first sixteen bytes.
-    assert tuple(found["picture"]) == struct.unpack(">II", artifact(toolbox, run, PICTURE)[16:24])
+    assert tuple(found["picture"]) == struct.unpack(">II", logged[16:24])
 
 
-def test_a_text_is_shown_as_it_was_logged(toolbox, run, found):
-    assert artifact(toolbox, run, TEXT).decode().splitlines()[0] in found["text"]
-
-
-def test_the_registry_shows_the_model_with_its_alias(run, found):
-    assert f"@\u00a0{ALIAS}\n: Version {run['version']}" in found["registry"]
-    assert f"@\u00a0{ALIAS}" in found["version"]
+def test_the_registry_shows_the_model_with_its_alias(told, found):
+    alias = f"@\u00a0{first_example.ALIAS}"
+    assert f"{alias}\n: Version {told['version']}" in found["registry"]
+    assert alias in found["version"]
 
 
 def test_no_page_complains_or_asks_outside(ran, found):

@@ -1,18 +1,29 @@
 """Find a run in MLflow's pages, as a person would: by clicks, from the first page on.
 
-Asked for: `experiment`, its name; `run_id`; `metric`; `picture` and `text`, the names of two artifacts; `model` and
-`version`, what the run registered. Seen: the text of the run's page (`overview`); how many `points` the line in the
-metric's chart has; the size of the `picture` in pixels; the page that shows the `text`; the text of the model's row in
-the `registry`, and of the page of its `version`.
+Asked for: `experiment`, its name; `run_id`; `metric`; `picture`, the name of an artifact; `model` and `version`, what
+the run registered. Seen: how many `lines` the metric's chart of all runs has, and how many `points` that of the run; the
+text of the run's page (`overview`); the size of the `picture` in pixels; the text of the model's row in the `registry`,
+and of the page of its `version`.
 """
 
 import re
 
+from playwright.sync_api import expect
 from visit import run
+
+LOADING = re.compile("loading", re.IGNORECASE)
+LINE = ".scatterlayer path.js-line"
+
+
+def chart(page, metric):
+    """Return the card of a metric's chart: the innermost thing that has both its name and a plot."""
+    named = page.locator("div", has=page.get_by_text(metric, exact=True))
+    return named.filter(has=page.locator(".js-plotly-plot")).last
 
 
 def find_run(visit):
     page, told = visit.page, visit.told
+    main = page.locator("main")
 
     with visit.step("the first page"):
         page.goto(visit.address("mlflow"))
@@ -26,17 +37,25 @@ def find_run(visit):
     with visit.step("the runs"):
         row = page.get_by_role("row").locator(f"a[href*='{told['run_id']}']").first
         row.wait_for()
+    with visit.step("the comparison"):
+        page.locator("label", has=page.locator("input[type=radio][value=CHART]")).click()
+        # More room for the charts, and only those like the metric's, test_loss and test_accuracy.
+        page.get_by_role("button", name="Toggle sidebar").click()
+        page.get_by_placeholder("Search metric charts").fill(f"^{told['metric'].split('_')[0]}_")
+        drawn = chart(page, told["metric"]).locator(LINE)
+        drawn.nth(1).wait_for()
+        # A line can be drawn twice, but has its own colour.
+        lines = drawn.evaluate_all("lines => new Set(lines.map(line => line.style.stroke)).size")
     with visit.step("the run"):
+        page.get_by_role("button", name="Toggle sidebar").click()
         row.click()
         page.get_by_text(told["run_id"]).first.wait_for()
         page.get_by_text(told["metric"], exact=True).first.wait_for()
-        overview = page.locator("main").inner_text()
+        expect(main).not_to_contain_text(LOADING)
+        overview = main.inner_text()
     with visit.step("the chart"):
         page.get_by_role("tab", name="Model metrics").click()
-        # The card of one chart is the innermost thing that has both its name and its plot.
-        plot = page.locator(".js-plotly-plot")
-        card = page.locator("div", has=page.get_by_text(told["metric"], exact=True)).filter(has=plot).last
-        line = card.locator(".scatterlayer path.js-line").first
+        line = chart(page, told["metric"]).locator(LINE).first
         line.wait_for()
         points = len(re.findall(r"[ML]", line.get_attribute("d")))
     with visit.step("the picture"):
@@ -46,10 +65,6 @@ def find_run(visit):
         # Waits until it is loaded, and fails when it cannot be.
         image.evaluate("image => image.decode()")
         size = image.evaluate("image => [image.naturalWidth, image.naturalHeight]")
-    with visit.step("the text"):
-        page.get_by_text(told["text"], exact=True).first.click()
-        page.locator("code, pre").first.wait_for()
-        text = page.locator("main").inner_text()
     with visit.step("the registry"):
         page.get_by_role("link", name="Model registry").click()
         # At the first visit a dialog that praises these pages covers them.
@@ -62,13 +77,13 @@ def find_run(visit):
         row.get_by_role("link", name=told["model"], exact=True).click()
         page.get_by_role("link", name=f"Version {told['version']}", exact=True).click()
         page.get_by_text("Aliases").wait_for()
-        page.get_by_text("Loading").first.wait_for(state="hidden")
-        version = page.locator("main").inner_text()
+        expect(main).not_to_contain_text(LOADING)
+        version = main.inner_text()
     return {
+        "lines": lines,
         "overview": overview,
         "points": points,
         "picture": size,
-        "text": text,
         "registry": registry,
         "version": version,
     }

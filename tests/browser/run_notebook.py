@@ -1,7 +1,7 @@
 """Open a notebook from the file browser of JupyterLab, and run all of its cells by the menu.
 
-Asked for: `token`, and `path`, of the notebook in the home folder. Seen: the `outputs` of each code cell, as texts; the
-`errors` among them; the sizes of the `pictures` among them, in pixels.
+Asked for: `token`; `path`, of the notebook in the home folder; `heading`, where the last picture begins. Seen: the
+`outputs` of each code cell, as texts; the `errors` among them; the sizes of the `pictures` among them, in pixels.
 """
 
 import re
@@ -13,6 +13,7 @@ from visit import run
 PATIENCE_MS = 180_000
 OUTPUT = ".jp-OutputArea-output"
 ERROR = "[data-mime-type='application/vnd.jupyter.error']"
+SIZES = "images => images.map(image => [image.naturalWidth, image.naturalHeight])"
 
 
 def run_notebook(visit):
@@ -30,18 +31,22 @@ def run_notebook(visit):
         # A cell has its number once it has run. After an error the rest does not run.
         done = cells.last.locator(".jp-InputPrompt").filter(has_text=re.compile(r"^\[\d+\]:"))
         done.or_(page.locator(ERROR)).first.wait_for(timeout=PATIENCE_MS)
+        outputs = [texts(cell) for cell in cells.all()]
     with visit.step("the outputs"):
         # More room for the notebook.
         page.keyboard.press("Control+b")
-        cells.last.scroll_into_view_if_needed()
+        page.get_by_role("heading", name=visit.told["heading"], exact=True).evaluate("it => it.scrollIntoView()")
     return {
-        "outputs": [cell.locator(OUTPUT).all_inner_texts() for cell in cells.all()],
+        "outputs": outputs,
         "errors": page.locator(ERROR).all_inner_texts(),
-        "pictures": [
-            image.evaluate("image => [image.naturalWidth, image.naturalHeight]")
-            for image in page.locator(f"{OUTPUT} img").all()
-        ],
+        "pictures": page.locator(f"{OUTPUT} img").evaluate_all(SIZES),
     }
+
+
+def texts(cell):
+    """Return the texts of the outputs of a cell, which has them only while it can be seen."""
+    cell.scroll_into_view_if_needed()
+    return cell.locator(OUTPUT).all_inner_texts()
 
 
 run(run_notebook)

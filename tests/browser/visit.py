@@ -34,7 +34,6 @@ class Visit:
         self.told = told
         self.complaints = []
         self.doing = "start"
-        self.steps = 0
         patience_ms = 1000 * told.get("patience", PATIENCE_SECONDS)
         expect.set_options(timeout=patience_ms)
         # The same everywhere, so that the pictures are.
@@ -90,9 +89,8 @@ class Visit:
 
     def picture(self, name):
         """Take a picture of the page."""
-        self.steps += 1
         PICTURES.mkdir(exist_ok=True)
-        self.page.screenshot(path=PICTURES / f"{self.steps}-{name.replace(' ', '-')}.png")
+        self.page.screenshot(path=PICTURES / f"{name.replace(' ', '-')}.png")
 
     def failed(self, error):
         """Return what is said when something did not show."""
