@@ -29,7 +29,7 @@ def main():
             os.setuid(int(os.environ["NB_UID"]))
         lines = put(SHIPPED, folder)
     except OSError as error:
-        lines = [f"not all are in {folder} ({error}): the next start tries again."]
+        lines = [f"not all could be put into {folder} ({error.strerror}): mend that, and the next start does it."]
     for line in lines:
         print(f"examples: {line}", file=sys.stderr, flush=True)
 
