@@ -254,6 +254,15 @@ def bench(c, quick=False, compare="", only=""):
 
 
 @task
+def pictures(c):
+    """Make the pictures of the README anew, on a toolbox of its own that is gone afterwards."""
+    stack.check_engine(c)
+    # In the place of this process, so that Ctrl-C and SIGTERM reach the one that has a toolbox to delete.
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, str(ROOT / "tests" / "pictures.py")])
+
+
+@task
 def lint(c):
     """Check the Python, shell, Docker and Compose files."""
     checks = [

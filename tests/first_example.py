@@ -2,8 +2,8 @@
 
 import json
 
-# With the part that has a table and a chart.
-NOTEBOOK = {"path": "examples/1-track-an-experiment.ipynb", "heading": "Compare"}
+# With the part that draws a chart.
+NOTEBOOK = {"path": "examples/1-track-an-experiment.ipynb", "heading": "How a metric came about"}
 NAMES = {"experiment": "Example 1: digits", "metric": "test_loss", "picture": "confusion.png", "model": "digits"}
 ALIAS = "champion"
 

@@ -59,7 +59,7 @@ def take(scratch, folder):
             token=JUPYTER_TOKEN,
             **first_example.NOTEBOOK,
         )
-        browsing.visit(toolbox, shown, "find_run.py", **first_example.champion(toolbox))
+        browsing.visit(toolbox, shown, "find_run.py", **first_example.champion(toolbox), large=True)
         for name, picture in PICTURES.items():
             shutil.copyfile(shown / picture, folder / name)
             print(f"Wrote {folder / name}.")

@@ -1,9 +1,9 @@
 """Find a run in MLflow's pages, as a person would: by clicks, from the first page on.
 
 Asked for: `experiment`, its name; `run_id`; `metric`; `picture`, the name of an artifact; `model` and `version`, what
-the run registered. Seen: how many `lines` the metric's chart of all runs has, and how many `points` that of the run; the
-text of the run's page (`overview`); the size of the `picture` in pixels; the text of the model's row in the `registry`,
-and of the page of its `version`.
+the run registered; `large`, true where the charts are to be that. Seen: how many `lines` the metric's chart of all runs
+has, and how many `points` that of the run; the text of the run's page (`overview`); the size of the `picture` in
+pixels; the text of the model's row in the `registry`, and of the page of its `version`.
 """
 
 import re
@@ -16,9 +16,21 @@ LINE = ".scatterlayer path.js-line"
 
 
 def chart(page, metric):
-    """Return the card of a metric's chart: the innermost thing that has both its name and a plot."""
-    named = page.locator("div", has=page.get_by_text(metric, exact=True))
-    return named.filter(has=page.locator(".js-plotly-plot")).last
+    """Return the chart of a metric."""
+    charts = page.get_by_test_id("experiment-view-compare-runs-card")
+    return charts.filter(has=page.get_by_text(metric, exact=True))
+
+
+def enlarge(page, card):
+    """Draw a chart's corner to the right, so that two fit beside each other instead of three."""
+    box = card.bounding_box()
+    corner = {"x": box["x"] + box["width"] - 8, "y": box["y"] + box["height"] - 8}
+    page.mouse.move(**corner)
+    page.mouse.down()
+    page.mouse.move(corner["x"] + box["width"] / 2, corner["y"], steps=10)
+    page.mouse.up()
+    drawn = card.locator("svg.main-svg").first.element_handle()
+    page.wait_for_function("([drawn, width]) => drawn.clientWidth > width", arg=[drawn, box["width"]])
 
 
 def find_run(visit):
@@ -46,6 +58,8 @@ def find_run(visit):
         drawn.nth(1).wait_for()
         # A line can be drawn twice, but has its own colour.
         lines = drawn.evaluate_all("lines => new Set(lines.map(line => line.style.stroke)).size")
+        if told.get("large"):
+            enlarge(page, chart(page, told["metric"]))
     with visit.step("the run"):
         page.get_by_role("button", name="Toggle sidebar").click()
         row.click()

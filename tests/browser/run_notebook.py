@@ -35,7 +35,8 @@ def run_notebook(visit):
     with visit.step("the outputs"):
         # More room for the notebook.
         page.keyboard.press("Control+b")
-        page.get_by_role("heading", name=visit.told["heading"], exact=True).evaluate("it => it.scrollIntoView()")
+        heading = page.get_by_role("heading", name=visit.told["heading"], exact=True)
+        page.locator(".jp-Cell", has=heading).evaluate("cell => cell.scrollIntoView()")
     return {
         "outputs": outputs,
         "errors": page.locator(ERROR).all_inner_texts(),

@@ -23,7 +23,7 @@ from chromium import launch
 from playwright.sync_api import Error, expect, sync_playwright
 
 PICTURES = Path("pictures")
-WINDOW = {"width": 1200, "height": 800}
+WINDOW = {"width": 1120, "height": 760}
 PATIENCE_SECONDS = 30
 
 
