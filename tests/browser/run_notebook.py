@@ -13,6 +13,7 @@ from visit import run
 PATIENCE_MS = 180_000
 OUTPUT = ".jp-OutputArea-output"
 ERROR = "[data-mime-type='application/vnd.jupyter.error']"
+TO_THE_TOP = "cell => { cell.style.scrollMarginTop = '12px'; cell.scrollIntoView(); }"
 SIZES = "images => images.map(image => [image.naturalWidth, image.naturalHeight])"
 
 
@@ -36,7 +37,7 @@ def run_notebook(visit):
         # More room for the notebook.
         page.keyboard.press("Control+b")
         heading = page.get_by_role("heading", name=visit.told["heading"], exact=True)
-        page.locator(".jp-Cell", has=heading).evaluate("cell => cell.scrollIntoView()")
+        page.locator(".jp-Cell", has=heading).evaluate(TO_THE_TOP)
     return {
         "outputs": outputs,
         "errors": page.locator(ERROR).all_inner_texts(),

@@ -23,7 +23,7 @@ from chromium import launch
 from playwright.sync_api import Error, expect, sync_playwright
 
 PICTURES = Path("pictures")
-WINDOW = {"width": 1120, "height": 760}
+WINDOW = {"width": 1120, "height": 800}
 PATIENCE_SECONDS = 30
 
 
