@@ -114,6 +114,13 @@ def test_no_page_complains_or_asks_outside(ran, found):
     assert set(found["complaints"]) <= {NO_USERS}
 
 
+def test_what_a_page_complains_of_and_asks_outside_would_be_seen(visit):
+    seen = visit("misbehave.py", outside="http://outside.example/something")
+    for complaint in ("asked outside: http://outside.example", "something is wrong", "something failed"):
+        assert any(complaint in noticed for noticed in seen["complaints"]), seen
+    assert any(noticed.endswith(" for GET /something") for noticed in seen["complaints"]), seen
+
+
 def test_a_page_that_cannot_reach_its_server_shows_no_run(visit, told):
     with pytest.raises(AssertionError, match=r"find_run\.py: the experiments: .* waiting for"):
         visit("find_run.py", **told, blocked=["**/ajax-api/**"], patience=5)

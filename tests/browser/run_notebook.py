@@ -12,7 +12,8 @@ from visit import run
 # Libraries are loaded and models trained.
 PATIENCE_MS = 180_000
 OUTPUT = ".jp-OutputArea-output"
-ERROR = "[data-mime-type='application/vnd.jupyter.error']"
+# JupyterLab gives it the type of what a program prints to standard error.
+ERROR = "Traceback (most recent call last)"
 TO_THE_TOP = "cell => { cell.style.scrollMarginTop = '12px'; cell.scrollIntoView(); }"
 SIZES = "images => images.map(image => [image.naturalWidth, image.naturalHeight])"
 
@@ -31,7 +32,8 @@ def run_notebook(visit):
         cells = page.locator(".jp-Notebook .jp-CodeCell")
         # A cell has its number once it has run. After an error the rest does not run.
         done = cells.last.locator(".jp-InputPrompt").filter(has_text=re.compile(r"^\[\d+\]:"))
-        done.or_(page.locator(ERROR)).first.wait_for(timeout=PATIENCE_MS)
+        errors = page.locator(OUTPUT, has_text=ERROR)
+        done.or_(errors).first.wait_for(state="attached", timeout=PATIENCE_MS)
         outputs = [texts(cell) for cell in cells.all()]
     with visit.step("the outputs"):
         # More room for the notebook.
@@ -40,7 +42,7 @@ def run_notebook(visit):
         page.locator(".jp-Cell", has=heading).evaluate(TO_THE_TOP)
     return {
         "outputs": outputs,
-        "errors": page.locator(ERROR).all_inner_texts(),
+        "errors": errors.all_text_contents(),
         "pictures": page.locator(f"{OUTPUT} img").evaluate_all(SIZES),
     }
 
