@@ -23,7 +23,7 @@ LOCKED = {
     "ml-flow-docker": "3.13",
     "jupyter-notebook-docker": "3.13",
     "bare-machine/scipy-notebook": "3.13",
-    "tests/bench/browser": "3.13",
+    "tests/browser": "3.13",
     "tests/older-mlflow/3.5.1": "3.13",
     "tests/older-mlflow/3.17.1": "3.13",
 }
@@ -278,6 +278,15 @@ def bench(c, quick=False, compare="", only=""):
     # In the place of this process, so that Ctrl-C and SIGTERM reach the one that has two stacks to delete.
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, str(ROOT / "tests" / "bench" / "run.py"), *options])
+
+
+@invoke.task
+def pictures(c):
+    """Make the pictures of the README anew, on a toolbox of its own that is gone afterwards."""
+    stack.check_engine(c)
+    # In the place of this process, so that Ctrl-C and SIGTERM reach the one that has a toolbox to delete.
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, str(ROOT / "tests" / "pictures.py")])
 
 
 @invoke.task

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
+import browsing
 import fill
 import stacks
 
@@ -20,7 +21,7 @@ MLFLOW_PORT, NOTEBOOK_PORT = 5000, 8888
 def measure(sides, table, quick):
     """Record the seconds from the navigation to the newest run in MLflow's table, and to the launcher of JupyterLab."""
     runs = RUNS_QUICK if quick else RUNS
-    build(sides["ours"])
+    browsing.build(sides["ours"])
     with ThreadPoolExecutor() as threads:
         filled = threads.map(partial(filled_experiment, runs=runs), sides.values())
         experiments = dict(zip(sides, filled, strict=True))
@@ -60,23 +61,6 @@ def launcher(stack):
     return f"/lab?token={quote(token, safe='')}"
 
 
-def label(stack):
-    """Return the option of docker that has what it makes removed together with a stack."""
-    return f"--label=com.docker.compose.project={stack.project}"
-
-
-def image(stack):
-    """Return the name of the image of the browser that is removed together with a stack."""
-    return f"{stack.project}-browser"
-
-
-def build(stack):
-    """Build the image of the browser."""
-    base = f"--build-arg=BASE_IMAGE={stack.base('mlflow')}"
-    result = stack.run("docker", "build", base, label(stack), f"--tag={image(stack)}", str(HERE / "browser"))
-    assert result.returncode == 0, result.stderr
-
-
 def opening(stack, owner, service, port, path, selector, times):
     """Return the seconds that the page of a service takes, for each of so many times.
 
@@ -86,9 +70,9 @@ def opening(stack, owner, service, port, path, selector, times):
     program = (HERE / "units" / "open_page.py").read_text()
     address = f"http://localhost:{stack.port(service)}{path}"
     result = stack.run(
-        *("docker", "run", "--rm", label(owner), f"--network=container:{stack.container(service)}"),
+        *("docker", "run", "--rm", browsing.label(owner), f"--network=container:{stack.container(service)}"),
         # Chromium's processes share what they draw.
-        *("--shm-size=1g", image(owner)),
+        *("--shm-size=1g", browsing.image(owner)),
         *("python", "-c", program, address, f"127.0.0.1:{port}", selector, str(times)),
     )
     assert result.returncode == 0, result.stderr
