@@ -7,7 +7,7 @@ from pathlib import Path
 from invoke import Exit, task
 
 from toolbox import backup as backing_up
-from toolbox import bases, files, model, passwords, ports, report, stack, trash
+from toolbox import bases, files, model, passwords, ports, reference, report, stack, trash
 from toolbox import doctor as examining
 from toolbox import restore as restoring
 from toolbox import upgrade as upgrading
@@ -255,16 +255,29 @@ def bench(c, quick=False, compare="", only=""):
 
 @task
 def lint(c):
-    """Check the Python, shell, Docker and Compose files."""
+    """Check the Python, shell, Docker and Compose files, the notebooks and the settings of GitHub."""
+    notebooks = files.notebooks(ROOT)
+    schema = [tool("check-jsonschema"), "--builtin-schema"]
     checks = [
         visibly(c, [tool("ruff"), "check"]),
         visibly(c, [tool("ruff"), "format", "--check"]),
         visibly(c, [tool("shellcheck"), *files.shell_programs(ROOT)]),
         visibly(c, [tool("hadolint"), *files.dockerfiles(ROOT)]),
+        # With no file it would read one from standard input.
+        *([visibly(c, [tool("nbstripout"), "--verify", *notebooks])] if notebooks else []),
+        visibly(c, [*schema, "vendor.github-workflows", *files.workflows(ROOT)]),
+        visibly(c, [*schema, "vendor.dependabot", ".github/dependabot.yml"]),
         compose(c, "--env-file", ".env.example", "config", "--quiet", env=stack.NO_SECRETS),
     ]
     if not all(checks):
         raise Failure("a check did not pass: what it found is above.")
+
+
+@task(name="reference")
+def write_reference(c):
+    """Write docs/configuration.md, the reference of all settings, from docker-compose.yml and .env.example."""
+    sources = [(ROOT / name).read_text(encoding="utf-8") for name in ("docker-compose.yml", ".env.example")]
+    (ROOT / "docs" / "configuration.md").write_text(reference.made(*sources), encoding="utf-8")
 
 
 @task
