@@ -8,7 +8,7 @@ import invoke
 from invoke import Exit
 
 from toolbox import backup as backing_up
-from toolbox import bases, browser, files, model, named, passwords, ports, report, show, stack, trash, work
+from toolbox import bases, browser, files, model, named, passwords, ports, reference, report, show, stack, trash, work
 from toolbox import doctor as examining
 from toolbox import restore as restoring
 from toolbox import status as looking
@@ -291,16 +291,29 @@ def pictures(c):
 
 @invoke.task
 def lint(c):
-    """Check the Python, shell, Docker and Compose files."""
+    """Check the Python, shell, Docker and Compose files, the notebooks and the settings of GitHub."""
+    notebooks = files.notebooks(ROOT)
+    schema = [tool("check-jsonschema"), "--builtin-schema"]
     checks = [
         visibly(c, [tool("ruff"), "check"]),
         visibly(c, [tool("ruff"), "format", "--check"]),
         visibly(c, [tool("shellcheck"), *files.shell_programs(ROOT)]),
         visibly(c, [tool("hadolint"), *files.dockerfiles(ROOT)]),
+        # With no file it would read one from standard input.
+        *([visibly(c, [tool("nbstripout"), "--verify", *notebooks])] if notebooks else []),
+        visibly(c, [*schema, "vendor.github-workflows", *files.workflows(ROOT)]),
+        visibly(c, [*schema, "vendor.dependabot", ".github/dependabot.yml"]),
         compose(c, "--env-file", ".env.example", "config", "--quiet", env=stack.NO_SECRETS),
     ]
     if not all(checks):
         raise Failure("a check did not pass: what it found is above.")
+
+
+@invoke.task(name="reference")
+def write_reference(c):
+    """Write docs/configuration.md, the reference of all settings, from docker-compose.yml and .env.example."""
+    sources = [(ROOT / name).read_text(encoding="utf-8") for name in ("docker-compose.yml", ".env.example")]
+    (ROOT / "docs" / "configuration.md").write_text(reference.made(*sources), encoding="utf-8")
 
 
 @invoke.task

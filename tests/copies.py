@@ -29,7 +29,7 @@ PASSWORDS = {
 JUPYTER_TOKEN = "token-&?#/+=%20"
 TOKEN_HEADER = {"Authorization": f"token {JUPYTER_TOKEN}"}
 PORTS = ("NOTEBOOK_PORT", "MLFLOW_PORT", "POSTGRES_PORT")
-NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".env", "__pycache__", ".*_cache")
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".env", "docker-compose.override.yml", "__pycache__", ".*_cache")
 
 
 def free_ports(count):

@@ -116,11 +116,14 @@ def doings(c):
 
 
 def without_settings():
-    """Return the environment of this process without settings for Compose, and with an engine that is not there."""
+    """Return the environment of this process without settings for Compose, and with an engine that is not there.
+
+    Compose reads docker-compose.yml and no file with which someone overrides it.
+    """
     ours = re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text())
     foreign = ("COMPOSE_", "DOCKER_HOST", "DOCKER_CONTEXT")
     kept = {name: value for name, value in os.environ.items() if name not in ours and not name.startswith(foreign)}
-    return kept | {"DOCKER_HOST": "unix:///nonexistent"}
+    return kept | {"DOCKER_HOST": "unix:///nonexistent", "COMPOSE_FILE": "docker-compose.yml"}
 
 
 def compose(*arguments, env_file="", **variables):

@@ -42,3 +42,14 @@ def test_the_programs_and_dockerfiles_of_the_repository_are_found():
     assert {f"{kind}-docker/Dockerfile" for kind in ("jupyter-notebook", "ml-flow", "postgres")} <= set(
         files.dockerfiles(ROOT)
     )
+
+
+def test_the_workflows_of_the_repository_are_found():
+    assert ".github/workflows/ci.yml" in files.workflows(ROOT)
+
+
+def test_notebooks_are_found_in_every_folder(tmp_path):
+    (tmp_path / "sub").mkdir()
+    for name in ("b.ipynb", "sub/a.ipynb", "sub/a.py"):
+        (tmp_path / name).touch()
+    assert files.notebooks(tmp_path) == ["b.ipynb", "sub/a.ipynb"]

@@ -125,7 +125,18 @@ def test_lint_runs_every_check_even_after_one_that_fails():
     with pytest.raises(Failure) as raised:
         tasks.lint(c)
     the_line(raised)
-    assert len(commands(c)) == 5
+    checked = ["ruff check", "ruff format", "shellcheck", "hadolint", "vendor.github-workflows", "vendor.dependabot"]
+    for program in (*checked, "docker compose"):
+        assert any(program in command for command in commands(c))
+
+
+def test_lint_looks_at_notebooks_where_there_are_some(monkeypatch):
+    for found in ([], ["a.ipynb", "b c.ipynb"]):
+        monkeypatch.setattr(files, "notebooks", lambda root, found=found: found)
+        c = docker()
+        tasks.lint(c)
+        looked_at = [shlex.split(command)[2:] for command in commands(c) if "nbstripout --verify" in command]
+        assert looked_at == ([found] if found else [])
 
 
 def test_lint_needs_no_env(env):

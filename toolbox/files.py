@@ -11,6 +11,16 @@ def dockerfiles(root):
     return sorted(str(path.relative_to(root)) for path in own_files(root) if path.name == "Dockerfile")
 
 
+def notebooks(root):
+    """Return the paths below `root`, sorted, of the notebooks."""
+    return sorted(str(path.relative_to(root)) for path in own_files(root) if path.suffix == ".ipynb")
+
+
+def workflows(root):
+    """Return the paths below `root`, sorted, of GitHub's workflows."""
+    return sorted(str(path.relative_to(root)) for path in (root / ".github" / "workflows").glob("*.yml"))
+
+
 def own_files(root):
     """Yield the files below `root`, without those of the version control and of the Python environment."""
     for path in root.iterdir():
