@@ -300,7 +300,7 @@ def lint(c):
         visibly(c, [tool("shellcheck"), *files.shell_programs(ROOT)]),
         visibly(c, [tool("hadolint"), *files.dockerfiles(ROOT)]),
         # With no file it would read one from standard input.
-        *([visibly(c, [tool("nbstripout"), "--verify", *notebooks])] if notebooks else []),
+        *([visibly(c, [tool("nbstripout"), "--keep-id", "--verify", *notebooks])] if notebooks else []),
         visibly(c, [*schema, "vendor.github-workflows", *files.workflows(ROOT)]),
         visibly(c, [*schema, "vendor.dependabot", ".github/dependabot.yml"]),
         compose(c, "--env-file", ".env.example", "config", "--quiet", env=stack.NO_SECRETS),

@@ -135,7 +135,7 @@ def test_lint_looks_at_notebooks_where_there_are_some(monkeypatch):
         monkeypatch.setattr(files, "notebooks", lambda root, found=found: found)
         c = docker()
         tasks.lint(c)
-        looked_at = [shlex.split(command)[2:] for command in commands(c) if "nbstripout --verify" in command]
+        looked_at = [shlex.split(command)[3:] for command in commands(c) if "nbstripout --keep-id --verify" in command]
         assert looked_at == ([found] if found else [])
 
 
