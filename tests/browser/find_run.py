@@ -22,7 +22,7 @@ def chart(page, metric):
 
 
 def enlarge(page, card):
-    """Draw a chart's corner to the right, so that two fit beside each other instead of three."""
+    """Pull a chart's corner to the right, so that two fit beside each other instead of three."""
     box = card.bounding_box()
     corner = {"x": box["x"] + box["width"] - 8, "y": box["y"] + box["height"] - 8}
     page.mouse.move(**corner)

@@ -56,11 +56,13 @@ class Visit:
         self.context.on("page", lambda page: page.on("websocket", lambda socket: self.asked(socket.url)))
 
     def heard(self, message):
+        """Note an error that a page writes to its console."""
         # What an answer was is known from the answer.
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             self.complaints.append(f"console: {message.text}")
 
     def asked(self, address):
+        """Note a request to anyone but the servers."""
         parts = urlsplit(address)
         own = {urlsplit(server).netloc for server in self.told["servers"]}
         # Pages have pictures of their own making too, in data: and blob:.
@@ -68,10 +70,12 @@ class Visit:
             self.complaints.append(f"asked outside: {address}")
 
     def answered(self, response):
+        """Note an answer that is an error."""
         if response.status >= 400:
             self.complaints.append(f"{response.status} for {response.request.method} {urlsplit(response.url).path}")
 
     def unanswered(self, request):
+        """Note a request that got no answer."""
         # A page that is left, or that asks anew, gives up what it had asked for.
         if request.failure != "net::ERR_ABORTED":
             self.complaints.append(f"{request.failure} for {request.method} {urlsplit(request.url).path}")
