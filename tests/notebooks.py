@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parent.parent / "jupyter-notebook-docker" / "examples"
-PATHS = sorted(FOLDER.iterdir())
-NAMES = [path.name for path in PATHS]
+NAMES = sorted(path.name for path in FOLDER.iterdir())
 
 
 def load(name):

@@ -30,7 +30,12 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 asked = []
-event.listen(Engine, "before_cursor_execute", lambda *call: asked.append(call[2:4]))
+
+
+@event.listens_for(Engine, "before_cursor_execute")
+def note(connection, cursor, statement, values, *_):
+    if statement.lstrip().startswith("-- "):
+        asked.append((statement, values))
 """
 TELL = "import json; print(json.dumps(asked))"
 
@@ -75,13 +80,13 @@ def plans(crowded):
     cursor = connection.cursor()
     found = {}
     for statement, used in asked:
-        if name := re.match(r"\s*-- (.+)", statement):
-            times = []
-            for _ in range(TIMES):
-                cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", used | values)
-                [[[plan]]] = cursor.fetchall()
-                times.append(plan["Execution Time"])
-            found[name[1]] = plan["Plan"], statistics.median(times)
+        times = []
+        for _ in range(TIMES):
+            cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement}", used | values)
+            [[[plan]]] = cursor.fetchall()
+            times.append(plan["Execution Time"])
+        name = re.match(r"\s*-- (.+)", statement)[1]
+        found[name] = plan["Plan"], statistics.median(times)
     connection.close()
     return found
 
