@@ -315,6 +315,7 @@ def check_folder(patient):
     """Find whether the notebook can write to the folder of this machine that is its ~/work, if there is one."""
     folder = work.folder(patient.config)
     if folder is None:
+        yield "ok", "~/work is in the volume of the home"
         return
     work.check(patient.config)
     if not stack.exists(patient.c, "image", work.image(patient.config)):
