@@ -118,7 +118,7 @@ def test_mounts_are_found_whatever_they_are_called(tmp_path, monkeypatch):
     [
         ({}, False),
         ({".bashrc": "x"}, False),
-        ({"examples/1.ipynb": "shipped"}, False),
+        ({"examples/1.ipynb": "shipped", "examples/.shipped.json": "{}"}, False),
         ({"examples/1.ipynb": "changed"}, True),
         ({"examples/2.ipynb": "shipped"}, True),
         ({"1.ipynb": "shipped"}, True),

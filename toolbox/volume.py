@@ -19,6 +19,8 @@ import tarfile
 CHUNK = 1 << 20
 # Where the image of the notebook has its examples.
 IMAGE = "/opt/data-toolbox"
+# What the notebook notes about those that it put into the home.
+RECORD = "examples/.shipped.json"
 # A restore works in here, beside the files that it is to replace. In it:
 #   new        what is unpacked; once it is whole, the swap can begin
 #   old        what was there, moved aside by the swap
@@ -377,8 +379,8 @@ def state(folder):
 
 
 def is_example(path, name):
-    """Return whether a file of a home, `name` below it, is one of the image's examples, which nobody has changed."""
-    return name.startswith("examples/") and same_file(path, os.path.join(IMAGE, name))
+    """Return whether a file of a home, `name` below it, is one of the image's examples as they came, or their record."""
+    return name == RECORD or (name.startswith("examples/") and same_file(path, os.path.join(IMAGE, name)))
 
 
 def same_file(one, other):
