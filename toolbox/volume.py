@@ -379,7 +379,7 @@ def state(folder):
 
 
 def is_example(path, name):
-    """Return whether a file of a home, `name` below it, is one of the image's examples as they came, or their record."""
+    """Return whether a file of a home, `name` below it, is one of the examples as they came, or their record."""
     return name == RECORD or (name.startswith("examples/") and same_file(path, os.path.join(IMAGE, name)))
 
 
