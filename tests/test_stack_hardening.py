@@ -27,12 +27,16 @@ def test_even_a_command_in_the_container_is_not_run_as_root(toolbox, service):
     assert toolbox.host(service).check_output("id -u") != "0"
 
 
+def volume_of(toolbox, service):
+    """Return the mount of a service's volume; the home of the notebook is there twice, the second time at /work."""
+    return min(toolbox.inspect(service)["Mounts"], key=lambda mount: mount["Destination"])
+
+
 @pytest.fixture(params=SERVICES)
 def planted(request, toolbox):
     """The service, and the path of a shell in its volume that is root's and runs as root whoever starts it."""
     service = request.param
-    # The home of the notebook is there twice.
-    volume = min(toolbox.inspect(service)["Mounts"], key=lambda mount: mount["Destination"])
+    volume = volume_of(toolbox, service)
     place = volume["Destination"]
 
     def as_root(command):
@@ -60,7 +64,7 @@ def test_a_program_that_is_to_run_as_root_does_not(toolbox, planted):
 def test_without_the_settings_of_the_service_it_would(toolbox, planted):
     service, shell = planted
     details = toolbox.inspect(service)
-    [volume] = details["Mounts"]
+    volume = volume_of(toolbox, service)
     user = toolbox.host(service).check_output("id -u")
     attached = [
         "--volume",
