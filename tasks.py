@@ -88,16 +88,22 @@ def doctor(c):
         raise Exit(code=1)
 
 
-@task(name="open", help={"mlflow": "MLflow's page in the place of the notebook"})
-def open_(c, mlflow=False):
-    """Open the notebook in the browser, logged in, or MLflow's page."""
+@task(name="open")
+def open_(c):
+    """Open the notebook in the browser, logged in; "open mlflow" opens MLflow's page."""
+    # To Invoke the second word is another task, as it has no optional arguments without a flag: that one opens the page.
+    if "mlflow" not in browser.words_after("open", sys.argv):
+        stack.check_engine(c)
+        browser.show(c, "notebook")
+    elif named.current():
+        raise Failure('--name counts for the last word alone: "./run mlflow" opens that page.')
+
+
+@task
+def mlflow(c):
+    """Open MLflow's page in the browser."""
     stack.check_engine(c)
-    service = "mlflow" if mlflow else "notebook"
-    config, found = stack.settings(c), stack.containers(c)
-    if not report.state(found.get(service)).startswith("running"):
-        raise Failure(f'{service} is not running: "invoke up" starts it.')
-    browser.show(report.page(config, service), is_secret=service == "notebook")
-    print(f"Opened {report.bare_page(config, service)}.")
+    browser.show(c, "mlflow")
 
 
 @task(help={"json": "as JSON, for programs"})

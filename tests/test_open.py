@@ -25,9 +25,14 @@ def opened(tmp_path, monkeypatch):
     return addresses
 
 
-def run(states=HEALTHY, **options):
-    """Run the task with services in such states."""
-    tasks.open_(docker({"docker compose ps": states}, configuration(ports=PORTS)), **options)
+def run(states=HEALTHY, mlflow=False, **options):
+    """Run the tasks that `open` or `open mlflow` are, with services in such states."""
+    words = ["open", *(["mlflow"] if mlflow else [])]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["invoke", *words])
+        c = docker({"docker compose ps": states}, configuration(ports=PORTS))
+        for task in (tasks.open_, tasks.mlflow)[: len(words)]:
+            task(c, **options)
 
 
 def test_the_notebook_is_opened_by_way_of_a_file_that_others_cannot_read(opened, capsys):
@@ -51,6 +56,15 @@ def test_the_page_of_mlflow_is_opened_as_it_is(opened):
     run(mlflow=True)
     assert opened == ["http://127.0.0.1:5000"]
     assert not browser.DOOR.exists()
+
+
+def test_a_name_before_the_last_word_is_refused_as_it_would_be_for_the_notebook_alone(opened, monkeypatch):
+    tasks.init(docker(), name="alice")
+    monkeypatch.setattr("sys.argv", ["invoke", "open", "--name", "alice", "mlflow"])
+    with pytest.raises(Failure) as raised:
+        tasks.open_(docker({"docker compose ps": HEALTHY}), name="alice")
+    assert '"./run mlflow --name alice" opens that page' in the_line(raised)
+    assert opened == []
 
 
 @pytest.mark.parametrize("mlflow", [False, True])

@@ -5,6 +5,7 @@ import os
 import sys
 import webbrowser
 
+from . import report, stack
 from .commands import ROOT
 from .failure import Failure
 
@@ -13,17 +14,29 @@ from .failure import Failure
 DOOR = ROOT / "open-notebook.html"
 
 
-def show(address, is_secret):
-    """Open an address in the browser; if it is a secret, by way of a file that only its owner can read.
+def show(c, service):
+    """Open the page of a service in the browser, and say which; the notebook by way of a file.
 
-    Raises Failure when there is no browser here.
+    Raises Failure when the service does not run, or there is no browser here.
     """
+    config, found = stack.settings(c), stack.containers(c)
+    if not report.state(found.get(service)).startswith("running"):
+        raise Failure(f'{service} is not running: "invoke up" starts it.')
+    address = report.page(config, service)
     try:
-        opened = can_draw(os.environ, sys.platform) and webbrowser.open(door(address) if is_secret else address)
+        opened = can_draw(os.environ, sys.platform) and webbrowser.open(
+            door(address) if service == "notebook" else address
+        )
     except webbrowser.Error:
         opened = False
     if not opened:
         raise Failure(f"there is no browser on this machine: open {address} in yours, through SSH if need be.")
+    print(f"Opened {report.bare_page(config, service)}.")
+
+
+def words_after(word, arguments):
+    """Return the arguments after the first that is `word`, none where it is not among them."""
+    return arguments[arguments.index(word) + 1 :] if word in arguments else []
 
 
 def can_draw(environment, platform):
