@@ -91,7 +91,7 @@ def doctor(c):
 @task(name="open")
 def open_(c):
     """Open the notebook in the browser, logged in; "open mlflow" opens MLflow's page."""
-    # To Invoke the second word is another task, as it has no optional arguments without a flag: that one opens the page.
+    # To Invoke the second word is another task, as it knows no optional arguments but flags: that one opens the page.
     if "mlflow" not in browser.words_after("open", sys.argv):
         stack.check_engine(c)
         browser.show(c, "notebook")
