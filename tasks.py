@@ -153,6 +153,7 @@ def rotate(c):
 def down(c):
     """Stop and remove the containers; all data stays."""
     stack.check_engine(c)
+    # Refuses what another folder's toolbox of the same name has; so below.
     stack.containers(c)
     if not compose(c, "down", "--remove-orphans", env=stack.NO_SECRETS):
         raise Failure("Docker could not stop everything: its own message is above.")

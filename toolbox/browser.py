@@ -49,7 +49,6 @@ def door(address):
     """Write the page that leads on to an address; return its own address."""
     DOOR.unlink(missing_ok=True)
     leads_on = f'<meta http-equiv="refresh" content="0; url={html.escape(address)}">'
-
     with os.fdopen(os.open(DOOR, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as page:
         page.write(f"<!doctype html>{leads_on}<title>Notebook</title>\n")
     return DOOR.as_uri()

@@ -36,25 +36,29 @@ def visibly(c, args, **options):
 
     On a terminal the command gets one too, so that it can draw its progress; all of its output is then in `stdout`.
     """
-    command = shlex.join(args)
-    # What was said before is to stand before, also where standard output is a file.
-    sys.stdout.flush()
-    print(f"$ {command}", file=sys.stderr, flush=True)
+    command = announced(args)
     with c.cd(str(ROOT)):
         return c.run(command, shell=SHELL, warn=True, pty=sys.stdout.isatty(), **options)
 
 
-def followed(c, args, receive, **options):
+def followed(c, args, receive):
     """Run a list of arguments with the command shown, and each line of its output given to the function `receive`.
 
     Return the result, which is true if it succeeded.
     """
-    command = shlex.join(args)
-    sys.stdout.flush()
-    print(f"$ {command}", file=sys.stderr, flush=True)
+    command = announced(args)
     with c.cd(str(ROOT)):
         streams = {"out_stream": Lines(receive), "err_stream": Lines(receive)}
-        return c.run(command, shell=SHELL, warn=True, in_stream=False, **streams, **options)
+        return c.run(command, shell=SHELL, warn=True, in_stream=False, **streams)
+
+
+def announced(args):
+    """Show the command that a list of arguments is; return it."""
+    command = shlex.join(args)
+    # What was said before is to stand before, also where standard output is a file.
+    sys.stdout.flush()
+    print(f"$ {command}", file=sys.stderr, flush=True)
+    return command
 
 
 def quietly(c, args, stdin="", **options):

@@ -6,7 +6,7 @@ import shlex
 import time
 from typing import NamedTuple
 
-from . import database, dotenv, model, named, ports, report, stack, stores, streams, work
+from . import database, dotenv, model, named, ports, report, stack, status, stores, streams, work
 from .commands import ROOT, quietly
 from .failure import Failure
 from .progress import in_words
@@ -118,8 +118,7 @@ def check_engine(patient):
 
 def dotted(text):
     """Return the first version number in a text, such as 2.26.1; "of unknown version" without one."""
-    number = re.search(r"\d+(\.\d+)+", text)
-    return number[0] if number else "of unknown version"
+    return status.dotted(text) or "of unknown version"
 
 
 def check_env(patient):

@@ -47,7 +47,7 @@ def run(c, config, path, confirmed):
             raise Failure("not confirmed, nothing was changed: type the name of the project when asked, or add --yes.")
         check_room(source.manifest, states)
         compared = replace(c, source, revisions, progress)
-        stack.bring_up(c)
+        stack.bring_up(c, config["name"])
         settle()
     return compared
 

@@ -105,14 +105,23 @@ def build_images(c):
     if absent:
         use_stand_ins(c, absent)
         config = settings(c)
+    if not is_built(c, ["docker", "compose", "build"], follow.build):
+        raise Failure("an image could not be built: the end of what the build said is above.")
+    return config
+
+
+def is_built(c, command, follower):
+    """Build something by a command, whose steps are shown by a function of `follow`; return whether that succeeded.
+
+    Where it did not, the end of what the command said is printed.
+    """
     with show.Steps() as steps:
-        built = followed(c, ["docker", "compose", "build"], follow.build(steps))
+        built = followed(c, command, follower(steps))
         if built:
             steps.all_ended("ready")
     if not built:
         tell_end(built)
-        raise Failure("an image could not be built: the end of what the build said is above.")
-    return config
+    return built.ok
 
 
 def tell_end(result):
@@ -141,14 +150,8 @@ def use_stand_ins(c, services, rebuild=False):
         for service in services
         if rebuild or not exists(c, "image", bases.STAND_INS[service].image)
     ]
-    if names:
-        with show.Steps() as steps:
-            built = followed(c, ["bare-machine/build-bases", *names], follow.bases(steps))
-            if built:
-                steps.all_ended("ready")
-        if not built:
-            tell_end(built)
-            raise Exit(code=1)
+    if names and not is_built(c, ["bare-machine/build-bases", *names], follow.bases):
+        raise Exit(code=1)
     text = dotenv.read(named.env())
     for service in services:
         text = dotenv.with_value(text, bases.variable(service), bases.STAND_INS[service].image)
@@ -248,14 +251,14 @@ def start(c):
 
     Raises Failure when a service does not become healthy.
     """
-    bring_up(c)
+    config = settings(c)
+    bring_up(c, config["name"])
     print()
-    show.table(report.addresses(settings(c), named.env().name))
+    show.table(report.addresses(config, named.env().name))
 
 
-def bring_up(c):
-    """Do what `start` does, but say nothing at the end."""
-    project = settings_without_secrets(c)["name"]
+def bring_up(c, project):
+    """Do what `start` does for the project of that name, but say nothing at the end."""
     with show.Steps(model.IN_ORDER) as steps:
         up = ["docker", "compose", "up", "--detach", "--wait", "--remove-orphans"]
         started = followed(c, up, follow.start(steps, project))
