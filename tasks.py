@@ -8,7 +8,7 @@ import invoke
 from invoke import Exit
 
 from toolbox import backup as backing_up
-from toolbox import bases, browser, files, model, named, passwords, ports, reference, report, show, stack, trash, work
+from toolbox import bases, browser, files, model, named, passwords, ports, reference, report, show, stack, trash, work, zones
 from toolbox import doctor as examining
 from toolbox import restore as restoring
 from toolbox import status as looking
@@ -57,7 +57,9 @@ def up(c, insecure=False):
     ports.check(config, own=ports.published(before))
     work.check(config)
     stack.check_passwords(c, config)
-    config = work.settle(c, stack.build_images(c))
+    config = stack.build_images(c)
+    zones.check(c, config)
+    config = work.settle(c, config)
     if report.state(before.get("postgres")) != "running healthy":
         stack.start_database(c, config)
     restoring.settle_remains(c)
