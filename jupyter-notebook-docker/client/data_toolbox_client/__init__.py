@@ -8,3 +8,4 @@ from mlflow.utils.import_hooks import register_post_import_hook
 
 for name in ("sklearn", "lightgbm", "pytorch", "pyfunc.model"):
     register_post_import_hook("data_toolbox_client.models:change", f"mlflow.{name}")
+register_post_import_hook("data_toolbox_client.artifacts:change", "mlflow.tracking.artifact_utils")
