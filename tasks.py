@@ -8,7 +8,22 @@ import invoke
 from invoke import Exit
 
 from toolbox import backup as backing_up
-from toolbox import bases, browser, files, model, named, passwords, ports, reference, report, show, stack, trash, work, zones
+from toolbox import (
+    bases,
+    browser,
+    files,
+    model,
+    named,
+    passwords,
+    ports,
+    reference,
+    report,
+    show,
+    stack,
+    trash,
+    work,
+    zones,
+)
 from toolbox import doctor as examining
 from toolbox import restore as restoring
 from toolbox import status as looking

@@ -76,12 +76,15 @@ def test_a_notebook_shows_its_pictures(ran):
 
 def test_a_trace_is_shown_below_its_cell(toolbox, visit):
     title = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": "# A trace"}
+    # The first trace of a kernel is the one with which MLflow begins to look for them.
+    cells = [title, notebooks.code("first", TRACE), notebooks.code("second", TRACE)]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
-    cells = [title, notebooks.code("trace", TRACE)]
-    notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
-    toolbox.compose("exec", "--no-TTY", "notebook", "sh", "-c", "cat > trace.ipynb", stdin=json.dumps(notebook))
-    seen = visit("run_notebook.py", token=JUPYTER_TOKEN, path="trace.ipynb", heading="A trace", framed="the answer is 42")
-    assert [complaint for complaint in seen["complaints"] if complaint != NO_USERS] == []
+    notebook = json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5})
+    toolbox.compose("exec", "--no-TTY", "notebook", "sh", "-c", "cat > trace.ipynb", stdin=notebook)
+    seen = visit(
+        "run_notebook.py", token=JUPYTER_TOKEN, path="trace.ipynb", heading="A trace", framed="the answer is 42"
+    )
+    assert set(seen["complaints"]) <= {NO_USERS}
 
 
 # --- MLflow's pages ---

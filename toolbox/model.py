@@ -25,8 +25,8 @@ def load(run, env_file=None):
 
     `run` takes a list of arguments and returns the result, with the attributes `ok`, `stdout` and `stderr`, and does
     not raise.
-    Raises Failure when Compose refuses the configuration, a secret is blank, a port is not one number, or the user of the
-    notebook has a name that no user can have.
+    Raises Failure when Compose refuses the configuration, a secret is blank, a port is not one number, or no user
+    can have the name of the notebook's.
     """
     chosen = ["--env-file", str(env_file)] if env_file else []
     result = run(["docker", "compose", *chosen, "config", "--format", "json"])

@@ -1,7 +1,7 @@
 """Open a notebook from the file browser of JupyterLab, and run all of its cells by the menu.
 
-Asked for: `token`; `path`, of the notebook in the home folder; `heading`, where the last picture begins; `framed`, a text
-that a page within an output shows, where there is one. Seen: the
+Asked for: `token`; `path`, of the notebook in the home folder; `heading`, where the last picture begins; `framed`, a
+text of a page within an output, where there is one. Seen: the
 `outputs` of each code cell, as texts; the `errors` among them; the sizes of the `pictures` among them, in pixels.
 """
 
