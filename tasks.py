@@ -16,6 +16,7 @@ from toolbox import (
     named,
     passwords,
     ports,
+    proxies,
     reference,
     report,
     show,
@@ -65,6 +66,7 @@ def up(c, insecure=False):
     stack.check_engine(c)
     if not named.env().exists():
         stack.make_env(c)
+    proxies.keep_exceptions()
     config = stack.settings(c)
     before = stack.containers(c)
     if not insecure:

@@ -42,7 +42,7 @@ def run_notebook(visit):
         heading = page.get_by_role("heading", name=visit.told["heading"], exact=True)
         page.locator(".jp-Cell", has=heading).evaluate(TO_THE_TOP)
         if framed := visit.told.get("framed"):
-            page.frame_locator(f"{OUTPUT} iframe").get_by_text(framed).first.wait_for()
+            page.locator(f"{OUTPUT} iframe").first.content_frame.get_by_text(framed).first.wait_for()
     return {
         "outputs": outputs,
         "errors": errors.all_text_contents(),
