@@ -67,7 +67,7 @@ def test_the_home_is_the_volume_still_and_belongs_to_the_same_user(toolbox, fold
 
 def test_who_works_there_has_the_name_of_the_toolbox_and_is_the_author_of_runs(toolbox, folder):
     program = "import mlflow; run = mlflow.start_run(); print(mlflow.get_run(run.info.run_id).info.user_id)"
-    seen = inside(toolbox, f"whoami; stat -c %U ~/work; ssh -G example.org | grep ^user; python -c '{program}'")
+    seen = inside(toolbox, f"whoami; stat -c %U ~/work; ssh -G example.org | grep '^user '; python -c '{program}'")
     assert seen == f"{NAME}\n{NAME}\nuser {NAME}\n{NAME}\n"
 
 
