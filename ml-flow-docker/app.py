@@ -5,8 +5,11 @@ What is refused or changed, and why, stands at each of the functions below. MLfl
 
 import errno
 import functools
+import logging
 import posixpath
 from http import HTTPStatus
+
+from healthcheck import ROUTE
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # What the driver calls it in the answer that MLflow makes of it.
@@ -81,4 +84,15 @@ def create_app():
             statement = statement.replace("DISTINCT ", "", 1)
         return statement, parameters
 
+    # The health check asks every ten seconds; what people look for in the log would drown in that.
+    logging.getLogger("uvicorn.access").addFilter(is_worth_a_line)
+
     return app
+
+
+def is_worth_a_line(record):
+    """Return whether an entry of uvicorn's access log is about anything but a health check that succeeded.
+
+    Its arguments are the address of the client, the method, the path, the version of HTTP, and the status.
+    """
+    return record.args[2] != ROUTE or record.args[4] != HTTPStatus.OK

@@ -95,6 +95,27 @@ def examine(c):
             yield Finding("FAIL", name, f"cannot be checked ({type(error).__name__}): look at the other lines.")
 
 
+def has_failed(findings):
+    """Return whether something was found that has to be mended."""
+    return any(finding.level == "FAIL" for finding in findings)
+
+
+def conclusion(findings):
+    """Return the sentence at the end, about all that was found."""
+    failed = [finding.check for finding in findings if finding.level == "FAIL"]
+    warned = [finding.check for finding in findings if finding.level == "warn"]
+    if failed:
+        return f"{counted(len(failed), 'problem')}: begin with the first FAIL, {failed[0]}."
+    if warned:
+        return f"No problem, but {counted(len(warned), 'warning')}: see {', '.join(dict.fromkeys(warned))}."
+    return "All is well."
+
+
+def counted(number, noun):
+    """Return a number and a noun, in the plural where it has to be."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 def reason(failure):
     """Return what a Failure says, without the word that stands before it."""
     return str(failure.message).removeprefix("FAIL: ")
