@@ -8,7 +8,22 @@ import invoke
 from invoke import Exit
 
 from toolbox import backup as backing_up
-from toolbox import bases, browser, files, model, named, passwords, ports, program, reference, report, show, stack, trash, work
+from toolbox import (
+    bases,
+    browser,
+    files,
+    model,
+    named,
+    passwords,
+    ports,
+    program,
+    reference,
+    report,
+    show,
+    stack,
+    trash,
+    work,
+)
 from toolbox import doctor as examining
 from toolbox import restore as restoring
 from toolbox import status as looking
@@ -150,7 +165,11 @@ def psql(c, role="analyst", database="mlflow", command=""):
         raise Failure('postgres is not running: "invoke up" starts it.')
     client = ["sh", "-c", passwords.psql(role), "psql", "--username", role, "--dbname", database]
     if command:
-        answered = only_output(c, ["docker", "compose", "exec", "--no-TTY", "postgres", *client, "--command", command], env=stack.NO_SECRETS)
+        answered = only_output(
+            c,
+            ["docker", "compose", "exec", "--no-TTY", "postgres", *client, "--command", command],
+            env=stack.NO_SECRETS,
+        )
     else:
         tty = [] if on_terminal() else ["--no-TTY"]
         answered = compose(c, "exec", *tty, "postgres", *client, env=stack.NO_SECRETS)

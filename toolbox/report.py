@@ -14,7 +14,7 @@ def addresses(model, env):
     login = {
         "notebook": "",
         "mlflow": "  no login",
-        "postgres": f"  role analyst, password ANALYST_DB_PASSWORD in {env}",
+        "postgres": f"  role analyst, ANALYST_DB_PASSWORD in {env}",
     }
     return [f"{service:8}  {page(model, service)}{login[service]}" for service in reversed(SERVICES)]
 
