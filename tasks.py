@@ -19,6 +19,7 @@ from toolbox import (
     program,
     reference,
     report,
+    runs,
     show,
     stack,
     trash,
@@ -177,6 +178,22 @@ def psql(c, role="analyst", database="mlflow", command=""):
         raise Exit(code=1)
 
 
+@task(name="runs", help={"end": "end those that have logged no metric for so many hours, as killed"})
+def runs_(c, end=""):
+    """Show the runs that MLflow calls running, or end those that are not."""
+    stack.check_engine(c)
+    limit = runs.hours(end) if end else None
+    backing_up.check_healthy(c)
+    now = runs.milliseconds()
+    if limit is not None:
+        print(f"Ended as killed: {len(runs.end(now - limit * 3_600_000, now))}.")
+    if still := runs.found(now):
+        show.table(runs.rows(still, now))
+        print('\nA program that was killed cannot say so: "--end HOURS" ends what has logged no metric for so long.')
+    else:
+        print("No run is running.")
+
+
 @task
 def rotate(c):
     """Change all passwords and the token."""
@@ -237,17 +254,25 @@ def backup(c, to=""):
     print(backing_up.summary(path, seconds()))
 
 
-@task(positional=["file"], help={"file": "the backup", "yes": "replace the data that are there without asking"})
+@task(
+    makes=True,
+    positional=["file"],
+    help={"file": "the backup", "yes": "replace the data that are there without asking"},
+)
 def restore(c, file, yes=False):
     """Replace all data by those of a backup, after checking and asking."""
     stack.check_engine(c)
-    config = stack.settings(c)
+
+    def started():
+        if not named.env().exists() or report.state(stack.containers(c).get("postgres")) != "running healthy":
+            up(c)
 
     def confirmed():
-        print(f"This replaces the databases, the artifacts and the notebook home of the project {config['name']}.")
-        return is_typed(config["name"], "replace")
+        project = stack.settings(c)["name"]
+        print(f"This replaces the databases, the artifacts and the notebook home of the project {project}.")
+        return is_typed(project, "replace")
 
-    print(*restoring.run(c, config, Path(file).expanduser().absolute(), lambda: yes or confirmed()), sep="\n")
+    print(*restoring.run(c, Path(file).expanduser().absolute(), started, lambda: yes or confirmed()), sep="\n")
 
 
 @task(help={"keep": "delete all of them but this many, the newest"})
@@ -375,7 +400,7 @@ def lock(c):
 # How `./run` shows them.
 GROUPS = {
     "Start and stop": [up, down, clean],
-    "Use": [open_, status, doctor, logs, psql],
+    "Use": [open_, status, doctor, logs, psql, runs_],
     "Data": [backup, backups, restore, gc],
     "Versions and passwords": [init, build, upgrade, rotate, bases_],
     "Develop the toolbox": [run_tests, lint, lock, bench, pictures, write_reference],

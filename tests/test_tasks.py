@@ -14,7 +14,7 @@ from toolbox import files, passwords
 from toolbox.failure import Failure
 
 VERBS = Collection.from_module(tasks).tasks
-NEED_DOCKER = ("build", "up", "status", "logs", "psql", "down", "clean", "bases")
+NEED_DOCKER = ("build", "up", "status", "logs", "psql", "runs", "down", "clean", "bases")
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def dotted(printed):
 
 
 def rows(services, now=None):
-    """Return the rows of the table of what `gather` returned, at most 80 characters wide, at a time (now, without one)."""
+    """Return the rows of the table of what `gather` returned, at most 80 characters wide, as of `now`."""
     titles = ("SERVICE", "STATE", "UP", "ADDRESS", "VERSION", "MEMORY MB", "DISK")
     return [titles, *(row(it, now or datetime.now(timezone.utc)) for it in services)]
 
@@ -124,8 +124,8 @@ def age(since, now):
 def remarks(services):
     """Return lines on what the table does not show: programs that were ended because the memory was used up."""
     return [
-        f"{it['service']}: {it['killed_for_memory']} programs were ended since it started, because its memory was used up: "
-        f"set {it['service'].upper()}_MEMORY in .env higher."
+        f"{it['service']}: {it['killed_for_memory']} programs were ended since it started, because its memory was used "
+        f"up: set {it['service'].upper()}_MEMORY in .env higher."
         for it in services
         if it["killed_for_memory"]
     ]
