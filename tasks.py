@@ -24,6 +24,7 @@ from toolbox import (
     stack,
     trash,
     work,
+    zones,
 )
 from toolbox import doctor as examining
 from toolbox import restore as restoring
@@ -73,7 +74,9 @@ def up(c, insecure=False):
     ports.check(config, own=ports.published(before))
     work.check(config)
     stack.check_passwords(c, config)
-    config = work.settle(c, stack.build_images(c))
+    config = stack.build_images(c)
+    zones.check(c, config)
+    config = work.settle(c, config)
     if report.state(before.get("postgres")) != "running healthy":
         stack.start_database(c, config)
     restoring.settle_remains(c)
