@@ -6,14 +6,31 @@ What is refused or changed, and why, stands at each of the functions below. MLfl
 import errno
 import functools
 import logging
+import json
 import posixpath
 from http import HTTPStatus
+from pathlib import Path
 
 from healthcheck import ROUTE
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # What the driver calls it in the answer that MLflow makes of it.
 DATABASE_IS_FULL = b"psycopg2.errors.DiskFull"
+# MLflow's own names for what a person chose on its pages, and the choices of one who is new here: the pages for model
+# training, with recent experiments on top, and no assistant, which answers nobody outside the container.
+FIRST_CHOICES = {
+    "mlflow.workflowType_v1": "machine_learning",
+    "mlflow.home.getting-started.collapsed_v1": True,
+    "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": True,
+    "mlflow.detectIssues.guidanceShown_v1": True,
+    "mlflow.flagForReview.guidanceShown_v1": True,
+    "_mlflow_model_registry_promo_modal_dismissed_v1": True,
+}
+# Without telemetry there is nothing to announce, and its switch shows that.
+NO_TELEMETRY = {"mlflow.telemetry.info.alert.dismissed_v1": True, "mlflow.settings.telemetry.enabled_v1": False}
+# A choice that was made stays.
+CHOOSE = "for (const [name, choice] of %s) localStorage.getItem(name) ?? localStorage.setItem(name, choice)"
+CHOICES_PATH = "static-files/first-choices.js"
 
 
 # What file systems take, in bytes.
@@ -26,8 +43,9 @@ def create_app():
     """Return the application that uvicorn serves: always the same one."""
     # Here, because `mlflow server` imports this module too and serves nothing itself: it would take 100 MB for nothing.
     from fastapi.responses import JSONResponse
-    from flask import request
+    from flask import Response, request
     from google.protobuf.json_format import ParseError
+    from mlflow.environment_variables import MLFLOW_DISABLE_TELEMETRY
     from mlflow.exceptions import MlflowException
     from mlflow.server import app as flask_app
     from mlflow.server import artifact_router, handlers
@@ -94,7 +112,9 @@ def create_app():
             reason = f"it has more than {LONGEST_NAME} bytes"
         else:
             return path
-        raise MlflowException.invalid_parameter_value(f"Invalid path: {path!r} cannot be the name of an artifact, {reason}.")
+        raise MlflowException.invalid_parameter_value(
+            f"Invalid path: {path!r} cannot be the name of an artifact, {reason}."
+        )
 
     for module in (handlers, artifact_router, local_artifact_repo):
         module.validate_path_is_safe = keep_the_name
@@ -118,6 +138,21 @@ def create_app():
                 await application(scope, receive, send)
 
         return answer
+
+    # By default the pages open on what is for language models, with dialogs and an assistant over them. A file of its
+    # own, as a strict policy for scripts lets no others run.
+
+    choices = FIRST_CHOICES | (NO_TELEMETRY if MLFLOW_DISABLE_TELEMETRY.get() else {})
+    program = CHOOSE % json.dumps([(name, json.dumps(choice)) for name, choice in choices.items()])
+    page = Path(flask_app.static_folder, "index.html").read_text(encoding="utf-8")
+    page = page.replace("<head>", f'<head><script src="{CHOICES_PATH}"></script>', 1)
+    # A page without traces would have its browser fetch a film from MLflow's site.
+    headers = {"Cache-Control": "no-cache", "Content-Security-Policy": "media-src 'self' blob: data:"}
+    flask_app.view_functions["serve"] = lambda: Response(page, headers=headers)
+
+    @flask_app.route(f"/{CHOICES_PATH}")
+    def first_choices():
+        return Response(program, mimetype="text/javascript", headers={"Cache-Control": "no-cache"})
 
     # A page of runs is asked for with DISTINCT, for which Postgres sorts all runs of an experiment with all it knows
     # of them. None comes twice: of the metrics, params and tags that are joined, a run has one of a name. Only data

@@ -1,5 +1,6 @@
 """What the tasks tell about a running toolbox."""
 
+import ipaddress
 import re
 from urllib.parse import quote
 
@@ -28,6 +29,8 @@ def page(model, service):
 def bare_page(model, service):
     """Return the address of a service, with no secret in it."""
     host, port = address(model, service)
+    # Some browsers open no page at the address that stands for all of the machine's own.
+    host = "127.0.0.1" if ipaddress.ip_address(host).is_unspecified else host
     return f"{host}:{port}" if service == "postgres" else f"http://{host}:{port}"
 
 

@@ -17,5 +17,10 @@ def check(c, config):
         return
     for service in model.SERVICES:
         look = ["head", f"{config['name']}-{service}", "-c", str(len(MAGIC)), f"{FOLDER}/{zone}"]
-        if quietly(c, ["docker", "run", "--rm", "--pull=never", "--network=none", "--entrypoint", *look]).stdout != MAGIC:
-            raise Failure(f'TZ in .env is "{zone}", a time zone that {service} does not know: take one such as Asia/Tokyo.')
+        if (
+            quietly(c, ["docker", "run", "--rm", "--pull=never", "--network=none", "--entrypoint", *look]).stdout
+            != MAGIC
+        ):
+            raise Failure(
+                f'TZ in .env is "{zone}", a time zone that {service} does not know: take one such as Asia/Tokyo.'
+            )
