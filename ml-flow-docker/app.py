@@ -5,8 +5,8 @@ What is refused or changed, and why, stands at each of the functions below. MLfl
 
 import errno
 import functools
-import logging
 import json
+import logging
 import posixpath
 from http import HTTPStatus
 from pathlib import Path
