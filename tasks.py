@@ -17,6 +17,7 @@ from toolbox import (
     passwords,
     ports,
     program,
+    proxies,
     reference,
     report,
     runs,
@@ -67,6 +68,7 @@ def up(c, insecure=False):
     stack.check_engine(c)
     if not named.env().exists():
         stack.make_env(c)
+    proxies.keep_exceptions()
     config = stack.settings(c)
     before = stack.containers(c)
     if not insecure:
