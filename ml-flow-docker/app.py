@@ -91,7 +91,9 @@ def create_app():
             reason = f"it has more than {LONGEST_NAME} bytes"
         else:
             return path
-        raise MlflowException.invalid_parameter_value(f"Invalid path: {path!r} cannot be the name of an artifact, {reason}.")
+        raise MlflowException.invalid_parameter_value(
+            f"Invalid path: {path!r} cannot be the name of an artifact, {reason}."
+        )
 
     for module in (handlers, artifact_router, local_artifact_repo):
         module.validate_path_is_safe = keep_the_name

@@ -23,7 +23,9 @@ SCHEMES = ("runs:", "models:", "mlflow-artifacts:")
 def quote_path(path):
     """Return a path or URI with all quoted but what has no other meaning within a name. `unquote` gives it back."""
     if any(category(letter) in ("Cc", "Cs") for letter in path):
-        message = f"{path!r} cannot be the name of an artifact: it has a control character, or is not UTF-8. Rename the file."
+        message = (
+            f"{path!r} cannot be the name of an artifact: it has a control character, or is not UTF-8. Rename the file."
+        )
         raise MlflowException.invalid_parameter_value(message)
     return quote(path, safe="/:@")
 
