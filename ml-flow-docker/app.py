@@ -119,6 +119,10 @@ def create_app():
     for module in (handlers, artifact_router, local_artifact_repo):
         module.validate_path_is_safe = keep_the_name
 
+    # It deletes a file by a name that it decodes once more: another one.
+    decode = local_artifact_repo.local_file_uri_to_path
+    local_artifact_repo.local_file_uri_to_path = lambda uri: decode(uri) if uri.startswith("file:") else uri
+
     # A client that does not quote names cuts them at a ?, and would store, get or delete another artifact.
 
     @app.add_middleware
