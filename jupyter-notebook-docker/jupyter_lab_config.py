@@ -1,4 +1,8 @@
 # JupyterLab asks nobody outside by itself. A jupyter_lab_config.py in ~/.jupyter has the last word.
+import os
+
+import container_memory
+
 c = get_config()  # noqa: F821
 
 # Every visit would ask PyPI for a newer version, and jupyter.org for news.
@@ -7,3 +11,18 @@ c.LabApp.news_url = None
 
 # The extension manager would search PyPI, and what it installs is gone with the container.
 c.LabApp.extension_manager = "readonly"
+
+# Tiles, notices and the login page of this toolbox.
+c.LabApp.extra_labextensions_path = ["/opt/data-toolbox/lab/labextensions"]
+c.ServerApp.extra_template_paths = ["/opt/data-toolbox/lab/templates"]
+c.ServerApp.tornado_settings = {"page_config_data": {"mlflowPort": os.environ["MLFLOW_PAGE_PORT"]}}
+
+# The next start would not know such a password, but JUPYTER_TOKEN.
+c.PasswordIdentityProvider.allow_password_change = False
+
+# The memory that ends a kernel is that of the container, not that of the machine.
+c.ResourceUseDisplay.mem_limit = container_memory.limit()
+
+# Programs in this container alone, not MLflow: an HTML file that somebody logged, opened there in a tab of its own, would run as
+# a page of Jupyter's and could use its terminals.
+c.ServerProxy.host_allowlist = ["localhost", "127.0.0.1"]
