@@ -1,4 +1,4 @@
-"""The memory of this container, as its cgroup has it. As a program, it prints how many processes were ended for it."""
+"""The memory of this container, as its cgroup has it."""
 
 from pathlib import Path
 
@@ -21,7 +21,3 @@ def killed(cgroup=Path("/sys/fs/cgroup")):
 def read(names, cgroup):
     """Return the text of the first of these files that exists, "" where none does."""
     return next((path.read_text() for path in map(cgroup.joinpath, names) if path.exists()), "")
-
-
-if __name__ == "__main__":
-    print(killed())
