@@ -233,6 +233,12 @@ def services_found(containers):
     yield from problems or [("ok", f"{', '.join(states)} are healthy")]
 
 
+def check_memory(patient):
+    """Find which services had programs ended because their memory was used up."""
+    remarks = status.remarks(status.gather(patient.c, patient.config))
+    yield from [("warn", remark) for remark in remarks] or [("ok", "no program was ended because memory was used up")]
+
+
 def check_ports(patient):
     """Find whether the ports are free, or published by this toolbox, and by whom they can be reached."""
     own = ports.published(patient.containers)
@@ -463,6 +469,7 @@ CHECKS = (
     ("settings", check_settings, ("engine",)),
     ("ports", check_ports, ("engine", "project")),
     ("services", check_services, ("engine", "project")),
+    ("memory", check_memory, ("engine", "project")),
     ("volumes", check_volumes, ("engine", "project")),
     ("folder", check_folder, ("engine", "project")),
     ("disk", check_disk, ("engine", "project")),
