@@ -1,4 +1,8 @@
 # JupyterLab asks nobody outside by itself. A jupyter_lab_config.py in ~/.jupyter has the last word.
+import os
+
+import container_memory
+
 c = get_config()  # noqa: F821
 
 # Every visit would ask PyPI for a newer version, and jupyter.org for news.
@@ -10,3 +14,18 @@ c.LabApp.extension_manager = "readonly"
 
 # A folder that is deleted in the file browser, after a question, is gone with all that is in it, as a file is.
 c.FileContentsManager.always_delete_dir = True
+
+# Tiles, notices and the login page of this toolbox.
+c.LabApp.extra_labextensions_path = ["/opt/data-toolbox/lab/labextensions"]
+c.ServerApp.extra_template_paths = ["/opt/data-toolbox/lab/templates"]
+c.ServerApp.tornado_settings = {"page_config_data": {"mlflowPort": os.environ.get("MLFLOW_PAGE_PORT", "5000")}}
+
+# The next start would not know such a password, but JUPYTER_TOKEN.
+c.PasswordIdentityProvider.allow_password_change = False
+
+# The memory that ends a kernel is that of the container, not that of the machine.
+c.ResourceUseDisplay.mem_limit = container_memory.limit()
+
+# Programs in this container alone, and not MLflow: an HTML file that somebody logged, opened in a tab of its own, would
+# then be a page of Jupyter's, with its cookie.
+c.ServerProxy.host_allowlist = ["localhost", "127.0.0.1"]

@@ -5,12 +5,32 @@ What is refused or changed, and why, stands at each of the functions below. MLfl
 
 import errno
 import functools
+import json
+import logging
 import posixpath
 from http import HTTPStatus
+from pathlib import Path
+
+from healthcheck import ROUTE
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # What the driver calls it in the answer that MLflow makes of it.
 DATABASE_IS_FULL = b"psycopg2.errors.DiskFull"
+# MLflow's own names for what a person chose on its pages, and the choices of one who is new here: the pages for model
+# training, with recent experiments on top, and no assistant, which answers nobody outside the container.
+FIRST_CHOICES = {
+    "mlflow.workflowType_v1": "machine_learning",
+    "mlflow.home.getting-started.collapsed_v1": True,
+    "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": True,
+    "mlflow.detectIssues.guidanceShown_v1": True,
+    "mlflow.flagForReview.guidanceShown_v1": True,
+    "_mlflow_model_registry_promo_modal_dismissed_v1": True,
+}
+# Without telemetry there is nothing to announce, and its switch shows that.
+NO_TELEMETRY = {"mlflow.telemetry.info.alert.dismissed_v1": True, "mlflow.settings.telemetry.enabled_v1": False}
+# A choice that was made stays.
+CHOOSE = "for (const [name, choice] of %s) localStorage.getItem(name) ?? localStorage.setItem(name, choice)"
+CHOICES_PATH = "static-files/first-choices.js"
 
 
 # What file systems take, in bytes.
@@ -23,8 +43,9 @@ def create_app():
     """Return the application that uvicorn serves: always the same one."""
     # Here, because `mlflow server` imports this module too and serves nothing itself: it would take 100 MB for nothing.
     from fastapi.responses import JSONResponse
-    from flask import request
+    from flask import Response, request
     from google.protobuf.json_format import ParseError
+    from mlflow.environment_variables import MLFLOW_DISABLE_TELEMETRY
     from mlflow.exceptions import MlflowException
     from mlflow.server import app as flask_app
     from mlflow.server import artifact_router, handlers
@@ -68,6 +89,15 @@ def create_app():
 
     handlers.parse_dict = parse_dict
 
+    # Postgres stores no NUL in a text. MLflow answers 500, which clients repeat for four minutes; they show 400 at once.
+
+    @event.listens_for(Engine, "handle_error")
+    def refuse_what_postgres_cannot_store(context):
+        error = context.original_exception
+        # The driver raises this before it sends anything.
+        if isinstance(error, ValueError) and "NUL" in str(error):
+            raise MlflowException.invalid_parameter_value("A text cannot contain the character NUL (\\0).") from error
+
     # One request would delete the files of everyone.
 
     @flask_app.before_request
@@ -91,10 +121,16 @@ def create_app():
             reason = f"it has more than {LONGEST_NAME} bytes"
         else:
             return path
-        raise MlflowException.invalid_parameter_value(f"Invalid path: {path!r} cannot be the name of an artifact, {reason}.")
+        raise MlflowException.invalid_parameter_value(
+            f"Invalid path: {path!r} cannot be the name of an artifact, {reason}."
+        )
 
     for module in (handlers, artifact_router, local_artifact_repo):
         module.validate_path_is_safe = keep_the_name
+
+    # It deletes a file by a name that it decodes once more: another one.
+    decode = local_artifact_repo.local_file_uri_to_path
+    local_artifact_repo.local_file_uri_to_path = lambda uri: decode(uri) if uri.startswith("file:") else uri
 
     # A client that does not quote names cuts them at a ?, and would store, get or delete another artifact.
 
@@ -116,6 +152,21 @@ def create_app():
 
         return answer
 
+    # By default the pages open on what is for language models, with dialogs and an assistant over them. A file of its
+    # own, as a strict policy for scripts lets no others run.
+
+    choices = FIRST_CHOICES | (NO_TELEMETRY if MLFLOW_DISABLE_TELEMETRY.get() else {})
+    program = CHOOSE % json.dumps([(name, json.dumps(choice)) for name, choice in choices.items()])
+    page = Path(flask_app.static_folder, "index.html").read_text(encoding="utf-8")
+    page = page.replace("<head>", f'<head><script src="{CHOICES_PATH}"></script>', 1)
+    # A page without traces would have its browser fetch a film from MLflow's site.
+    headers = {"Cache-Control": "no-cache", "Content-Security-Policy": "media-src 'self' blob: data:"}
+    flask_app.view_functions["serve"] = lambda: Response(page, headers=headers)
+
+    @flask_app.route(f"/{CHOICES_PATH}")
+    def first_choices():
+        return Response(program, mimetype="text/javascript", headers={"Cache-Control": "no-cache"})
+
     # A page of runs is asked for with DISTINCT, for which Postgres sorts all runs of an experiment with all it knows
     # of them. None comes twice: of the metrics, params and tags that are joined, a run has one of a name. Only data
     # sets could make it two.
@@ -126,4 +177,15 @@ def create_app():
             statement = statement.replace("DISTINCT ", "", 1)
         return statement, parameters
 
+    # The health check asks every ten seconds; what people look for in the log would drown in that.
+    logging.getLogger("uvicorn.access").addFilter(is_worth_a_line)
+
     return app
+
+
+def is_worth_a_line(record):
+    """Return whether an entry of uvicorn's access log is about anything but a health check that succeeded.
+
+    Its arguments are the address of the client, the method, the path, the version of HTTP, and the status.
+    """
+    return record.args[2] != ROUTE or record.args[4] != HTTPStatus.OK

@@ -180,9 +180,6 @@ def test_a_trace_that_is_none_is_refused(toolbox):
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        (f"{API}experiments/create", {"name": "null\0byte"}),
-        (f"{API}registered-models/create", {"name": "null\0byte"}),
-        (f"{API}runs/search", {"experiment_ids": ["0"], "filter": "params.a = 'null\0byte'"}),
         (f"{API}experiments/create", b"[]"),
         (f"{API}experiments/create", b'"name"'),
         (f"{API}experiments/create", b"1"),
@@ -194,9 +191,6 @@ def test_a_trace_that_is_none_is_refused(toolbox):
         ("/graphql", {}),
     ],
     ids=[
-        "null byte in a name",
-        "null byte in the name of a model",
-        "null byte in a filter",
         "a list",
         "a string",
         "a number",
@@ -213,12 +207,45 @@ def test_what_confuses_mlflow_ends_in_an_error_and_the_server_lives(toolbox, pat
     assert answers(toolbox)
 
 
-@pytest.mark.parametrize("field", ["params", "tags"])
-def test_a_null_byte_in_a_value_is_not_recorded(toolbox, run, field):
+NUL = "null\0byte"
+DATASET = {"name": "n", "digest": "d", "source_type": "s", "source": "s"}
+TRACE = {
+    "trace_id": "tr-" + secrets.token_hex(16),
+    "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "0"}},
+    "request_time": "2026-11-28T00:00:00Z",
+    "state": "OK",
+}
+
+
+# MLflow answers 500, which its clients repeat for four minutes.
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (f"{API}runs/log-parameter", {"key": "nul", "value": NUL}),
+        (f"{API}runs/log-batch", {"params": pairs(1, NUL)}),
+        (f"{API}runs/log-batch", {"tags": pairs(1, NUL)}),
+        (f"{API}runs/set-tag", {"key": "mlflow.note.content", "value": NUL}),
+        (f"{API}runs/update", {"run_name": NUL}),
+        (f"{API}runs/create", {"experiment_id": "0", "run_name": NUL}),
+        (f"{API}runs/search", {"experiment_ids": ["0"], "filter": f"params.a = '{NUL}'"}),
+        (f"{API}runs/log-inputs", {"datasets": [{"dataset": DATASET | {"profile": NUL}}]}),
+        (f"{API}experiments/create", {"name": NUL}),
+        (f"{API}experiments/set-experiment-tag", {"experiment_id": "0", "key": "a", "value": NUL}),
+        (f"{API}registered-models/create", {"name": NUL}),
+        (f"{API}registered-models/create", {"name": "nul", "description": NUL}),
+        (f"{API}logged-models", {"experiment_id": "0", "name": "nul", "params": pairs(1, NUL)}),
+        ("/api/3.0/mlflow/traces", {"trace": {"trace_info": TRACE | {"tags": {"a": NUL}}}}),
+        ("/api/3.0/mlflow/datasets/create", {"name": NUL, "experiment_ids": ["0"]}),
+    ],
+)
+@pytest.mark.parametrize("api", ["api", "ajax-api"])
+def test_a_text_with_a_nul_is_refused_with_the_reason(toolbox, run, api, path, body):
     before = rows(toolbox, run)
-    assert toolbox.post(f"{API}runs/log-batch", {"run_id": run, field: pairs(1, "null\0byte")})[0] == 500
+    body = {"run_id": run} | body if path.startswith(f"{API}runs/") else body
+    status, answer = toolbox.post(path.replace("/api/", f"/{api}/"), body)
+    assert (status, answer["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+    assert "NUL" in answer["message"]
     assert rows(toolbox, run) == before
-    assert answers(toolbox)
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/xml", ""])

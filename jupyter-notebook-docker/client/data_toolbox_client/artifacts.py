@@ -6,6 +6,7 @@ as it comes, see ml-flow-docker/app.py.
 """
 
 import functools
+from unicodedata import category
 from urllib.parse import quote, unquote
 
 from mlflow.exceptions import MlflowException
@@ -21,11 +22,12 @@ SCHEMES = ("runs:", "models:", "mlflow-artifacts:")
 
 def quote_path(path):
     """Return a path or URI with all quoted but what has no other meaning within a name. `unquote` gives it back."""
-    try:
-        return quote(path, safe="/:@")
-    except UnicodeEncodeError as error:
-        message = f"The artifact {path!r} cannot be stored: its name is not UTF-8. Rename the file."
-        raise MlflowException.invalid_parameter_value(message) from error
+    if any(category(letter) in ("Cc", "Cs") for letter in path):
+        message = (
+            f"{path!r} cannot be the name of an artifact: it has a control character, or is not UTF-8. Rename the file."
+        )
+        raise MlflowException.invalid_parameter_value(message)
+    return quote(path, safe="/:@")
 
 
 def quoting(parse):

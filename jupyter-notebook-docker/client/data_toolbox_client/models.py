@@ -1,6 +1,7 @@
 """Save models in a format that takes every estimator, and say what a model lacks that cannot be loaded."""
 
 import functools
+import logging
 
 from mlflow.environment_variables import _BooleanEnvironmentVariable
 from mlflow.exceptions import MlflowException
@@ -25,6 +26,10 @@ def change(module):
         pickle_by_default(module, PICKLES[module.__name__])
     if module.__name__ in LOADERS:
         explain_missing_code(module, LOADERS[module.__name__])
+    # MLflow would warn with each model that loading a pickle runs what is in it. The README does.
+    logging.getLogger(module.__name__.removesuffix(".model")).addFilter(
+        lambda record: SAFE_MODEL_FORMATS.get() or "exercising caution" not in str(record.msg)
+    )
 
 
 def pickle_by_default(module, pickle):
@@ -36,10 +41,6 @@ def pickle_by_default(module, pickle):
         return default(*export_model) if SAFE_MODEL_FORMATS.get() or any(export_model) else pickle
 
     module._get_default_serialization_format = pickle_unless_safe
-    # MLflow would warn of its risk with each model. The README does once.
-    module._logger.addFilter(
-        lambda record: SAFE_MODEL_FORMATS.get() or "requires exercising caution" not in str(record.msg)
-    )
 
 
 def explain_missing_code(module, loader):

@@ -1,0 +1,89 @@
+// An extension of JupyterLab: tiles for MLflow and the examples, and a notice when a kernel was ended for memory.
+// It has the form that webpack gives to a federated module, so that it needs no build.
+let scope;
+
+async function shared(name) {
+  const [version] = Object.values(scope[name]);
+  return (await version.get())();
+}
+
+async function extension() {
+  const { Notification } = await shared("@jupyterlab/apputils");
+  const { PageConfig, URLExt } = await shared("@jupyterlab/coreutils");
+  const { ILauncher } = await shared("@jupyterlab/launcher");
+  const { INotebookTracker } = await shared("@jupyterlab/notebook");
+  const { ServerConnection } = await shared("@jupyterlab/services");
+
+  // Of that size in the launcher: a picture given as an address is not scaled.
+  const icon = (color, path) =>
+    `data:image/svg+xml,${encodeURIComponent(
+      `<svg xmlns="http://www.w3.org/2000/svg" width="52" height="52" viewBox="0 0 24 24"><path d="${path}" fill="none" ` +
+        `stroke="${color}" stroke-width="2"/></svg>`,
+    )}`;
+  const tiles = {
+    id: "data-toolbox:tiles",
+    autoStart: true,
+    requires: [ILauncher],
+    activate(app, launcher) {
+      app.commands.addCommand("data-toolbox:mlflow", {
+        label: "MLflow",
+        caption: "Open the page of MLflow, with runs and models",
+        // At its own address: within Jupyter's, a script in a page of MLflow could do all that the user can.
+        execute: () => {
+          const { protocol, hostname } = window.location;
+          window.open(`${protocol}//${hostname}:${PageConfig.getOption("mlflowPort")}/`, "_blank", "noopener");
+        },
+      });
+      app.commands.addCommand("data-toolbox:examples", {
+        label: "Examples",
+        caption: "Show the example notebooks in the file browser",
+        execute: () => app.commands.execute("filebrowser:open-path", { path: "examples" }),
+      });
+      const tile = { category: "Notebook", rank: 10 };
+      const chart = icon("#0194e2", "M3 3v18h18M6 17l4-6 4 3 6-9");
+      const folder = icon("#616161", "M3 5h6l2 2h10v12H3z");
+      launcher.add({ ...tile, command: "data-toolbox:mlflow", kernelIconUrl: chart });
+      launcher.add({ ...tile, command: "data-toolbox:examples", kernelIconUrl: folder });
+    },
+  };
+
+  const memory = {
+    id: "data-toolbox:memory",
+    autoStart: true,
+    requires: [INotebookTracker],
+    async activate(app, tracker) {
+      const settings = app.serviceManager.serverSettings;
+      const url = URLExt.join(settings.baseUrl, "data-toolbox/memory");
+      const ask = async () => (await ServerConnection.makeRequest(url, {}, settings)).json();
+      let known = ask();
+      tracker.widgetAdded.connect((_, panel) => {
+        panel.sessionContext.statusChanged.connect(async (session, status) => {
+          if (status !== "autorestarting" && status !== "dead") return;
+          const before = await known;
+          known = ask();
+          const { killed, limit } = await known;
+          if (killed > before.killed) {
+            Notification.error(
+              `The kernel of ${session.name} ran out of memory: the notebook may take ${limit / 2 ** 30} GiB. ` +
+                "Load less at once, or set NOTEBOOK_MEMORY in .env and run ./run up.",
+              { autoClose: false },
+            );
+          }
+        });
+      });
+    },
+  };
+
+  return { __esModule: true, default: [tiles, memory] };
+}
+
+window._JUPYTERLAB = window._JUPYTERLAB || {};
+window._JUPYTERLAB["data-toolbox"] = {
+  init: (given) => {
+    scope = given;
+  },
+  get: async () => {
+    const module = await extension();
+    return () => module;
+  },
+};
