@@ -108,8 +108,8 @@ def create_app():
             return {"error_code": "INVALID_PARAMETER_VALUE", "message": message}, HTTPStatus.BAD_REQUEST
         return None
 
-    # MLflow decodes the name of an artifact until nothing changes, and parses it as a URL: %20 in it becomes a blank, and a
-    # newline %0a; a # is refused. The name is kept as the client sent it, or refused with the reason.
+    # MLflow decodes the name of an artifact until nothing changes, and parses it as a URL: %20 in it becomes a blank,
+    # and a newline %0a; a # is refused. The name is kept as the client sent it, or refused with the reason.
 
     def keep_the_name(path):
         names = path.split("/")
@@ -142,8 +142,8 @@ def create_app():
                     pass
                 name = scope["path"].removeprefix(ARTIFACTS)
                 message = (
-                    f"Invalid path: an artifact name with a ? in it, as in {name + '?' + rest.decode()!r}, has to be quoted, "
-                    "which MLflow's client does not do. Use another name, or log from the notebook of the toolbox."
+                    f"Invalid path: an artifact name with a ? in it, as in {name + '?' + rest.decode()!r}, has to be "
+                    "quoted, which MLflow's client does not do. Use another name, or log from the toolbox's notebook."
                 )
                 refusal = {"error_code": "INVALID_PARAMETER_VALUE", "message": message}
                 await JSONResponse(refusal, HTTPStatus.BAD_REQUEST)(scope, receive, send)

@@ -1,8 +1,8 @@
 """Artifacts keep their names, whatever characters are in them.
 
-MLflow puts names into URLs and URIs as they are, so that what follows a # or ? is lost and %20 becomes a blank: files overwrite
-each other. Here a name is quoted before it enters a URL, and before MLflow parses the URI that it is in. The server takes it
-as it comes, see ml-flow-docker/app.py.
+MLflow puts names into URLs and URIs as they are, so that what follows a # or ? is lost and %20 becomes a blank: files
+overwrite each other. Here a name is quoted before it enters a URL, and before MLflow parses the URI that it is in. The
+server keeps it, see ml-flow-docker/app.py.
 """
 
 import functools
@@ -65,7 +65,7 @@ http_artifact_repo.validate_path_is_safe = str
 
 
 class QuotingArtifactsRepository(MlflowArtifactsRepository):
-    """The artifacts behind an MLflow server. Its address has the path as it is, quoted only on the way to the server."""
+    """The artifacts behind an MLflow server. The path in its address is quoted only on the way to the server."""
 
     @classmethod
     def resolve_uri(cls, artifact_uri, tracking_uri):

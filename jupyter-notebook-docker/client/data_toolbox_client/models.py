@@ -7,8 +7,8 @@ from mlflow.environment_variables import _BooleanEnvironmentVariable
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
-# MLflow's defaults are skops and pt2, which refuse forests, boosting, searches and classes of one's own, and PyTorch models
-# without an example of their input.
+# MLflow's defaults are skops and pt2, which refuse forests, boosting, searches and classes of one's own, and PyTorch
+# models without an example of their input.
 SAFE_MODEL_FORMATS = _BooleanEnvironmentVariable("SAFE_MODEL_FORMATS", False)
 
 PICKLES = {"mlflow.sklearn": "cloudpickle", "mlflow.lightgbm": "cloudpickle", "mlflow.pytorch": "pickle"}
@@ -53,9 +53,9 @@ def explain_missing_code(module, loader):
             return load(*args, **kwargs)
         except (ImportError, AttributeError) as error:
             raise MlflowException(
-                f"The model cannot be loaded: {error}. Of classes and functions from other files and packages, a pickled "
-                "model has only the names. Install the package, or put the file next to your program, or log the model "
-                "again together with the file: log_model(..., code_paths=['file.py']).",
+                f"The model cannot be loaded: {error}. A pickled model holds only the names of classes and functions "
+                "from other files and packages. Install the package, or put the file next to your program, or log the "
+                "model again together with the file: log_model(..., code_paths=['file.py']).",
                 RESOURCE_DOES_NOT_EXIST,
             ) from error
 
