@@ -8,7 +8,22 @@ import invoke
 from invoke import Exit
 
 from toolbox import backup as backing_up
-from toolbox import bases, browser, files, model, named, passwords, ports, reference, report, show, stack, trash, work
+from toolbox import (
+    bases,
+    browser,
+    database,
+    files,
+    model,
+    named,
+    passwords,
+    ports,
+    reference,
+    report,
+    show,
+    stack,
+    trash,
+    work,
+)
 from toolbox import doctor as examining
 from toolbox import restore as restoring
 from toolbox import status as looking
@@ -61,6 +76,7 @@ def up(c, insecure=False):
     if report.state(before.get("postgres")) != "running healthy":
         stack.start_database(c, config)
     restoring.settle_remains(c)
+    database.show_sessions(c)
     stack.start(c)
 
 

@@ -42,6 +42,7 @@ def create_app():
     from mlflow.server import app as flask_app
     from mlflow.server import handlers
     from mlflow.server.fastapi_app import app
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from sqlalchemy import Engine, event
 
     # On a full disk MLflow answers 500 or 503. Its clients repeat those for four minutes, in silence; they show 507 at
@@ -88,6 +89,19 @@ def create_app():
             message = "The whole artifact store cannot be deleted: name what is in it."
             return {"error_code": "INVALID_PARAMETER_VALUE", "message": message}, HTTPStatus.BAD_REQUEST
         return None
+
+    # Without the first experiment every run that names none would fail, and its page could not bring it back.
+
+    delete_experiment = SqlAlchemyStore.delete_experiment
+
+    def keep_the_first_experiment(store, experiment_id):
+        if str(experiment_id) == SqlAlchemyStore.DEFAULT_EXPERIMENT_ID:
+            raise MlflowException.invalid_parameter_value(
+                "The experiment Default cannot be deleted, as it takes the runs that name no experiment: delete its runs."
+            )
+        return delete_experiment(store, experiment_id)
+
+    SqlAlchemyStore.delete_experiment = keep_the_first_experiment
 
     # By default the pages open on what is for language models, with dialogs and an assistant over them. A file of its
     # own, as a strict policy for scripts lets no others run.
