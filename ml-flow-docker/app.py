@@ -97,7 +97,7 @@ def create_app():
     def keep_the_first_experiment(store, experiment_id):
         if str(experiment_id) == SqlAlchemyStore.DEFAULT_EXPERIMENT_ID:
             raise MlflowException.invalid_parameter_value(
-                "The experiment Default cannot be deleted, as it takes the runs that name no experiment: delete its runs."
+                "The experiment Default cannot be deleted, it takes the runs that name no experiment: delete its runs."
             )
         return delete_experiment(store, experiment_id)
 
