@@ -124,7 +124,7 @@ def patiently(cursor, attempt):
         if time.monotonic() >= end:
             sys.exit(
                 f"FAIL: MLflow's tables are in use, nothing was changed: {who}: end that program, in a notebook by a "
-                'restart of its kernel, then "invoke up".'
+                "restart of its kernel, and try again."
             )
         print(f"Waiting for MLflow's tables: {who}", flush=True)
         time.sleep(PAUSE_SECONDS)
