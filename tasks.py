@@ -11,6 +11,7 @@ from toolbox import backup as backing_up
 from toolbox import (
     bases,
     browser,
+    database,
     files,
     model,
     named,
@@ -82,6 +83,7 @@ def up(c, insecure=False):
     if report.state(before.get("postgres")) != "running healthy":
         stack.start_database(c, config)
     restoring.settle_remains(c)
+    database.show_sessions(c)
     stack.start(c)
 
 

@@ -51,6 +51,7 @@ def create_app():
     from mlflow.server import artifact_router, handlers
     from mlflow.server.fastapi_app import app
     from mlflow.store.artifact import local_artifact_repo
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from sqlalchemy import Engine, event
     from starlette.requests import Request
 
@@ -151,6 +152,19 @@ def create_app():
                 await application(scope, receive, send)
 
         return answer
+
+    # Without the first experiment every run that names none would fail, and its page could not bring it back.
+
+    delete_experiment = SqlAlchemyStore.delete_experiment
+
+    def keep_the_first_experiment(store, experiment_id):
+        if str(experiment_id) == SqlAlchemyStore.DEFAULT_EXPERIMENT_ID:
+            raise MlflowException.invalid_parameter_value(
+                "The experiment Default cannot be deleted, it takes the runs that name no experiment: delete its runs."
+            )
+        return delete_experiment(store, experiment_id)
+
+    SqlAlchemyStore.delete_experiment = keep_the_first_experiment
 
     # By default the pages open on what is for language models, with dialogs and an assistant over them. A file of its
     # own, as a strict policy for scripts lets no others run.

@@ -3,6 +3,7 @@
 import secrets
 
 import pytest
+from copies import ROOT
 from waiting import answers
 
 pytestmark = pytest.mark.stack
@@ -295,3 +296,31 @@ def test_no_job_can_be_started_over_the_api(toolbox):
     status, answer = toolbox.post("/ajax-api/3.0/jobs/", {"job_name": "optimize_prompts", "params": {}})
     assert status >= 400
     assert "not enabled" in answer["detail"]
+
+
+# --- What is deleted ---
+
+
+def test_the_experiment_of_runs_that_name_none_cannot_be_deleted(toolbox):
+    for api in (API, API.replace("/api/", "/ajax-api/")):
+        status, answer = toolbox.post(f"{api}experiments/delete", {"experiment_id": "0"})
+        assert status == 400
+        assert "Default cannot be deleted" in answer["message"]
+    status, answer = toolbox.post(f"{API}runs/create", {"experiment_id": "0"})
+    assert status == 200
+    toolbox.post(f"{API}runs/delete", {"run_id": answer["run"]["info"]["run_id"]})
+
+
+def test_a_deleted_experiment_is_restored_as_the_readme_says(toolbox):
+    name = f"deleted {secrets.token_hex(4)}"
+    experiment = toolbox.post(f"{API}experiments/create", {"name": name})[1]["experiment_id"]
+    toolbox.post(f"{API}experiments/delete", {"experiment_id": experiment})
+    search, restore = "mlflow experiments search --view deleted_only", "mlflow experiments restore --experiment-id"
+    readme = (ROOT / "README.md").read_text()
+    assert search in readme
+    assert restore in readme
+    notebook = toolbox.host("notebook")
+    [shown] = [line.split()[0] for line in notebook.check_output(search).splitlines() if name in line]
+    notebook.check_output(f"{restore} {shown}")
+    found = f"SELECT lifecycle_stage FROM experiments WHERE experiment_id = {experiment}"
+    assert toolbox.sql("analyst", "mlflow", found) == [("active",)]
