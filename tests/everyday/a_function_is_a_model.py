@@ -9,5 +9,5 @@ def shout(model_input: list[str]) -> list[str]:
 
 mlflow.set_experiment("function")
 with mlflow.start_run():
-    info = mlflow.pyfunc.log_model(name="shout", python_model=shout)
+    info = mlflow.pyfunc.log_model(name="shout", python_model=shout, input_example=["a"])
 assert mlflow.pyfunc.load_model(info.model_uri).predict(["öl", "a"]) == ["ÖL", "A"]

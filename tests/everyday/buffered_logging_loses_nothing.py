@@ -15,5 +15,5 @@ for step in range(50):
 {end}
 """
     subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=False)
-    [run] = mlflow.search_runs(["0"], f"run_name = 'end {number}'", max_results=1, output_format="list")
+    [run] = mlflow.search_runs(filter_string=f"run_name = 'end {number}'", max_results=1, output_format="list")
     assert len(mlflow.MlflowClient().get_metric_history(run.info.run_id, "loss")) == 50, end

@@ -10,7 +10,7 @@ FOUND = {
     "metrics.loss = 0.5": [1], "metrics.loss != 0.5": [0, 2, 3], "metrics.loss < 0.5": [0], "metrics.loss <= 0.5": [0, 1],
     "metrics.loss > 1": [3], "metrics.loss >= 1": [2, 3], "params.model = 'CNN'": [0], "params.model != 'CNN'": [1, 2, 3],
     "params.model LIKE 'cnn%'": [1], "params.model ILIKE 'cnn%'": [0, 1], "params.model LIKE '%\\%%'": [3],
-    "tags.`has space` = 'forest'": [2], "attributes.run_name IN ('run 0', 'run 3')": [0, 3], "status = 'FINISHED'": [0, 1, 2, 3],
+    "tags.`has space` = 'forest'": [2], "status = 'FINISHED'": [0, 1, 2, 3],
     "metrics.loss > 0 AND params.model ILIKE '%n%' and status != 'FAILED'": [1], "start_time > 0": [0, 1, 2, 3],
     "run_name LIKE 'run %'": [0, 1, 2, 3], "params.number = '2'": [2], "metrics.`loss` > 0.9 AND tags.`has space` LIKE 'f%'": [2],
 }
