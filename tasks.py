@@ -8,13 +8,30 @@ import invoke
 from invoke import Exit
 
 from toolbox import backup as backing_up
-from toolbox import bases, browser, files, model, named, passwords, ports, reference, report, show, stack, trash, work
+from toolbox import (
+    bases,
+    browser,
+    files,
+    model,
+    named,
+    passwords,
+    ports,
+    program,
+    reference,
+    report,
+    runs,
+    show,
+    stack,
+    trash,
+    work,
+    zones,
+)
 from toolbox import doctor as examining
 from toolbox import restore as restoring
 from toolbox import status as looking
 from toolbox import upgrade as upgrading
-from toolbox.commands import ROOT, compose, is_watched, on_terminal, tool, visibly
-from toolbox.failure import Failure
+from toolbox.commands import ROOT, compose, is_watched, on_terminal, only_output, tool, visibly
+from toolbox.failure import Failure, as_typed
 from toolbox.named import task
 
 # The folders with a requirements.in, and the oldest Python that each is for.
@@ -41,14 +58,14 @@ def init(c):
 
 @task
 def build(c):
-    """Build the three images, and their bases where no registry answers."""
+    """Build the images without starting anything."""
     stack.check_engine(c)
     stack.build_images(c)
 
 
 @task(makes=True, help={"insecure": "publish beyond this machine, if BIND_ADDRESS says so"})
 def up(c, insecure=False):
-    """Start the toolbox and wait until it is healthy; make .env and the images first."""
+    """Build and start everything, wait until it is healthy, show the addresses."""
     stack.check_engine(c)
     if not named.env().exists():
         stack.make_env(c)
@@ -59,7 +76,9 @@ def up(c, insecure=False):
     ports.check(config, own=ports.published(before))
     work.check(config)
     stack.check_passwords(c, config)
-    config = work.settle(c, stack.build_images(c))
+    config = stack.build_images(c)
+    zones.check(c, config)
+    config = work.settle(c, config)
     if report.state(before.get("postgres")) != "running healthy":
         stack.start_database(c, config)
     restoring.settle_remains(c)
@@ -73,7 +92,7 @@ def up(c, insecure=False):
     }
 )
 def upgrade(c, old_base="", insecure=False):
-    """Take the data over to another version of MLflow or Postgres, and start."""
+    """Move the data to a new version of MLflow or Postgres, and start."""
     stack.check_engine(c)
     upgrading.take_over(c, old_base)
     up(c, insecure)
@@ -81,18 +100,19 @@ def upgrade(c, old_base="", insecure=False):
 
 @task
 def doctor(c):
-    """Check the whole installation, from Docker to the clock, and change nothing."""
-    levels = set()
+    """Check the installation and suggest what to do; change nothing."""
+    findings = []
     for finding in examining.examine(c):
-        print(finding._replace(text=named.words(finding.text)), flush=True)
-        levels.add(finding.level)
-    if "FAIL" in levels:
+        print(finding._replace(text=as_typed(named.words(finding.text))), flush=True)
+        findings.append(finding)
+    print(f"\n{examining.conclusion(findings)}")
+    if examining.has_failed(findings):
         raise Exit(code=1)
 
 
 @task(name="open")
 def open_(c):
-    """Open the notebook in the browser, logged in; "open mlflow" opens MLflow's page."""
+    """Open JupyterLab in the browser, logged in; "open mlflow": MLflow."""
     # To Invoke the second word is another task, as it knows no optional arguments but flags: that one opens the page.
     if "mlflow" not in browser.words_after("open", sys.argv):
         stack.check_engine(c)
@@ -110,42 +130,78 @@ def mlflow(c):
 
 @task(help={"json": "as JSON, for programs"})
 def status(c, json=False):
-    """Show of each service its state, health, address and version, and the memory and room that it takes."""
+    """Show state, address, version, memory and disk space of each service."""
     stack.check_engine(c)
     services = looking.gather(c, stack.settings(c))
     if json:
         print(looking.as_json(services))
     else:
         show.table(looking.rows(services))
+        for remark in looking.remarks(services):
+            print(f"\n{remark}")
 
 
-@task(help={"service": "postgres, migrate, mlflow or notebook; all without it", "follow": "go on until Ctrl-C"})
-def logs(c, service="", follow=False):
-    """Show what the services have logged."""
+@task(
+    help={
+        "service": "postgres, migrate, mlflow or notebook; all without it",
+        "follow": "go on until Ctrl-C",
+        "tail": "how many lines of each service, the newest; or all",
+        "since": "only what is newer: 10m, 2h, or a time such as 2026-11-28T09:30",
+    }
+)
+def logs(c, service="", follow=False, tail="100", since=""):
+    """Show the newest lines that the services have logged."""
     stack.check_engine(c)
     if service and service not in (*model.SERVICES, model.ONE_SHOT):
         raise Failure(f'there is no service "{service}": choose from {", ".join((*model.SERVICES, model.ONE_SHOT))}.')
-    compose(c, "logs", *(["--follow"] if follow else []), *([service] if service else []), env=stack.NO_SECRETS)
+    if not (tail.isdecimal() or tail == "all"):
+        raise Failure(f'--tail {tail} is not a number of lines: give one, or "all".')
+    options = ["--tail", tail, *(["--since", since] if since else []), *(["--follow"] if follow else [])]
+    if not compose(c, "logs", *options, *([service] if service else []), env=stack.NO_SECRETS):
+        raise Failure("Docker could not show the logs: its own message is above.")
 
 
 @task(help={"role": "analyst, mlflow or postgres", "database": "mlflow or datasets", "command": "SQL to run instead"})
 def psql(c, role="analyst", database="mlflow", command=""):
-    """Open psql on the database, or run one SQL command."""
+    """Open psql, or print the answer to one SQL command."""
     stack.check_engine(c)
     if role not in passwords.ROLES:
         raise Failure(f'there is no role "{role}": choose from {", ".join(passwords.ROLES)}.')
     if not report.state(stack.containers(c).get("postgres")).startswith("running"):
         raise Failure('postgres is not running: "invoke up" starts it.')
-    tty = [] if on_terminal() else ["--no-TTY"]
-    sql = ["--command", command] if command else []
-    client = ["sh", "-c", passwords.psql(role), "psql", "--username", role, "--dbname", database, *sql]
-    if not compose(c, "exec", *tty, "postgres", *client, env=stack.NO_SECRETS):
+    client = ["sh", "-c", passwords.psql(role), "psql", "--username", role, "--dbname", database]
+    if command:
+        answered = only_output(
+            c,
+            ["docker", "compose", "exec", "--no-TTY", "postgres", *client, "--command", command],
+            env=stack.NO_SECRETS,
+        )
+    else:
+        tty = [] if on_terminal() else ["--no-TTY"]
+        answered = compose(c, "exec", *tty, "postgres", *client, env=stack.NO_SECRETS)
+    if not answered:
         raise Exit(code=1)
+
+
+@task(name="runs", help={"end": "end those that have logged no metric for so many hours, as killed"})
+def runs_(c, end=""):
+    """Show the runs that MLflow calls running, or end those that are not."""
+    stack.check_engine(c)
+    limit = runs.hours(end) if end else None
+    backing_up.check_healthy(c)
+    now = runs.milliseconds()
+    if limit is not None:
+        print(f"Ended as killed: {len(runs.end(now - limit * 3_600_000, now))}.")
+    if still := runs.found(now):
+        show.table(runs.rows(still, now))
+        print('\nA program that was killed cannot say so: "--end HOURS" ends what has logged no metric for so long.')
+    else:
+        print("No run is running.")
 
 
 @task
 def rotate(c):
-    """Change all passwords and the token, in .env and in the database together."""
+    """Change all passwords and the token."""
     stack.check_engine(c)
     stack.change_secrets(c)
     stack.start(c)
@@ -163,7 +219,7 @@ def down(c):
 
 @task(help={"yes": "do not ask"})
 def clean(c, yes=False):
-    """Delete the containers, the images and ALL DATA of this project, after asking."""
+    """Delete the containers, the images and ALL DATA, after asking."""
     stack.check_engine(c)
     stack.containers(c)
     config = stack.settings_without_secrets(c)
@@ -196,29 +252,37 @@ def is_typed(project, verb):
 
 @task(help={"to": "the file to write; without it, one in backups/ with the date in its name"})
 def backup(c, to=""):
-    """Write the databases, the artifacts and the notebook home into one file, while people work."""
+    """Write all data into one file, while people work."""
     stack.check_engine(c)
     seconds = backing_up.timed()
     path = backing_up.make(c, stack.settings(c), to)
     print(backing_up.summary(path, seconds()))
 
 
-@task(positional=["file"], help={"file": "the backup", "yes": "replace the data that are there without asking"})
+@task(
+    makes=True,
+    positional=["file"],
+    help={"file": "the backup", "yes": "replace the data that are there without asking"},
+)
 def restore(c, file, yes=False):
-    """Replace all data by those of a backup, after checking it and asking."""
+    """Replace all data by those of a backup, after checking and asking."""
     stack.check_engine(c)
-    config = stack.settings(c)
+
+    def started():
+        if not named.env().exists() or report.state(stack.containers(c).get("postgres")) != "running healthy":
+            up(c)
 
     def confirmed():
-        print(f"This replaces the databases, the artifacts and the notebook home of the project {config['name']}.")
-        return is_typed(config["name"], "replace")
+        project = stack.settings(c)["name"]
+        print(f"This replaces the databases, the artifacts and the notebook home of the project {project}.")
+        return is_typed(project, "replace")
 
-    print(*restoring.run(c, config, Path(file).expanduser().absolute(), lambda: yes or confirmed()), sep="\n")
+    print(*restoring.run(c, Path(file).expanduser().absolute(), started, lambda: yes or confirmed()), sep="\n")
 
 
 @task(help={"keep": "delete all of them but this many, the newest"})
 def backups(c, keep=""):
-    """List the backups in backups/."""
+    """List the backups in backups/, or delete old ones."""
     count = backing_up.number(keep) if keep else None
     if count:
         for path in backing_up.prune(count):
@@ -234,7 +298,7 @@ def backups(c, keep=""):
     }
 )
 def gc(c, older_than="30", dry_run=False, yes=False):
-    """Delete for good what was deleted in MLflow, with its files; on a terminal only show it, without --yes."""
+    """Show what was deleted in MLflow, and with --yes free its disk space."""
     stack.check_engine(c)
     trash.run(c, older_than, only_show=dry_run or (is_watched() and not yes))
 
@@ -244,7 +308,7 @@ def gc(c, older_than="30", dry_run=False, yes=False):
     help={"official": "go back to the official images", "remove": "delete the images that were built here"},
 )
 def bases_(c, official=False, remove=False):
-    """Build base images from Debian packages in place of the official ones, and use them."""
+    """Use base images built from Debian packages, or the official ones."""
     stack.check_engine(c)
     stack.settings(c)
     if not official and not remove:
@@ -265,7 +329,7 @@ def bases_(c, official=False, remove=False):
     },
 )
 def run_tests(c, quick=False, no_docker=False, only=""):
-    """Run the tests, on a toolbox of their own that is gone afterwards."""
+    """Run the tests, on a toolbox of their own."""
     left_out = [*(["not slow"] if quick else []), *(["not stack"] if no_docker else [])]
     chosen = [*(["-m", " and ".join(left_out)] if left_out else []), *(["-k", only] if only else [])]
     if not visibly(c, [tool("pytest"), *chosen]):
@@ -280,7 +344,7 @@ def run_tests(c, quick=False, no_docker=False, only=""):
     },
 )
 def bench(c, quick=False, compare="", only=""):
-    """Measure the toolbox against a plain setup, on two stacks of their own that are gone afterwards."""
+    """Measure speed and memory against a plain setup."""
     stack.check_engine(c)
     options = [*(["--quick"] if quick else []), *(["--compare", compare] if compare else [])]
     options += ["--only", only] if only else []
@@ -291,7 +355,7 @@ def bench(c, quick=False, compare="", only=""):
 
 @invoke.task
 def pictures(c):
-    """Make the pictures of the README anew, on a toolbox of its own that is gone afterwards."""
+    """Make new screenshots for the README."""
     stack.check_engine(c)
     # In the place of this process, so that Ctrl-C and SIGTERM reach the one that has a toolbox to delete.
     sys.stdout.flush()
@@ -300,7 +364,7 @@ def pictures(c):
 
 @invoke.task
 def lint(c):
-    """Check the Python, shell, Docker and Compose files, the notebooks and the settings of GitHub."""
+    """Check the files with linters."""
     notebooks = files.notebooks(ROOT)
     schema = [tool("check-jsonschema"), "--builtin-schema"]
     checks = [
@@ -320,14 +384,14 @@ def lint(c):
 
 @invoke.task(name="reference")
 def write_reference(c):
-    """Write docs/configuration.md, the reference of all settings, from docker-compose.yml and .env.example."""
+    """Write docs/configuration.md from the settings' own comments."""
     sources = [(ROOT / name).read_text(encoding="utf-8") for name in ("docker-compose.yml", ".env.example")]
     (ROOT / "docs" / "configuration.md").write_text(reference.made(*sources), encoding="utf-8")
 
 
 @invoke.task
 def lock(c):
-    """Pin the packages of every requirements.in, with hashes, in the requirements.txt beside it."""
+    """Pin the packages of every requirements.in, with hashes."""
     uv = [tool("uv"), "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
     for folder, python in LOCKED.items():
         output = f"{folder}/requirements.txt"
@@ -336,3 +400,16 @@ def lock(c):
             options += ["--overrides", f"{folder}/left-out.txt"]
         if not visibly(c, [*uv, *options, f"{folder}/requirements.in"]):
             raise Failure(f"{output} could not be made: uv's message is above.")
+
+
+# How `./run` shows them.
+GROUPS = {
+    "Start and stop": [up, down, clean],
+    "Use": [open_, status, doctor, logs, psql, runs_],
+    "Data": [backup, backups, restore, gc],
+    "Versions and passwords": [init, build, upgrade, rotate, bases_],
+    "Develop the toolbox": [run_tests, lint, lock, bench, pictures, write_reference],
+}
+
+if __name__ == "__main__":
+    program.Program(sys.modules[__name__], GROUPS).run()

@@ -5,12 +5,37 @@ What is refused or changed, and why, stands at each of the functions below. MLfl
 
 import errno
 import functools
+import json
+import logging
 import posixpath
 from http import HTTPStatus
+from pathlib import Path
+
+from healthcheck import ROUTE
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # What the driver calls it in the answer that MLflow makes of it.
 DATABASE_IS_FULL = b"psycopg2.errors.DiskFull"
+# MLflow's own names for what a person chose on its pages, and the choices of one who is new here: the pages for model
+# training, with recent experiments on top, and no assistant, which answers nobody outside the container.
+FIRST_CHOICES = {
+    "mlflow.workflowType_v1": "machine_learning",
+    "mlflow.home.getting-started.collapsed_v1": True,
+    "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": True,
+    "mlflow.detectIssues.guidanceShown_v1": True,
+    "mlflow.flagForReview.guidanceShown_v1": True,
+    "_mlflow_model_registry_promo_modal_dismissed_v1": True,
+}
+# Without telemetry there is nothing to announce, and its switch shows that.
+NO_TELEMETRY = {"mlflow.telemetry.info.alert.dismissed_v1": True, "mlflow.settings.telemetry.enabled_v1": False}
+# A choice that was made stays.
+CHOOSE = "for (const [name, choice] of %s) localStorage.getItem(name) ?? localStorage.setItem(name, choice)"
+CHOICES_PATH = "static-files/first-choices.js"
+
+
+# What file systems take, in bytes.
+LONGEST_NAME = 255
+ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts/"
 
 
 @functools.cache
@@ -18,13 +43,16 @@ def create_app():
     """Return the application that uvicorn serves: always the same one."""
     # Here, because `mlflow server` imports this module too and serves nothing itself: it would take 100 MB for nothing.
     from fastapi.responses import JSONResponse
-    from flask import request
+    from flask import Response, request
     from google.protobuf.json_format import ParseError
+    from mlflow.environment_variables import MLFLOW_DISABLE_TELEMETRY
     from mlflow.exceptions import MlflowException
     from mlflow.server import app as flask_app
-    from mlflow.server import handlers
+    from mlflow.server import artifact_router, handlers
     from mlflow.server.fastapi_app import app
+    from mlflow.store.artifact import local_artifact_repo
     from sqlalchemy import Engine, event
+    from starlette.requests import Request
 
     # On a full disk MLflow answers 500 or 503. Its clients repeat those for four minutes, in silence; they show 507 at
     # once, with its text.
@@ -71,6 +99,61 @@ def create_app():
             return {"error_code": "INVALID_PARAMETER_VALUE", "message": message}, HTTPStatus.BAD_REQUEST
         return None
 
+    # MLflow decodes the name of an artifact until nothing changes, and parses it as a URL: %20 in it becomes a blank, and a
+    # newline %0a; a # is refused. The name is kept as the client sent it, or refused with the reason.
+
+    def keep_the_name(path):
+        names = path.split("/")
+        if any(ord(letter) < 32 or ord(letter) == 127 for letter in path):
+            reason = "it has a control character, such as a newline"
+        elif path.startswith("/") or ".." in names:
+            reason = "it leads out of its folder"
+        elif any(len(name.encode()) > LONGEST_NAME for name in names):
+            reason = f"it has more than {LONGEST_NAME} bytes"
+        else:
+            return path
+        raise MlflowException.invalid_parameter_value(
+            f"Invalid path: {path!r} cannot be the name of an artifact, {reason}."
+        )
+
+    for module in (handlers, artifact_router, local_artifact_repo):
+        module.validate_path_is_safe = keep_the_name
+
+    # A client that does not quote names cuts them at a ?, and would store, get or delete another artifact.
+
+    @app.add_middleware
+    def refuse_cut_names(application):
+        async def answer(scope, receive, send):
+            if scope["type"] == "http" and scope["path"].startswith(ARTIFACTS) and (rest := scope["query_string"]):
+                async for _ in Request(scope, receive).stream():
+                    pass
+                name = scope["path"].removeprefix(ARTIFACTS)
+                message = (
+                    f"Invalid path: an artifact name with a ? in it, as in {name + '?' + rest.decode()!r}, has to be quoted, "
+                    "which MLflow's client does not do. Use another name, or log from the notebook of the toolbox."
+                )
+                refusal = {"error_code": "INVALID_PARAMETER_VALUE", "message": message}
+                await JSONResponse(refusal, HTTPStatus.BAD_REQUEST)(scope, receive, send)
+            else:
+                await application(scope, receive, send)
+
+        return answer
+
+    # By default the pages open on what is for language models, with dialogs and an assistant over them. A file of its
+    # own, as a strict policy for scripts lets no others run.
+
+    choices = FIRST_CHOICES | (NO_TELEMETRY if MLFLOW_DISABLE_TELEMETRY.get() else {})
+    program = CHOOSE % json.dumps([(name, json.dumps(choice)) for name, choice in choices.items()])
+    page = Path(flask_app.static_folder, "index.html").read_text(encoding="utf-8")
+    page = page.replace("<head>", f'<head><script src="{CHOICES_PATH}"></script>', 1)
+    # A page without traces would have its browser fetch a film from MLflow's site.
+    headers = {"Cache-Control": "no-cache", "Content-Security-Policy": "media-src 'self' blob: data:"}
+    flask_app.view_functions["serve"] = lambda: Response(page, headers=headers)
+
+    @flask_app.route(f"/{CHOICES_PATH}")
+    def first_choices():
+        return Response(program, mimetype="text/javascript", headers={"Cache-Control": "no-cache"})
+
     # A page of runs is asked for with DISTINCT, for which Postgres sorts all runs of an experiment with all it knows
     # of them. None comes twice: of the metrics, params and tags that are joined, a run has one of a name. Only data
     # sets could make it two.
@@ -81,4 +164,15 @@ def create_app():
             statement = statement.replace("DISTINCT ", "", 1)
         return statement, parameters
 
+    # The health check asks every ten seconds; what people look for in the log would drown in that.
+    logging.getLogger("uvicorn.access").addFilter(is_worth_a_line)
+
     return app
+
+
+def is_worth_a_line(record):
+    """Return whether an entry of uvicorn's access log is about anything but a health check that succeeded.
+
+    Its arguments are the address of the client, the method, the path, the version of HTTP, and the status.
+    """
+    return record.args[2] != ROUTE or record.args[4] != HTTPStatus.OK

@@ -166,10 +166,22 @@ def test_a_restore_looks_at_the_archive_before_anything_else(env, tmp_path):
     assert doings(c) == []
 
 
-def test_a_restore_into_a_toolbox_that_does_not_run_is_refused(env, tmp_path):
-    with pytest.raises(Failure) as raised:
-        tasks.restore(docker({"docker compose ps": ""}), str(forged(tmp_path / "box.zip")), yes=True)
-    assert "invoke up" in the_line(raised)
+@pytest.mark.parametrize("made", [True, False], ids=["with an .env", "without one"])
+def test_a_restore_starts_a_toolbox_that_does_not_run(env, tmp_path, monkeypatch, made):
+    if not made:
+        env.unlink()
+    monkeypatch.setattr(restore, "over", lambda *_: ["restored"])
+    c = docker({"docker compose ps": ""})
+    tasks.restore(c, str(forged(tmp_path / "box.zip")), yes=True)
+    assert any(command.startswith("docker compose up --detach --wait") for command in doings(c))
+    assert env.exists()
+
+
+def test_a_restore_into_a_toolbox_that_runs_starts_nothing(env, tmp_path, monkeypatch):
+    monkeypatch.setattr(restore, "over", lambda *_: ["restored"])
+    c = docker({"docker compose ps": HEALTHY})
+    tasks.restore(c, str(forged(tmp_path / "box.zip")), yes=True)
+    assert doings(c) == []
 
 
 @pytest.mark.parametrize(
@@ -242,6 +254,11 @@ def dated(folder, *dates):
     """Write backups made on some dates, under names that say nothing about the order."""
     for name, date in zip("cab", dates, strict=False):
         forged(folder / f"{name}.zip", change=lambda manifest, date=date: manifest.update(date=f"{date}T00:00:00Z"))
+
+
+def test_without_a_backup_it_is_said_how_to_make_one(folder, capsys):
+    tasks.backups(docker())
+    assert capsys.readouterr().out == 'There is no backup yet: "invoke backup" makes one.\n'
 
 
 def test_backups_are_listed_with_the_newest_first(folder, capsys):

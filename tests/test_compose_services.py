@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from layers import ROOT, SECRETS, loaded, postgres_settings, program, real_configuration
 
-from toolbox import model
+from toolbox import model, report
 
 ORDER = ("image", "build", "depends_on", "volumes", "environment", "ports", "command", "restart", "healthcheck")
 
@@ -50,11 +50,11 @@ def test_every_port_can_be_moved_and_the_container_keeps_its_own(config, service
 
 
 def test_the_server_may_be_asked_for_by_the_notebook_and_from_this_machine():
-    assert hosts() == ["mlflow:5000", "localhost:5000", "127.0.0.1:5000"]
+    assert set(hosts()) == {"mlflow:5000", "localhost:5000", "127.0.0.1:5000"}
 
 
 def test_a_moved_server_may_be_asked_for_at_its_new_port_only():
-    assert hosts(MLFLOW_PORT=5050) == ["mlflow:5000", "localhost:5050", "127.0.0.1:5050"]
+    assert set(hosts(MLFLOW_PORT=5050)) == {"mlflow:5000", "localhost:5050", "127.0.0.1:5050"}
 
 
 def test_names_that_the_user_adds_come_on_top():
@@ -127,9 +127,15 @@ def test_a_server_writes_to_its_volume_and_to_memory_only(config, service):
     assert any(folder.startswith("/tmp:size=") for folder in config["services"][service]["tmpfs"])
 
 
-def test_the_web_pages_that_may_call_mlflow_follow_its_port():
-    environment = model.environment(real_configuration(MLFLOW_PORT="5555"), "mlflow")
-    assert environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] == "http://localhost:5555,http://127.0.0.1:5555"
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "192.0.2.7", "0.0.0.0"])
+def test_mlflow_takes_requests_and_pages_of_the_address_that_is_printed_for_it(address):
+    config = real_configuration(BIND_ADDRESS=address, MLFLOW_PORT="5555")
+    environment = model.environment(config, "mlflow")
+    origins = environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"].split(",")
+    assert set(origins) == {"http://localhost:5555", "http://127.0.0.1:5555", f"http://{address}:5555"}
+    assert report.bare_page(config, "mlflow") in origins
+    assert f"{address}:5555" in environment["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
+    assert urlsplit(report.bare_page(config, "mlflow")).netloc in environment["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
 
 
 def test_services_keep_data_in_volumes_of_the_project_and_in_no_folder_of_the_machine(config):

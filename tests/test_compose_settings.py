@@ -54,6 +54,14 @@ def test_a_port_that_is_none_is_refused_in_one_line(value):
     assert value in the_line(raised)
 
 
+@pytest.mark.parametrize("value", ["::1", "[::1]", "::", "[::]", "localhost", "nonsense", "127.1", "127.0.0.1:80"])
+def test_an_address_that_is_not_ipv4_is_refused_in_one_line(value):
+    with pytest.raises(Failure) as raised:
+        real_configuration(BIND_ADDRESS=value)
+    message = the_line(raised)
+    assert f"BIND_ADDRESS={value.strip('[]')} is not an IPv4 address: set it in .env" in message
+
+
 def test_a_line_that_compose_cannot_read_is_told_in_one_line():
     with pytest.raises(Failure) as raised:
         loaded(without("JUPYTER_TOKEN", "JUPYTER TOKEN=x"))

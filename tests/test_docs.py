@@ -53,7 +53,8 @@ def anchors(name):
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_task_that_a_text_names_exists(name):
     named = set(re.findall(r"(?:\./run|`invoke|\"invoke)[ \n]([a-z]\w*)", read(name)))
-    assert named - set(TASKS) == set()
+    # Of ./run itself.
+    assert named - set(TASKS) - {"help"} == set()
 
 
 @pytest.mark.parametrize("name", TEXTS)

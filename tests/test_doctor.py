@@ -65,7 +65,24 @@ def test_only_a_failed_check_makes_the_task_fail(monkeypatch, capsys, levels, fa
     except tasks.Exit as end:
         code = end.code
     assert code == (1 if fails else 0)
-    assert len(capsys.readouterr().out.splitlines()) == len(levels)
+    # A line for each, and a sentence after a blank line.
+    *lines, blank, sentence = capsys.readouterr().out.splitlines()
+    assert (len(lines), blank) == (len(levels), "")
+    assert sentence == doctor.conclusion(findings)
+
+
+@pytest.mark.parametrize(
+    ("levels", "sentence"),
+    [
+        (["ok", "ok"], "All is well."),
+        (["ok", "warn"], "No problem, but 1 warning: see check-1."),
+        (["warn", "FAIL", "FAIL"], "2 problems: begin with the first FAIL, check-1."),
+    ],
+    ids=["well", "warned", "failed"],
+)
+def test_the_last_sentence_says_where_to_begin(levels, sentence):
+    findings = [doctor.Finding(level, f"check-{number}", "…") for number, level in enumerate(levels)]
+    assert doctor.conclusion(findings) == sentence
 
 
 def test_without_an_engine_the_rest_is_said_to_be_left_out(env):

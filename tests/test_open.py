@@ -63,7 +63,7 @@ def test_a_name_before_the_last_word_is_refused_as_it_would_be_for_the_notebook_
     monkeypatch.setattr("sys.argv", ["invoke", "open", "--name", "alice", "mlflow"])
     with pytest.raises(Failure) as raised:
         tasks.open_(docker({"docker compose ps": HEALTHY}), name="alice")
-    assert '"./run mlflow --name alice" opens that page' in the_line(raised)
+    assert '"invoke mlflow --name alice" opens that page' in the_line(raised)
     assert opened == []
 
 

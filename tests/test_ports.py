@@ -46,6 +46,16 @@ def test_a_connection_that_just_ended_does_not_count(free):
     assert not ports.is_taken("127.0.0.1", free[0])
 
 
+@pytest.mark.parametrize("address", ["192.0.2.77", "240.0.0.1", "224.0.0.1"])
+def test_an_address_that_this_machine_lacks_is_told(free, address):
+    config = configuration(ports=free)
+    for service in model.SERVICES:
+        config["services"][service]["ports"][0]["host_ip"] = address
+    with pytest.raises(Failure) as raised:
+        ports.check(config, own=set(free))
+    assert f"BIND_ADDRESS={address} is not an address of this machine" in the_line(raised)
+
+
 def test_two_services_on_one_port_are_told(free):
     with pytest.raises(Failure) as raised:
         ports.check(configuration(ports=(free[0], free[1], free[1])), own=set())

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from layers import configuration, listed
 
-from toolbox import model, report
+from toolbox import dotenv, model, report
 from toolbox.model import SERVICES
 
 HEALTHY = dict.fromkeys(SERVICES, "running healthy")
@@ -13,18 +13,24 @@ HEALTHY = dict.fromkeys(SERVICES, "running healthy")
 
 def test_the_address_of_the_notebook_logs_in():
     token = "a b&c=d#e%20/ü$f"
-    rows = report.addresses(configuration(ports=(1, 2, 18888), JUPYTER_TOKEN=token), ".env")
-    address = urlsplit(rows[1][1])
-    assert rows[1][0] == "notebook"
+    [line, *_] = report.addresses(configuration(ports=(1, 2, 18888), JUPYTER_TOKEN=token), ".env")
+    service, address = line.split()
+    address = urlsplit(address)
+    assert service == "notebook"
     assert address.netloc == "127.0.0.1:18888"
     assert parse_qs(address.query) == {"token": [token]}
 
 
 def test_no_password_is_printed():
     config = configuration()
-    printed = "\n".join(map("".join, report.addresses(config, ".env.alice")))
+    printed = "\n".join(report.addresses(config, ".env.alice"))
     assert not [name for name in model.SECRETS if name != "JUPYTER_TOKEN" and model.secret(config, name) in printed]
     assert "ANALYST_DB_PASSWORD in .env.alice" in printed
+
+
+def test_the_addresses_fit_80_columns():
+    config = configuration(ports=(55432, 55000, 58888), JUPYTER_TOKEN=dotenv.new_secret())
+    assert max(map(len, report.addresses(config, ".env.alice"))) <= 80
 
 
 @pytest.mark.parametrize("clear", ["", "\x1b[2K"])

@@ -108,7 +108,7 @@ def second(tmp_path_factory, made):
     """Another, new toolbox, into which the backup was restored."""
     copy = Copy(tmp_path_factory.mktemp("second") / "data-toolbox")
     try:
-        copy.succeed("up")
+        # Nothing of it is there yet: it starts what it needs.
         copy.printed = copy.succeed("restore", str(made[0]))
         yield copy
     finally:

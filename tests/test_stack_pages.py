@@ -5,6 +5,7 @@ import struct
 
 import browsing
 import first_example
+import notebooks
 import pytest
 from copies import JUPYTER_TOKEN, TOKEN_HEADER
 
@@ -12,6 +13,12 @@ pytestmark = pytest.mark.stack
 
 # MLflow's pages ask who is logged in, and a server where nobody logs in does not know this.
 NO_USERS = "404 for GET /ajax-api/2.0/mlflow/users/current"
+TRACE = """\
+import mlflow
+
+with mlflow.start_span("ask") as span:
+    span.set_outputs("the answer is 42")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +74,18 @@ def test_a_notebook_shows_its_pictures(ran):
     assert all(width and height for width, height in ran["pictures"])
 
 
+def test_a_trace_is_shown_below_its_cell(toolbox, visit):
+    title = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": "# A trace"}
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
+    cells = [title, notebooks.code("trace", TRACE)]
+    notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    toolbox.compose("exec", "--no-TTY", "notebook", "sh", "-c", "cat > trace.ipynb", stdin=json.dumps(notebook))
+    seen = visit(
+        "run_notebook.py", token=JUPYTER_TOKEN, path="trace.ipynb", heading="A trace", framed="the answer is 42"
+    )
+    assert [complaint for complaint in seen["complaints"] if complaint != NO_USERS] == []
+
+
 # --- MLflow's pages ---
 
 
@@ -109,9 +128,40 @@ def test_the_registry_shows_the_model_with_its_alias(told, found):
     assert alias in found["version"]
 
 
-def test_no_page_complains_or_asks_outside(ran, found):
+@pytest.fixture(scope="module")
+def first(visit, told):
+    """What a person saw who opened MLflow's pages for the first time."""
+    return visit("visit_first.py", experiment=told["experiment"])
+
+
+def test_mlflow_opens_one_click_from_the_runs_with_nothing_over_its_pages(first):
+    assert "/runs?" in first["runs"]
+    assert first["dialogs"] == [0, 0, 0]
+    # Neither the assistant nor the announcement of telemetry.
+    assert [word for word in ("Ask a question", "telemetry", "Tracing") if word in first["first"]] == []
+    assert not first["telemetry"]
+
+
+def test_the_pages_that_a_person_chose_in_mlflow_stay(first):
+    assert "Prompts" in first["menu"]
+    assert "Prompts" not in first["first"]
+
+
+def test_a_server_with_telemetry_announces_it(toolbox):
+    program = (
+        "import sys; sys.path[:0] = ['/opt/mlflow']; import app; app.create_app(); from mlflow.server import app; "
+    )
+    program += "print(app.test_client().get('/static-files/first-choices.js').text)"
+    command = ["exec", "--no-TTY", "--env", "MLFLOW_DISABLE_TELEMETRY=false", "mlflow", "python", "-c", program]
+    choices = toolbox.compose(*command)
+    assert "machine_learning" in choices
+    assert "telemetry" not in choices
+
+
+def test_no_page_complains_or_asks_outside(ran, found, first):
     assert ran["complaints"] == []
     assert set(found["complaints"]) <= {NO_USERS}
+    assert set(first["complaints"]) <= {NO_USERS}
 
 
 def test_what_a_page_complains_of_and_asks_outside_would_be_seen(visit):

@@ -82,7 +82,8 @@ def test_the_printed_address_of_the_notebook_logs_in(toolbox):
 
 def test_status_shows_each_service(toolbox):
     lines = toolbox.succeed("status").splitlines()
-    assert [line.split()[:3] for line in lines[1:]] == [[service, "running", "healthy"] for service in SERVICES]
+    assert [line.split()[:2] for line in lines[1:4]] == [[service, "healthy"] for service in SERVICES]
+    assert max(map(len, lines[:4])) <= 80
 
 
 def test_status_tells_programs_what_there_is_to_know(toolbox):
@@ -126,15 +127,44 @@ def test_psql_takes_sql_and_tells_its_errors(toolbox):
     assert 'column "nothing" does not exist' in result.stderr
 
 
+def test_what_psql_is_told_to_answer_comes_alone_and_whole(toolbox):
+    many = toolbox.invoke("psql", "--command", "COPY (SELECT * FROM generate_series(1, 100000)) TO STDOUT")
+    assert (many.stdout.splitlines(), many.stderr) == ([str(number) for number in range(1, 100_001)], "")
+
+
 def test_psql_reads_sql_from_its_input(toolbox):
     result = toolbox.invoke("psql", stdin="SELECT 6 * 7;\n")
     assert "42" in result.stdout
 
 
 def test_logs_shows_one_service(toolbox):
-    printed = toolbox.succeed("logs", "--service", "postgres")
+    printed = toolbox.succeed("logs", "--service", "postgres", "--tail", "all")
     assert "database system is ready" in printed
     assert "mlflow-1" not in printed
+
+
+def test_health_checks_are_not_in_the_logs_and_other_requests_are(toolbox):
+    known = "/api/2.0/mlflow/experiments/get?experiment_id="
+    assert toolbox.get("mlflow", f"{known}404404")[0] == 404
+    printed = toolbox.succeed("logs", "--service", "mlflow", "--tail", "all")
+    assert f"GET {known}404404" in printed
+    assert f"GET {known}0 " not in printed
+
+
+def test_a_time_that_is_none_is_refused(refused):
+    assert "could not show the logs" in refused("logs", "--since", "yesterday")
+
+
+def test_a_run_whose_program_was_killed_is_found_and_ended_when_that_is_asked_for(toolbox):
+    killed = toolbox.in_notebook("leave_a_run.py")
+    assert killed in toolbox.succeed("runs")
+    assert toolbox.succeed("runs", "--end", "1").startswith("Ended as killed: 0.")
+    assert killed not in toolbox.succeed("runs", "--end", "0")
+    [[status, begin, end]] = toolbox.sql(
+        "mlflow", "mlflow", f"SELECT status, start_time, end_time FROM runs WHERE run_uuid = '{killed}'"
+    )
+    assert status == "KILLED"
+    assert end > begin
 
 
 def test_docker_compose_alone_starts_it_again(toolbox):

@@ -207,7 +207,9 @@ def test_metrics_are_counted_only_where_there_is_a_folder_for_them(serve):
     assert serve.told(SETTINGS | {"MLFLOW_EXPOSE_PROMETHEUS": "/m"})["prometheus_multiproc_dir"] == "/m"
 
 
-def test_mlflow_finds_the_application_that_it_is_told_to_serve():
+def test_mlflow_finds_the_application_that_it_is_told_to_serve(monkeypatch):
+    # MLflow finds the other programs beside it too.
+    monkeypatch.syspath_prepend(START.parent)
     [found] = metadata.Distribution.discover(name="data-toolbox", path=[str(START.parent)])
     assert found.metadata["Name"] == "data-toolbox"
     [entry] = found.entry_points

@@ -1,25 +1,29 @@
 """toolbox.status: what `invoke status` shows of each service."""
 
 import json
+from datetime import datetime, timezone
 
 import pytest
-from layers import HEALTHY, SECRETS, a_users_env, configuration, docker, listed
+from layers import HEALTHY, SECRETS, a_users_env, commands, configuration, docker, listed
 
 import tasks
-from toolbox import status
+from toolbox import report, status
 
+PROBED = """\
+memory 300000000
+cache 36237312
+killed 0
+volume 74\t/var/lib
+version 3.17.2 dc11669786a5 0123
+"""
 ANSWERS = {
     "docker compose ps": HEALTHY,
-    "docker stats": "\n".join(
-        json.dumps({"ID": f"id-{service}-and-more", "MemUsage": "251.5MiB / 2GiB"})
-        for service in ("postgres", "mlflow", "notebook")
+    "docker compose exec --no-TTY postgres": PROBED.replace(
+        "version 3.17.2", "version psql (PostgreSQL) 17.12 (Debian)"
     ),
-    "docker compose exec --no-TTY postgres psql": "psql (PostgreSQL) 17.12 (Debian)\n",
-    "docker compose exec --no-TTY mlflow head": "3.17.2 dc11669786a5 0123\n",
-    "docker compose exec --no-TTY notebook python": "4.6.6\n",
-    "docker compose exec --no-TTY [a-z]+ du": "74\t/var/lib\n",
-    "docker inspect --format '{{.State.StartedAt}}'": "2026-11-25T00:37:04.835731535Z\n",
-    "docker inspect": "mirror/python:3.13\n",
+    "docker compose exec --no-TTY mlflow": PROBED,
+    "docker compose exec --no-TTY notebook": PROBED.replace("3.17.2", "4.6.6"),
+    "docker inspect": "2026-11-25T00:37:04.835731535Z 2147483648 mirror/python:3.13\n",
 }
 
 
@@ -41,25 +45,51 @@ def cells(printed):
 
 
 def test_each_service_has_a_row_with_all_that_is_known(capsys):
-    took, volume = "251 of 2,048 MiB", "75.8 kB"
     rows = cells(shown(capsys, ANSWERS))
-    assert [row[:3] + row[4:] for row in rows] == [
-        ["postgres", "running", "healthy", "127.0.0.1:5432", "Postgres 17.12", took, volume],
-        ["mlflow", "running", "healthy", "http://127.0.0.1:5000", "MLflow 3.17.2", took, volume],
-        ["notebook", "running", "healthy", "http://127.0.0.1:8888", "JupyterLab 4.6.6", took, volume],
+    assert [row[:2] + row[3:] for row in rows] == [
+        ["postgres", "healthy", "127.0.0.1:5432", "17.12", "251/2048", "75.8 kB"],
+        ["mlflow", "healthy", "http://127.0.0.1:5000", "3.17.2", "251/2048", "75.8 kB"],
+        ["notebook", "healthy", "http://127.0.0.1:8888", "4.6.6", "251/2048", "75.8 kB"],
     ]
-    assert {row[3][:8] for row in rows} == {"2026-11-"}
 
 
 def test_what_does_not_run_has_a_row_too(capsys):
-    answers = ANSWERS | {
-        "docker compose ps": listed(postgres="exited 1", mlflow="running starting"),
-        "docker stats": "",
-    }
+    answers = ANSWERS | {"docker compose ps": listed(postgres="exited 1", mlflow="running starting")}
     rows = cells(shown(capsys, answers))
-    assert rows[0] == ["postgres", "exited", "-", "-", "127.0.0.1:5432", "-", "-", "-"]
-    assert rows[1][:3] == ["mlflow", "running", "starting"]
-    assert rows[2] == ["notebook", "down", "-", "-", "http://127.0.0.1:8888", "-", "-", "-"]
+    assert rows[0] == ["postgres", "exited", "-", "127.0.0.1:5432", "-", "-", "-"]
+    assert rows[1][:2] == ["mlflow", "starting"]
+    assert rows[2] == ["notebook", "down", "-", "http://127.0.0.1:8888", "-", "-", "-"]
+
+
+def test_the_table_fits_80_columns():
+    full = {"service": "postgres", "state": "running", "health": "unhealthy", "since": "2026-01-01T00:00:00Z"}
+    full |= {"address": "http://127.0.0.1:55000", "version": "17.12.1", "memory_bytes": 9 << 30}
+    full |= {"memory_limit_bytes": 10 << 30, "volume_bytes": 999_900_000}
+    assert max(map(len, report.table(status.rows([full], datetime(2026, 11, 28, tzinfo=timezone.utc))))) <= 80
+
+
+@pytest.mark.parametrize(
+    ("since", "words"),
+    [
+        ("2026-11-28T11:59:55.123456789Z", "5s"),
+        ("2026-11-28T11:48:00Z", "12m"),
+        ("2026-11-28T09:00:00+00:00", "3h"),
+        ("2026-07-31T12:00:00Z", "120d"),
+        ("2026-11-28T13:00:00Z", "0s"),
+    ],
+    ids=["seconds", "minutes", "hours", "days", "a clock that is behind"],
+)
+def test_how_long_a_service_is_up_is_said_in_one_unit(since, words):
+    assert status.age(since, datetime(2026, 11, 28, 12, tzinfo=timezone.utc)) == words
+
+
+def test_programs_that_were_ended_for_memory_are_said_below_the_table(capsys):
+    assert "memory was used up" not in shown(capsys, ANSWERS)
+    killed = {"docker compose exec --no-TTY notebook": PROBED.replace("killed 0", "killed 2")}
+    assert shown(capsys, ANSWERS | killed).endswith(
+        "notebook: 2 programs were ended since it started, because its memory was used up: "
+        "set NOTEBOOK_MEMORY in .env higher.\n"
+    )
 
 
 def test_programs_get_the_numbers(capsys):
@@ -72,8 +102,9 @@ def test_programs_get_the_numbers(capsys):
         "address": "http://127.0.0.1:5000",
         "program": "MLflow",
         "version": "3.17.2",
-        "memory_bytes": int(251.5 * 1024**2),
+        "memory_bytes": 300000000 - 36237312,
         "memory_limit_bytes": 2 * 1024**3,
+        "killed_for_memory": 0,
         "volume_bytes": 74 * 1024,
         "base_image": "mirror/python:3.13",
     }
@@ -88,19 +119,12 @@ def test_no_secret_is_shown(capsys, json):
 def test_a_folder_of_the_machine_does_not_count_as_the_volumes(capsys):
     config = configuration()
     config["services"]["notebook"]["volumes"] = [{"type": "bind", "source": "/mine", "target": "/home/jovyan/work"}]
-    answers = {"docker compose exec --no-TTY notebook du -sk /home/jovyan/work": "70\t/home\n"} | ANSWERS
-    tasks.status(docker(answers, config), json=True)
+    answers = ANSWERS | {"docker compose exec --no-TTY notebook": PROBED + "mounted 70\t/home/jovyan/work\n"}
+    c = docker(answers, config)
+    tasks.status(c, json=True)
+    assert "sh /home/jovyan /home/jovyan/work " in commands(c)[-1]
     assert json.loads(capsys.readouterr().out)[2]["volume_bytes"] == 4 * 1024
 
 
-@pytest.mark.parametrize(
-    ("said", "both"),
-    [
-        ("512KiB / 1MiB", (524288, 1048576)),
-        ("251.1MiB / 2GiB", (263297433, 2147483648)),
-        ("0B / 0B", (0, 0)),
-        ("1.5GiB / 1TiB", (1610612736, 1 << 40)),
-    ],
-)
-def test_dockers_sizes_are_understood(said, both):
-    assert status.in_bytes(said) == both
+def test_what_a_container_does_not_answer_is_missing():
+    assert status.understood("memory \nsh: cannot open\nversion \n") == {}

@@ -14,7 +14,7 @@ from toolbox import files, passwords
 from toolbox.failure import Failure
 
 VERBS = Collection.from_module(tasks).tasks
-NEED_DOCKER = ("build", "up", "status", "logs", "psql", "down", "clean", "bases")
+NEED_DOCKER = ("build", "up", "status", "logs", "psql", "runs", "down", "clean", "bases")
 
 
 @pytest.fixture
@@ -68,19 +68,37 @@ def test_the_passwords_are_asked_about_on_standard_input(env):
     assert [call.kwargs["in_stream"].getvalue() for call in asked] == [passwords.script_input(config)] * 2
 
 
-def test_logs_can_follow_one_service():
+@pytest.mark.parametrize(
+    ("options", "passed_on"),
+    [
+        ({}, "--tail 100"),
+        ({"service": "mlflow", "follow": True}, "--tail 100 --follow mlflow"),
+        ({"tail": "all", "since": "10m"}, "--tail all --since 10m"),
+    ],
+    ids=["all services", "follow one", "since"],
+)
+def test_logs_shows_the_newest_lines_unless_told_otherwise(options, passed_on):
     c = docker()
-    tasks.logs(c, service="mlflow", follow=True)
-    assert commands(c)[-1] == "docker compose logs --follow mlflow"
+    tasks.logs(c, **options)
+    assert commands(c)[-1] == f"docker compose logs {passed_on}"
 
 
-def test_psql_hands_sql_over_whole(env):
+@pytest.mark.parametrize("tail", ["ten", "-1", "1.5", ""])
+def test_a_tail_that_is_no_number_of_lines_is_refused(tail):
+    with pytest.raises(Failure) as raised:
+        tasks.logs(docker(), tail=tail)
+    assert "--tail" in the_line(raised)
+
+
+def test_psql_hands_sql_over_whole_and_prints_the_answer_alone(env, capsys):
     sql = "SELECT 'a b', \"c\", $1; -- ü"
     c = docker({"docker compose ps": HEALTHY})
     tasks.psql(c, role="mlflow", command=sql)
     arguments = shlex.split(commands(c)[-1])
     assert arguments[-1] == sql
+    assert "--no-TTY" in arguments
     assert arguments[arguments.index("--username") + 1] == "mlflow"
+    assert capsys.readouterr() == ("", "")
 
 
 def test_psql_fails_when_the_sql_does(env):

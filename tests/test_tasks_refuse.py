@@ -20,6 +20,7 @@ NEED_DOCKER = [
     tasks.status,
     tasks.logs,
     tasks.psql,
+    tasks.runs_,
     tasks.down,
     tasks.clean,
     tasks.backup,

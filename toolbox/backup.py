@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import archive, database, named, report, stack, stores, streams
 from .commands import ROOT
-from .failure import Failure
+from .failure import Failure, as_typed
 from .progress import Progress, in_words
 
 FOLDER = ROOT / "backups"
@@ -196,7 +196,9 @@ def prune(count):
 
 
 def listed(backups):
-    """Return the lines of a table of backups, which `kept` has given."""
+    """Return the lines of a table of backups, which `kept` has given; without one, how to make it."""
+    if not backups:
+        return [as_typed(named.words('There is no backup yet: "invoke backup" makes one.'))]
     rows = [("DATE (UTC)", "SIZE", "MLFLOW", "FILE")]
     for manifest, path in backups:
         date = manifest["date"].replace("T", " ").rstrip("Z")

@@ -61,6 +61,12 @@ def announced(args):
     return command
 
 
+def only_output(c, args, **options):
+    """Run a list of arguments with its output passed on and the command not shown; return the result."""
+    with c.cd(str(ROOT)):
+        return c.run(shlex.join(args), shell=SHELL, warn=True, in_stream=False, **options)
+
+
 def quietly(c, args, stdin="", **options):
     """Run a list of arguments with nothing shown and `stdin` as input; return the result, true if it succeeded."""
     with c.cd(str(ROOT)):

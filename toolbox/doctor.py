@@ -6,7 +6,7 @@ import shlex
 import time
 from typing import NamedTuple
 
-from . import database, dotenv, model, named, ports, report, stack, status, stores, streams, work
+from . import database, dotenv, model, named, ports, report, runs, stack, status, stores, streams, work
 from .commands import ROOT, quietly
 from .failure import Failure
 from .progress import in_words
@@ -15,6 +15,8 @@ from .progress import in_words
 LEAST_FREE = 5_000_000_000
 # How far the clocks may be apart, in seconds.
 MOST_DRIFT = 2
+# After so many hours without a metric, the program of a run was most likely killed, or forgot to end it.
+SILENT_HOURS = 24
 # How alike a name must be to one that is known to be taken for a misspelling, from 0 to 1.
 LIKENESS = 0.7
 # What Docker Compose itself reads from .env.
@@ -93,6 +95,27 @@ def examine(c):
         except Exception as error:
             # Whatever it is, the other checks may find the cause. What it says may hold a secret, its name cannot.
             yield Finding("FAIL", name, f"cannot be checked ({type(error).__name__}): look at the other lines.")
+
+
+def has_failed(findings):
+    """Return whether something was found that has to be mended."""
+    return any(finding.level == "FAIL" for finding in findings)
+
+
+def conclusion(findings):
+    """Return the sentence at the end, about all that was found."""
+    failed = [finding.check for finding in findings if finding.level == "FAIL"]
+    warned = [finding.check for finding in findings if finding.level == "warn"]
+    if failed:
+        return f"{counted(len(failed), 'problem')}: begin with the first FAIL, {failed[0]}."
+    if warned:
+        return f"No problem, but {counted(len(warned), 'warning')}: see {', '.join(dict.fromkeys(warned))}."
+    return "All is well."
+
+
+def counted(number, noun):
+    """Return a number and a noun, in the plural where it has to be."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def reason(failure):
@@ -393,6 +416,23 @@ def tables_found(schema, revisions):
         yield "FAIL", f"revision {schema} is of a newer MLflow than the server's, {revisions[0]}: {remedy}."
 
 
+def check_runs(patient):
+    """Find runs that MLflow calls running though nothing was heard of them for a day."""
+    now = runs.milliseconds()
+    yield from runs_found([now - heard for *_, heard in runs.found(now)])
+
+
+def runs_found(silences):
+    """Find which of the running runs, from how long they are silent in ms, are hardly running any more."""
+    silent = sum(silence >= SILENT_HOURS * 3_600_000 for silence in silences)
+    if silent:
+        are = "has" if silent == 1 else "have"
+        remedy = f'"invoke runs" shows them, "invoke runs --end {SILENT_HOURS}" ends them'
+        yield "warn", f"{counted(silent, 'running run')} {are} logged no metric for {SILENT_HOURS} h: {remedy}."
+    else:
+        yield "ok", f"{counted(len(silences), 'run')} running"
+
+
 def check_size(patient):
     """Find how much the databases and the artifacts take."""
     size = int(database.sql(SIZE)[0])
@@ -430,6 +470,7 @@ CHECKS = (
     ("passwords", check_passwords, ("engine", "settings", "postgres")),
     ("versions", check_versions, ("engine", "project", "postgres", "mlflow", "notebook")),
     ("tables", check_tables, ("engine", "project", "postgres", "mlflow")),
+    ("runs", check_runs, ("engine", "project", "postgres")),
     ("size", check_size, ("engine", "project", "postgres", "mlflow")),
     ("clock", check_clock, ("engine", "project", "postgres")),
 )

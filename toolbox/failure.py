@@ -1,6 +1,13 @@
 """The one way in which a task ends when something is wrong."""
 
+import re
+import sys
+from pathlib import Path
+
 from invoke import Exit
+
+# What was typed: ./run runs tasks.py, and Invoke is a program of its own.
+TYPED = "./run" if Path(sys.argv[0]).name == "tasks.py" else "invoke"
 
 
 class Failure(Exit):
@@ -10,7 +17,12 @@ class Failure(Exit):
     """
 
     def __init__(self, message):
-        super().__init__(f"FAIL: {message}", code=1)
+        super().__init__(f"FAIL: {as_typed(message)}", code=1)
+
+
+def as_typed(text):
+    """Return a text with the tasks that it names, such as "invoke up", spelt as they were typed."""
+    return re.sub(r'"(invoke|\./run) (?=\w)', f'"{TYPED} ', text)
 
 
 def last_line(text):

@@ -1,9 +1,10 @@
 """The configuration as Compose understands it: docker-compose.yml with .env and the environment filled in."""
 
+import ipaddress
 import json
 import re
 
-from .failure import Failure, last_line
+from .failure import Failure, last_line, one_line
 
 # The services in the order in which they start.
 SERVICES = ("postgres", "mlflow", "notebook")
@@ -25,7 +26,8 @@ def load(run, env_file=None):
 
     `run` takes a list of arguments and returns the result, with the attributes `ok`, `stdout` and `stderr`, and does
     not raise.
-    Raises Failure when Compose refuses the configuration, a secret is blank, or a port is not one number.
+    Raises Failure when Compose refuses the configuration, a secret is blank, a port is not one number, the address to
+    publish on is not IPv4, or the user of the notebook has a name that no user can have.
     """
     chosen = ["--env-file", str(env_file)] if env_file else []
     result = run(["docker", "compose", *chosen, "config", "--format", "json"])
@@ -36,9 +38,17 @@ def load(run, env_file=None):
         if not secret(model, name).strip():
             raise Failure(f'{name} is blank in .env: set it there, or delete .env and run "invoke init".')
     for service in SERVICES:
-        port = model["services"][service]["ports"][0]["published"]
+        published = model["services"][service]["ports"][0]
+        port = published["published"]
         if not port.isdecimal() or int(port) == 0:
             raise Failure(f"{service.upper()}_PORT in .env is {port}: set it to one number from 1 to 65535.")
+        # The network of the containers is IPv4, and so is what MLflow knows of its own addresses.
+        if ipaddress.ip_address(published["host_ip"]).version != 4:
+            raise Failure(no_address(published["host_ip"]))
+    person = environment(model, "notebook").get("USER", "jovyan")
+    # With a colon or a line break it would be another entry of /etc/passwd, which takes no name longer than that.
+    if not re.fullmatch(r"\w[\w.@+-]{0,31}", person):
+        raise Failure(f'NOTEBOOK_USER in .env is "{one_line(person)}": take up to 32 letters, digits and . _ - + @.')
     return model
 
 
@@ -52,10 +62,18 @@ def explained(stderr):
     no_path = re.search(r'"notebook" refers to undefined volume (\S+):', last)
     if no_path:
         return f"WORK_FOLDER in .env is {no_path[1]}: give a whole path, or one that begins with ./ or ~/."
+    no_ip = re.search(r"^invalid ip address:? (.*?)(?:: address .*)?$", last, flags=re.I)
+    if no_ip:
+        return no_address(no_ip[1])
     required = re.search(r"required variable (\w+) is missing a value: (.*)", last)
     if required:
         return f"{required[1]} is missing or blank: {required[2]}."
     return f"Docker Compose does not accept the configuration ({last}): correct .env or docker-compose.yml."
+
+
+def no_address(value):
+    """Return what to say of a BIND_ADDRESS that is no IPv4 address."""
+    return f"BIND_ADDRESS={value} is not an IPv4 address: set it in .env to one of this machine, such as 127.0.0.1."
 
 
 def environment(model, service):

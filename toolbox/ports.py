@@ -14,13 +14,15 @@ FARTHEST = 1000
 
 
 def check(model, own):
-    """Raise Failure when a port that the toolbox publishes is taken by something else.
+    """Raise Failure when a port that the toolbox publishes is taken by something else, or this machine lacks the address.
 
     `own` holds the ports that this project's running containers publish already.
     """
     seen = {}
     for service in SERVICES:
         host, port = address(model, service)
+        if not is_own(host):
+            raise Failure(f"BIND_ADDRESS={host} is not an address of this machine: set it in .env to one that is.")
         remedy = f"set {service.upper()}_PORT in .env to a free one."
         if port in seen:
             raise Failure(f"port {port} is wanted by both {seen[port]} and {service}: {remedy}")
@@ -38,6 +40,18 @@ def check_address(model):
                 f"BIND_ADDRESS={host} would let in whoever reaches this machine, MLflow has no login and nothing is "
                 'encrypted: take it out of .env and use "ssh -L", or add --insecure.'
             )
+
+
+def is_own(host):
+    """Return whether `host` is an IPv4 address of this machine on which something can listen."""
+    if ipaddress.ip_address(host).is_multicast:
+        return False
+    with socket.socket() as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError as error:
+            return error.errno != errno.EADDRNOTAVAIL
+    return True
 
 
 def is_taken(host, port):

@@ -1,5 +1,6 @@
 """What the tasks tell about a running toolbox."""
 
+import ipaddress
 import re
 from urllib.parse import quote
 
@@ -7,17 +8,16 @@ from .model import ONE_SHOT, SERVICES, address, secret
 
 
 def addresses(model, env):
-    """Return the rows of a table of where the three services are and how one gets in; the notebook's has its token.
+    """Return lines that say where the three services are and how one gets in; the notebook's has its token.
 
-    `env` is the name of the file with the password of the database.
+    They fit 80 columns with the usual ports. `env` is the name of the file with the password of the database.
     """
     login = {
-        "notebook": "the token in the address",
-        "mlflow": "none on this machine",
-        "postgres": f"role analyst, ANALYST_DB_PASSWORD in {env}",
+        "notebook": "",
+        "mlflow": "  no login",
+        "postgres": f"  role analyst, ANALYST_DB_PASSWORD in {env}",
     }
-    rows = [("SERVICE", "ADDRESS", "LOGIN")]
-    return rows + [(service, page(model, service), login[service]) for service in reversed(SERVICES)]
+    return [f"{service:8}  {page(model, service)}{login[service]}" for service in reversed(SERVICES)]
 
 
 def page(model, service):
@@ -29,6 +29,8 @@ def page(model, service):
 def bare_page(model, service):
     """Return the address of a service, with no secret in it."""
     host, port = address(model, service)
+    # Some browsers open no page at the address that stands for all of the machine's own.
+    host = "127.0.0.1" if ipaddress.ip_address(host).is_unspecified else host
     return f"{host}:{port}" if service == "postgres" else f"http://{host}:{port}"
 
 

@@ -25,30 +25,37 @@ SERVER = "postgresql+psycopg2://mlflow@postgres:5432/{}"
 WRITERS = ("notebook", "mlflow")
 
 
-def run(c, config, path, confirmed):
+def run(c, path, started, confirmed):
     """Restore the backup at `path`; return the lines of a table that compares what is there with its manifest.
 
-    `confirmed` is called, when there are data already, and returns whether they may be replaced.
+    `started` is called once the backup is known to be whole, and starts the toolbox if it does not run. `confirmed` is
+    called, when there are data already, and returns whether they may be replaced.
     Raises Failure, with everything as it was, when the backup is not whole or does not fit, or something goes wrong.
     """
-    with archive.Archive(path) as source, backup.alone(), backup.tidy():
+    with archive.Archive(path) as source:
         progress = Progress()
         source.check(lambda name, size: progress(f"checking {name}", size, source.manifest["members"][name]["size"]))
         progress.show("")
-        if report.state(stack.containers(c).get("postgres")) != "running healthy":
-            raise Failure('postgres is not running, or not healthy: start the toolbox with "invoke up".')
-        stack.check_passwords(c, config)
-        revisions = check_versions(source)
-        states = {name: stores.does(name, "state") for name in stores.STORES}
-        if database.has_remains(database.databases()) or any(state["has_remains"] for state in states.values()):
-            settle()
-            states = {name: stores.does(name, "state") for name in stores.STORES}
-        if has_data(states) and not confirmed():
-            raise Failure("not confirmed, nothing was changed: type the name of the project when asked, or add --yes.")
-        check_room(source.manifest, states)
-        compared = replace(c, source, revisions, progress)
-        stack.bring_up(c, config["name"])
+        started()
+        with backup.alone(), backup.tidy():
+            return over(c, source, progress, confirmed)
+
+
+def over(c, source, progress, confirmed):
+    """Restore a checked backup over what the running toolbox has, and return that table."""
+    config = stack.settings(c)
+    stack.check_passwords(c, config)
+    revisions = check_versions(source)
+    states = {name: stores.does(name, "state") for name in stores.STORES}
+    if database.has_remains(database.databases()) or any(state["has_remains"] for state in states.values()):
         settle()
+        states = {name: stores.does(name, "state") for name in stores.STORES}
+    if has_data(states) and not confirmed():
+        raise Failure("not confirmed, nothing was changed: type the name of the project when asked, or add --yes.")
+    check_room(source.manifest, states)
+    compared = replace(c, source, revisions, progress)
+    stack.bring_up(c, config["name"])
+    settle()
     return compared
 
 

@@ -254,7 +254,7 @@ def start(c):
     config = settings(c)
     bring_up(c, config["name"])
     print()
-    show.table(report.addresses(config, named.env().name))
+    print(*report.addresses(config, named.env().name), sep="\n")
 
 
 def bring_up(c, project):

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import datetime
+from datetime import datetime, timezone
 
 from . import model, report, stack, work
 from .commands import quietly
@@ -18,7 +18,20 @@ STORES = {
     ),
 }
 PROGRAMS = {"postgres": "Postgres", "mlflow": "MLflow", "notebook": "JupyterLab"}
-UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+# Run in a container, with folders and then the command for the version: one call of Docker answers all. Of the memory
+# the cache of files that are not in use does not count, as in `docker stats`. The files are those of cgroup 2 and 1.
+PROBE = """
+first() { cat "$1" 2>/dev/null || cat "$2"; }
+cd /sys/fs/cgroup
+echo "memory $(first memory.current memory/memory.usage_in_bytes)"
+first memory.stat memory/memory.stat | sed -n 's/^\\(total_\\)*inactive_file/cache/p' | tail -n 1
+first memory.events memory/memory.oom_control | sed -n 's/^oom_kill /killed /p'
+du -sk "$1" | sed 's/^/volume /'
+[ -z "$2" ] || du -sk "$2" | sed 's/^/mounted /'
+shift 2
+echo "version $("$@")"
+"""
+INSPECTED = '{{.State.StartedAt}} {{.HostConfig.Memory}} {{index .Config.Labels "org.opencontainers.image.base.name"}}'
 
 
 def gather(c, config):
@@ -26,46 +39,49 @@ def gather(c, config):
 
     Of a service without a container, most values are None; of one that does not run, some are.
     """
-    found, bases = stack.containers(c), stack.base_names(c)
-    memory = used(c, [entry["ID"] for entry in found.values() if entry["State"] == "running"])
-    return [described(c, config, service, found.get(service), bases.get(service), memory) for service in model.SERVICES]
+    found = stack.containers(c)
+    return [described(c, config, service, found.get(service)) for service in model.SERVICES]
 
 
-def described(c, config, service, container, base, memory):
-    """Return what there is to say of one service; `memory` is what `used` returned."""
+def described(c, config, service, container):
+    """Return what there is to say of one service; `container` is as `docker compose ps` lists it, or None."""
     state = container["State"] if container else "down"
-    folder, version = STORES[service]
-    size = number = None
-    if state == "running":
-        size = kilobytes(inside(c, service, ["du", "-sk", folder]))
-        if service == "notebook" and work.folder(config):
-            size -= kilobytes(inside(c, service, ["du", "-sk", work.TARGET]))
-        number = dotted(inside(c, service, version))
-    took, limit = memory.get(container["ID"], (None, None)) if container else (None, None)
+    began = limit = base = None
+    if container:
+        answer = quietly(c, ["docker", "inspect", "--format", INSPECTED, container["ID"]]).stdout.split()
+        began, limit, base = answer if len(answer) == 3 else (None, None, None)
+    inside = probed(c, config, service) if state == "running" else {}
+    volume = inside.get("volume")
     return {
         "service": service,
         "state": state,
         "health": container.get("Health") or None if container else None,
-        "since": since(c, container["ID"]) if state == "running" else None,
+        "since": began if state == "running" else None,
         "address": report.bare_page(config, service),
         "program": PROGRAMS[service],
-        "version": number,
-        "memory_bytes": took,
-        "memory_limit_bytes": limit,
-        "volume_bytes": size,
+        "version": inside.get("version"),
+        "memory_bytes": inside["memory"] - inside.get("cache", 0) if "memory" in inside else None,
+        "memory_limit_bytes": int(limit) if limit and state == "running" else None,
+        "killed_for_memory": inside.get("killed"),
+        "volume_bytes": (volume - inside.get("mounted", 0)) * 1024 if volume is not None else None,
         "base_image": base,
     }
 
 
-def inside(c, service, command):
-    """Return what a command prints in the container of a service."""
-    return quietly(c, ["docker", "compose", "exec", "--no-TTY", service, *command], env=stack.NO_SECRETS).stdout
+def probed(c, config, service):
+    """Return what PROBE finds in the container of a service, by name: the version as text, and numbers."""
+    folder, version = STORES[service]
+    mounted = work.TARGET if service == "notebook" and work.folder(config) else ""
+    command = ["docker", "compose", "exec", "--no-TTY", service, "sh", "-c", PROBE, "sh", folder, mounted, *version]
+    return understood(quietly(c, command, env=stack.NO_SECRETS).stdout)
 
 
-def kilobytes(printed):
-    """Return the bytes that `du -sk` printed, or None where it printed no number."""
-    number = re.match(r"\d+", printed)
-    return int(number[0]) * 1024 if number else None
+def understood(printed):
+    """Return the answers in what PROBE printed, by name; those that are not there are missing."""
+    words = re.findall(r"^(memory|cache|killed|volume|mounted) (\d+)", printed, flags=re.M)
+    version = re.search(r"^version (.*)", printed, flags=re.M)
+    number = dotted(version[1]) if version else None
+    return {name: int(value) for name, value in words} | ({"version": number} if number else {})
 
 
 def dotted(printed):
@@ -74,48 +90,45 @@ def dotted(printed):
     return number[0] if number else None
 
 
-def since(c, container):
-    """Return when a container was started, as ISO 8601 in UTC."""
-    return quietly(c, ["docker", "inspect", "--format", "{{.State.StartedAt}}", container]).stdout.strip() or None
+def rows(services, now=None):
+    """Return the rows of the table of what `gather` returned, at most 80 characters wide, as of `now`."""
+    titles = ("SERVICE", "STATE", "UP", "ADDRESS", "VERSION", "MEMORY MB", "DISK")
+    return [titles, *(row(it, now or datetime.now(timezone.utc)) for it in services)]
 
 
-def used(c, ids):
-    """Return the memory that containers take and may take, in bytes, by the beginnings of their ids that were given."""
-    if not ids:
-        return {}
-    printed = quietly(c, ["docker", "stats", "--no-stream", "--format", "json", *ids]).stdout
-    sizes = {}
-    for entry in map(json.loads, printed.splitlines()):
-        sizes |= {given: in_bytes(entry["MemUsage"]) for given in ids if entry["ID"].startswith(given)}
-    return sizes
-
-
-def in_bytes(usage):
-    """Return the two numbers of bytes in what Docker says of memory, such as `251.1MiB / 2GiB`."""
-    return tuple(int(float(number) * UNITS[unit]) for number, unit in re.findall(r"([\d.]+)([KMGT]?i?B)", usage))
-
-
-def rows(services):
-    """Return the rows of the table of what `gather` returned."""
-    titles = ("SERVICE", "STATE", "HEALTH", "SINCE", "ADDRESS", "VERSION", "MEMORY", "VOLUME")
-    return [titles, *map(row, services)]
-
-
-def row(it):
+def row(it, now):
     """Return the row of one service."""
-    began = datetime.fromisoformat(re.sub(r"\.\d+", "", it["since"]).replace("Z", "+00:00")) if it["since"] else None
     # In the unit of the limits in .env.
     took, limit = ((it[name] or 0) >> 20 for name in ("memory_bytes", "memory_limit_bytes"))
     return (
         it["service"],
-        it["state"],
-        it["health"] or "-",
-        f"{began.astimezone():%Y-%m-%d %H:%M}" if began else "-",
+        it["health"] or it["state"],
+        age(it["since"], now) if it["since"] else "-",
         it["address"],
-        f"{it['program']} {it['version']}" if it["version"] else "-",
-        f"{took:,} of {limit:,} MiB" if took else "-",
+        it["version"] or "-",
+        f"{took}/{limit or '-'}" if took else "-",
         in_words(it["volume_bytes"]) if it["volume_bytes"] is not None else "-",
     )
+
+
+def age(since, now):
+    """Return how long ago a time was, given as Docker does it, in its largest unit: 5s, 12m, 3h or 8d."""
+    began = datetime.fromisoformat(re.sub(r"\.\d+", "", since).replace("Z", "+00:00"))
+    seconds = max(0, int((now - began).total_seconds()))
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def remarks(services):
+    """Return lines on what the table does not show: programs that were ended because the memory was used up."""
+    return [
+        f"{it['service']}: {it['killed_for_memory']} programs were ended since it started, because its memory was used "
+        f"up: set {it['service'].upper()}_MEMORY in .env higher."
+        for it in services
+        if it["killed_for_memory"]
+    ]
 
 
 def as_json(services):

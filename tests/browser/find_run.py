@@ -39,9 +39,6 @@ def find_run(visit):
 
     with visit.step("the first page"):
         page.goto(visit.address("mlflow"))
-        # MLflow begins with what is for language models.
-        page.get_by_role("button", name="Model training").click()
-        page.get_by_role("button", name="Close", exact=True).click()
     with visit.step("the experiments"):
         page.get_by_role("link", name="Experiments", exact=True).click()
         page.get_by_placeholder("Search experiments").fill(told["experiment"])
@@ -81,10 +78,6 @@ def find_run(visit):
         size = image.evaluate("image => [image.naturalWidth, image.naturalHeight]")
     with visit.step("the registry"):
         page.get_by_role("link", name="Model registry").click()
-        # At the first visit a dialog that praises these pages covers them.
-        dialog = page.get_by_role("dialog")
-        dialog.get_by_role("button", name="Close").click()
-        dialog.wait_for(state="hidden")
         row = page.get_by_role("row").filter(has=page.get_by_role("link", name=told["model"], exact=True))
         registry = row.inner_text()
     with visit.step("the version"):

@@ -1,0 +1,185 @@
+"""Buffered logging: with MLFLOW_ENABLE_ASYNC_LOGGING=true, metrics are sent in the background, many in one request.
+
+MLflow's own queue loses what a program logs before it ends without end_run(), fails in threads, hangs after a fork,
+and drops a whole batch because of one value that the server refuses.
+"""
+
+import atexit
+import contextlib
+import logging
+import multiprocessing
+import os
+import threading
+import time
+from concurrent.futures import Future
+from functools import partial
+from typing import NamedTuple
+
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.environment_variables import MLFLOW_ASYNC_LOGGING_BUFFERING_SECONDS
+from mlflow.exceptions import MlflowException, RestException
+from mlflow.store.tracking.rest_store import RestStore
+from mlflow.utils.async_logging.run_operations import RunOperations
+from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.validation import MAX_ENTITIES_PER_BATCH
+
+_logger = logging.getLogger(__name__)
+
+# With this many, logging waits for the server, which limits the memory to a few megabytes.
+FULL = 10_000
+# Errors in a request that get a line each.
+REPORTED = 5
+
+
+class Item(NamedTuple):
+    """Something logged, and the future that is done when it is stored or has failed."""
+
+    store: RestStore
+    run_id: str
+    value: Metric | Param | RunTag
+    future: Future
+
+
+class Buffer:
+    """What this process has logged and not yet sent."""
+
+    def __init__(self):
+        self.clear()
+        # A pool ends its worker processes without notice, so they send everything at once.
+        self.at_once = multiprocessing.parent_process() is not None
+        atexit.register(self.send_at_once)
+        os.register_at_fork(after_in_child=self.start_over)
+
+    def clear(self):
+        """Start empty."""
+        self.items = []
+        # Reentrant, because the handler of a signal may end the run.
+        self.changing = threading.RLock()
+        self.sending = threading.RLock()
+        self.filled = threading.Event()
+        self.thread = None
+
+    def start_over(self):
+        """Be the buffer of a forked process, which is a worker; its parent sends what was logged before."""
+        self.clear()
+        self.at_once = True
+
+    def send_at_once(self):
+        """Send everything, and from now on without a delay: Python shuts down."""
+        self.at_once = True
+        self.flush()
+
+    def add(self, items):
+        """Take items, to be sent within MLFLOW_ASYNC_LOGGING_BUFFERING_SECONDS; wait if the buffer is full."""
+        with self.changing:
+            self.items += items
+            wait = self.at_once or len(self.items) >= FULL
+            if not wait and self.thread is None:
+                self.thread = threading.Thread(target=self.send_regularly, name="buffered logging", daemon=True)
+                # No thread starts any more just before send_at_once().
+                with contextlib.suppress(RuntimeError):
+                    self.thread.start()
+        self.filled.set()
+        if wait:
+            self.flush()
+
+    def send_regularly(self):
+        """Wait for items, let more arrive, and send them."""
+        while self.filled.wait():
+            time.sleep(MLFLOW_ASYNC_LOGGING_BUFFERING_SECONDS.get() or 0)
+            self.filled.clear()
+            self.flush()
+
+    def flush(self):
+        """Return when everything added so far is stored or reported as failed."""
+        with self.sending:
+            # What an interrupt left stays in the buffer and is sent again; the server stores a repeated item once.
+            for items in batches(self.unsent()):
+                send(items)
+            self.unsent()
+
+    def unsent(self):
+        """Drop what is done from the buffer; return what is left."""
+        with self.changing:
+            self.items = [item for item in self.items if not item.future.done()]
+            return list(self.items)
+
+
+def batches(items):
+    """Yield lists of items of one run, in the order in which they were logged, no longer than the server accepts."""
+    runs = {}
+    for item in items:
+        runs.setdefault((item.store, item.run_id), []).append(item)
+    for of_run in runs.values():
+        for start in range(0, len(of_run), MAX_ENTITIES_PER_BATCH):
+            yield of_run[start : start + MAX_ENTITIES_PER_BATCH]
+
+
+def send(items):
+    """Send items of one run, and log an error for what was not stored; the wait() of its logging call raises it too."""
+    failed = [(item, error) for item, error in store(items) if error]
+    for item, error in failed[:REPORTED]:
+        _logger.error("%.99r was not stored in run %s: %s", item.value.key, item.run_id, error)
+    if len(failed) > REPORTED:
+        _logger.error("... and %d more values of this run", len(failed) - REPORTED)
+
+
+def store(items):
+    """Store items of one run; yield each with None, or with the exception if it could not be stored."""
+    kinds = [[item.value for item in items if isinstance(item.value, kind)] for kind in (Metric, Param, RunTag)]
+    error = None
+    try:
+        items[0].store.log_batch(items[0].run_id, *kinds)
+    except Exception as failure:
+        if len(items) > 1 and is_refusal(failure):
+            # One bad item, or too large a request: the halves show which.
+            middle = len(items) // 2
+            yield from store(items[:middle])
+            yield from store(items[middle:])
+            return
+        error = failure
+    for item in items:
+        if not item.future.done():
+            item.future.set_exception(error) if error else item.future.set_result(None)
+        yield item, error
+
+
+def is_refusal(error):
+    """Return whether the data is at fault, and not a server that the client has already tried to reach for minutes."""
+    if isinstance(error, RestException):
+        return 400 <= error.get_http_status_code() < 500
+    return not isinstance(error, MlflowException)
+
+
+buffer = Buffer()
+
+
+class BufferedRestStore(RestStore):
+    """MLflow's client of a tracking server, with another way to log asynchronously."""
+
+    def log_batch_async(self, run_id, metrics, params, tags):
+        """Buffer metrics, or send all now if there are params or tags. Return an object whose wait() raises failures."""
+        items = [Item(self, run_id, value, Future()) for value in (*metrics, *params, *tags)]
+        buffer.add(items)
+        # Programs have few of these, and want to know at once if one is refused.
+        if params or tags:
+            buffer.flush()
+        return RunOperations([item.future for item in items])
+
+    def flush_async_logging(self):
+        """Return when everything logged so far is stored or reported as failed."""
+        buffer.flush()
+
+    end_async_logging = flush_async_logging
+    # Called before a run ends.
+    shut_down_async_logging = flush_async_logging
+
+    def update_run_info(self, *args, **kwargs):
+        """Change the state of a run after everything logged before is stored."""
+        buffer.flush()
+        return super().update_run_info(*args, **kwargs)
+
+
+def tracking_store(store_uri, **_):
+    """Return the store for a tracking server; MLflow's registry passes more arguments than it needs."""
+    return BufferedRestStore(partial(get_default_host_creds, store_uri))

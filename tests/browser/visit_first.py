@@ -1,0 +1,46 @@
+"""Open MLflow's pages for the first time, then choose those for language models, and come again.
+
+Asked for: `experiment`, the name of one. Seen: the text of the page on which MLflow opens (`first`); the address where
+one click on the experiment leads (`runs`); how many `dialogs` there are on that first page, on the traces and in the
+registry; whether the switch for telemetry is on (`telemetry`); and the `menu` when the page is loaded after the choice.
+"""
+
+from visit import run
+
+
+def visit_first(visit):
+    page, dialogs = visit.page, []
+    experiment = page.get_by_role("link", name=visit.told["experiment"], exact=True)
+    menu = page.get_by_role("navigation")
+    with visit.step("the first page"):
+        page.goto(visit.address("mlflow"))
+        experiment.wait_for()
+        first = page.locator("body").inner_text()
+        dialogs.append(page.get_by_role("dialog").count())
+    with visit.step("the runs"):
+        experiment.click()
+        page.get_by_role("heading", name="Runs", exact=True).wait_for()
+        runs = page.url
+    with visit.step("the traces"):
+        page.get_by_role("link", name="Traces", exact=True).click()
+        page.get_by_role("button", name="Detect issues in traces").wait_for()
+        dialogs.append(page.get_by_role("dialog").count())
+    with visit.step("the first view of the registry"):
+        page.get_by_role("link", name="Model registry").click()
+        page.get_by_text("New model registry UI").wait_for()
+        dialogs.append(page.get_by_role("dialog").count())
+    with visit.step("the settings"):
+        page.get_by_role("link", name="Settings", exact=True).click()
+        # The other switch is for the theme.
+        telemetry = page.get_by_role("switch").nth(1).is_checked()
+    with visit.step("the choice"):
+        page.goto(visit.address("mlflow"))
+        page.get_by_role("button", name="GenAI", exact=True).click()
+        menu.get_by_role("link", name="Prompts", exact=True).wait_for()
+        page.reload()
+        experiment.wait_for()
+        chosen = menu.inner_text()
+    return {"first": first, "runs": runs, "dialogs": dialogs, "telemetry": telemetry, "menu": chosen}
+
+
+run(visit_first)
