@@ -16,7 +16,7 @@ LINES = range(5, 26)
 
 
 def code_lines(path):
-    """Return how many lines of a program hold code, without its imports and what is given as texts over several lines."""
+    """Return how many lines of a program hold code, without its imports and the inside of long texts."""
     tree = ast.parse(path.read_text())
     imported = {line for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom) for line in span(node)}
     texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
@@ -30,7 +30,7 @@ def span(node):
 
 
 @pytest.fixture(scope="module")
-def ended(toolbox, pytestconfig):
+def ended(toolbox):
     """How each program of the notebook ended: its exit status, its seconds, and what it printed."""
     programs = {name: path.read_text() for name, path in IN_NOTEBOOK.items()}
     return toolbox.in_notebook("run_everyday.py", stdin=json.dumps(programs))
@@ -46,8 +46,8 @@ def python(tmp_path_factory):
         if not folder.exists():
             requirements = EVERYDAY / "host" / client / "requirements.txt"
             subprocess.run([*uv, "venv", "--quiet", folder], check=True)
-            install = ["pip", "install", "--quiet", "--python", folder, "--require-hashes", "--requirement", requirements]
-            subprocess.run([*uv, *install], check=True)
+            into = ["--python", folder, "--require-hashes", "--requirement", requirements]
+            subprocess.run([*uv, "pip", "install", "--quiet", *into], check=True)
         return folder / "bin" / "python"
 
     return made

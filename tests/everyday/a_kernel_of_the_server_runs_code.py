@@ -10,8 +10,15 @@ kernel = requests.post(f"{api}/kernels", headers=token, json={"name": "python3"}
 
 
 def run(code):
-    socket = websocket.create_connection(f"ws://127.0.0.1:8888/api/kernels/{kernel}/channels", header=token, timeout=60)
-    header = {"msg_id": uuid.uuid4().hex, "username": "", "session": "", "msg_type": "execute_request", "version": "5.3"}
+    address = f"ws://127.0.0.1:8888/api/kernels/{kernel}/channels"
+    socket = websocket.create_connection(address, header=token, timeout=60)
+    header = {
+        "msg_id": uuid.uuid4().hex,
+        "username": "",
+        "session": "",
+        "msg_type": "execute_request",
+        "version": "5.3",
+    }
     message = {"header": header, "parent_header": {}, "metadata": {}, "content": {"code": code}, "channel": "shell"}
     socket.send(json.dumps(message))
     while (answer := json.loads(socket.recv()))["msg_type"] != "execute_reply":

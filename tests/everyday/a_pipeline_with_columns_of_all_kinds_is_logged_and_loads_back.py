@@ -7,7 +7,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 mlflow.set_experiment("pipeline")
-table = pd.DataFrame({"age": [20, None, 60, 33] * 5, "town": ["Köln", "Ulm", None, "Köln"] * 5, "buys": [0, 1, 1, 0] * 5})
+table = pd.DataFrame({"age": [20, None, 60, 33] * 5, "town": ["Köln", "Ulm", None, "Köln"] * 5})
+table["buys"] = [0, 1, 1, 0] * 5
 numbers = make_pipeline(SimpleImputer(), StandardScaler())
 columns = ColumnTransformer([("n", numbers, ["age"]), ("c", OneHotEncoder(handle_unknown="ignore"), ["town"])])
 pipeline = make_pipeline(columns, GradientBoostingClassifier()).fit(table[["age", "town"]], table["buys"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import mlflow
 
-Path("train.py").write_text("import mlflow\nwith mlflow.start_run(run_name='of a commit'):\n    mlflow.log_param('a', 1)\n")
+Path("train.py").write_text("import mlflow\nmlflow.start_run(run_name='of a commit')\n")
 for command in ("init -q", "add train.py", "-c user.name=a -c user.email=a@b.c commit -qm one"):
     subprocess.run(["git", *command.split()], check=True)
 commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()

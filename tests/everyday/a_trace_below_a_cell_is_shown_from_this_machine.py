@@ -8,6 +8,7 @@ cell = """import mlflow
 mlflow.set_experiment("trace below a cell")
 with mlflow.start_span("shown") as span:
     span.set_outputs("yes")
+mlflow.get_trace(span.trace_id, flush=True)
 """
 notebook.cells = [nbformat.v4.new_code_cell(cell)]
 nbformat.write(notebook, "trace.ipynb")

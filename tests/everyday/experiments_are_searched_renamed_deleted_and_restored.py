@@ -14,5 +14,3 @@ deleted = mlflow.search_experiments(view_type=ViewType.DELETED_ONLY, filter_stri
 assert [item.name for item in deleted] == ["life of one, later"]
 client.restore_experiment(made)
 assert client.get_experiment(made).lifecycle_stage == "active"
-client.delete_experiment(made)
-client.rename_experiment

@@ -3,7 +3,8 @@ import numpy as np
 from mlflow.exceptions import MlflowException
 
 mlflow.set_experiment("params")
-params = {"lr": 1e-3, "layers": [64, 32], "optimizer": None, "on": True, "seed": np.int64(3), "größe": "ü 🎉", "a/b c": ""}
+params = {"lr": 1e-3, "layers": [64, 32], "optimizer": None, "on": True, "seed": np.int64(3)}
+params |= {"größe": "ü 🎉", "a/b c": ""}
 with mlflow.start_run() as run:
     mlflow.log_params(params)
     mlflow.log_param("lr", 1e-3)

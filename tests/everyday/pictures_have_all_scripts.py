@@ -2,7 +2,7 @@ import warnings
 
 import matplotlib.pyplot as plt
 
-TEXTS = ["学習曲線", "学习曲线", "学習曲線の損失", "학습 곡선", "Größe, Œuvre", "Ошибка", "Σφάλμα", "loss 🎉", "∑ αβ → ∞"]
+TEXTS = ["学習曲線", "学习曲线", "학습 곡선", "Größe, Œuvre", "Ошибка", "Σφάλμα", "loss 🎉", "∑ αβ → ∞"]
 with warnings.catch_warnings(record=True) as warned:
     warnings.simplefilter("always")
     for number, text in enumerate(TEXTS):

@@ -1,7 +1,8 @@
 import mlflow
 
 mlflow.genai.register_prompt(name="summary", template="Summarise {{ text }} in {{ n }} words.", tags={"lang": "en"})
-mlflow.genai.register_prompt(name="summary", template="Fasse {{ text }} zusammen: {{ n }} Wörter.", commit_message="German")
+german = "Fasse {{ text }} zusammen: {{ n }} Wörter."
+mlflow.genai.register_prompt(name="summary", template=german, commit_message="German")
 mlflow.genai.set_prompt_alias("summary", alias="production", version=2)
 prompt = mlflow.genai.load_prompt("prompts:/summary@production")
 assert prompt.format(text="dies", n=3) == "Fasse dies zusammen: 3 Wörter."

@@ -1,6 +1,7 @@
 import mlflow
 
-NAMES = ["with blanks", "fold #1", "what?", "50% + more", "a & b", "Größe", "学習", "🎉 party", "x" * 200, ".hidden", "a/b", "a'b", 'a"b']
+NAMES = ["with blanks", "fold #1", "what?", "50% + more", "a & b", "Größe", "学習", "🎉 party", ".hidden", "a/b"]
+NAMES += ["x" * 200, "a'b", 'a"b']
 for name in NAMES:
     experiment = mlflow.set_experiment(f"names: {name}")
     with mlflow.start_run(run_name=name) as run:
@@ -11,7 +12,5 @@ for name in NAMES:
     kept = mlflow.get_run(run.info.run_id)
     assert (kept.info.run_name, kept.data.tags["kind"]) == (name, name)
     quote = '"' if "'" in name else "'"
-    found = mlflow.search_runs(
-        [experiment.experiment_id], f"run_name = {quote}{name}{quote}", output_format="list"
-    )
+    found = mlflow.search_runs([experiment.experiment_id], f"run_name = {quote}{name}{quote}", output_format="list")
     assert [item.info.run_id for item in found] == [run.info.run_id], name

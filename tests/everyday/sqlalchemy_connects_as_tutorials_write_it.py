@@ -1,6 +1,11 @@
 from sqlalchemy import create_engine, inspect, text
 
-for address in ("postgresql://", "postgresql+psycopg2://", "postgresql:///mlflow", "postgresql://analyst@postgres:5432/mlflow"):
+for address in (
+    "postgresql://",
+    "postgresql+psycopg2://",
+    "postgresql:///mlflow",
+    "postgresql://analyst@postgres:5432/mlflow",
+):
     engine = create_engine(address)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT current_user")).scalar() == "analyst"

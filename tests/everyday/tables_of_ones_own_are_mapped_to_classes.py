@@ -5,14 +5,14 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 
 class Base(DeclarativeBase):
-    type_annotation_map = {dict: JSON}
+    pass
 
 
 class Note(Base):
     __tablename__ = "everyday_notes"
     id: Mapped[int] = mapped_column(primary_key=True)
     text: Mapped[str]
-    data: Mapped[dict]
+    data: Mapped[dict] = mapped_column(JSON)
     at: Mapped[datetime]
 
 

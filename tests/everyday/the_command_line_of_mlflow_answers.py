@@ -1,5 +1,6 @@
 import json
 import subprocess
+from pathlib import Path
 
 import mlflow
 
@@ -20,6 +21,6 @@ assert json.loads(cli("runs", "describe", "--run-id", run.info.run_id))["info"][
 listed = json.loads(cli("artifacts", "list", "--run-id", run.info.run_id))
 assert [item["path"] for item in listed] == ["größe #1.txt"]
 cli("artifacts", "download", "--run-id", run.info.run_id, "--dst-path", "downloaded")
-assert open("downloaded/größe #1.txt").read() == "hallo"
+assert Path("downloaded/größe #1.txt").read_text() == "hallo"
 cli("runs", "delete", "--run-id", run.info.run_id)
 cli("runs", "restore", "--run-id", run.info.run_id)

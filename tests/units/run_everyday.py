@@ -1,4 +1,4 @@
-"""Run the programs given as JSON, {name: text}, some at a time, each in an empty folder; print how each ended as JSON."""
+"""Run the programs given as JSON, {name: text}, each in an empty folder; print how each ended as JSON."""
 
 import json
 import subprocess
