@@ -8,7 +8,9 @@ client.execute("kept = 1\nprint('begun', flush=True)\nwhile True: pass")
 while client.get_iopub_msg(timeout=60)["msg_type"] != "stream":
     pass
 manager.interrupt_kernel()
-assert client.get_shell_msg(timeout=60)["content"]["ename"] == "KeyboardInterrupt"
+while (answer := client.get_shell_msg(timeout=60))["msg_type"] != "execute_reply":
+    pass
+assert answer["content"]["ename"] == "KeyboardInterrupt"
 assert client.execute("kept", reply=True, timeout=60)["content"]["status"] == "ok"
 manager.restart_kernel(now=True)
 client.wait_for_ready(timeout=60)

@@ -13,6 +13,8 @@ params.model LIKE 'cnn%': 1
 params.model ILIKE 'cnn%': 0 1
 tags.`has space` = 'forest': 2
 run_name LIKE 'run %': 0 1 2 3
+params.model IS NOT NULL: 0 1 2 3
+tags.none IS NULL AND params.number = '2': 2
 attributes.status = 'FINISHED' AND start_time > 0: 0 1 2 3
 metrics.loss > 0 AND params.model ILIKE '%n%' and status != 'FAILED': 1
 metrics.`loss` > 0.9 AND tags.`has space` LIKE 'f%': 2

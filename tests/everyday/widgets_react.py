@@ -12,7 +12,7 @@ CELLS = [
 notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
 notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
 nbformat.write(notebook, "widgets.ipynb")
-subprocess.run(["jupyter", "execute", "--inplace", "widgets.ipynb"], check=True, timeout=120)
+subprocess.run(["jupyter", "execute", "--inplace", "widgets.ipynb"], check=True)
 cells = nbformat.read("widgets.ipynb", 4).cells
 kinds = [kind for cell in cells for output in cell.outputs for kind in output.get("data", {})]
 assert kinds.count("application/vnd.jupyter.widget-view+json") >= 3

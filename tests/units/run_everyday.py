@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 AT_A_TIME = 3
-LIMIT_SECONDS = 240
+LIMIT_SECONDS = 480
 
 
 def ended(name, text):
