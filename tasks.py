@@ -45,6 +45,8 @@ LOCKED = {
     "tests/browser": "3.13",
     "tests/older-mlflow/3.5.1": "3.13",
     "tests/older-mlflow/3.17.1": "3.13",
+    "tests/everyday/host/2.x": "3.10",
+    "tests/everyday/host/3.x": "3.10",
 }
 
 
