@@ -8,7 +8,23 @@ import invoke
 from invoke import Exit
 
 from toolbox import backup as backing_up
-from toolbox import bases, browser, files, model, named, passwords, ports, program, reference, report, show, stack, trash, work
+from toolbox import (
+    bases,
+    browser,
+    files,
+    model,
+    named,
+    passwords,
+    ports,
+    program,
+    reference,
+    report,
+    show,
+    stack,
+    trash,
+    work,
+    zones,
+)
 from toolbox import doctor as examining
 from toolbox import restore as restoring
 from toolbox import status as looking
@@ -57,7 +73,9 @@ def up(c, insecure=False):
     ports.check(config, own=ports.published(before))
     work.check(config)
     stack.check_passwords(c, config)
-    config = work.settle(c, stack.build_images(c))
+    config = stack.build_images(c)
+    zones.check(c, config)
+    config = work.settle(c, config)
     if report.state(before.get("postgres")) != "running healthy":
         stack.start_database(c, config)
     restoring.settle_remains(c)
@@ -150,7 +168,11 @@ def psql(c, role="analyst", database="mlflow", command=""):
         raise Failure('postgres is not running: "invoke up" starts it.')
     client = ["sh", "-c", passwords.psql(role), "psql", "--username", role, "--dbname", database]
     if command:
-        answered = only_output(c, ["docker", "compose", "exec", "--no-TTY", "postgres", *client, "--command", command], env=stack.NO_SECRETS)
+        answered = only_output(
+            c,
+            ["docker", "compose", "exec", "--no-TTY", "postgres", *client, "--command", command],
+            env=stack.NO_SECRETS,
+        )
     else:
         tty = [] if on_terminal() else ["--no-TTY"]
         answered = compose(c, "exec", *tty, "postgres", *client, env=stack.NO_SECRETS)

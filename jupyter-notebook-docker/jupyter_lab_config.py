@@ -7,3 +7,6 @@ c.LabApp.news_url = None
 
 # The extension manager would search PyPI, and what it installs is gone with the container.
 c.LabApp.extension_manager = "readonly"
+
+# A folder that is deleted in the file browser, after a question, is gone with all that is in it, as a file is.
+c.FileContentsManager.always_delete_dir = True

@@ -16,6 +16,11 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 DATABASE_IS_FULL = b"psycopg2.errors.DiskFull"
 
 
+# What file systems take, in bytes.
+LONGEST_NAME = 255
+ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts/"
+
+
 @functools.cache
 def create_app():
     """Return the application that uvicorn serves: always the same one."""
@@ -25,9 +30,11 @@ def create_app():
     from google.protobuf.json_format import ParseError
     from mlflow.exceptions import MlflowException
     from mlflow.server import app as flask_app
-    from mlflow.server import handlers
+    from mlflow.server import artifact_router, handlers
     from mlflow.server.fastapi_app import app
+    from mlflow.store.artifact import local_artifact_repo
     from sqlalchemy import Engine, event
+    from starlette.requests import Request
 
     # On a full disk MLflow answers 500 or 503. Its clients repeat those for four minutes, in silence; they show 507 at
     # once, with its text.
@@ -73,6 +80,44 @@ def create_app():
             message = "The whole artifact store cannot be deleted: name what is in it."
             return {"error_code": "INVALID_PARAMETER_VALUE", "message": message}, HTTPStatus.BAD_REQUEST
         return None
+
+    # MLflow decodes the name of an artifact until nothing changes, and parses it as a URL: %20 in it becomes a blank, and a
+    # newline %0a; a # is refused. The name is kept as the client sent it, or refused with the reason.
+
+    def keep_the_name(path):
+        names = path.split("/")
+        if any(ord(letter) < 32 or ord(letter) == 127 for letter in path):
+            reason = "it has a control character, such as a newline"
+        elif path.startswith("/") or ".." in names:
+            reason = "it leads out of its folder"
+        elif any(len(name.encode()) > LONGEST_NAME for name in names):
+            reason = f"it has more than {LONGEST_NAME} bytes"
+        else:
+            return path
+        raise MlflowException.invalid_parameter_value(f"Invalid path: {path!r} cannot be the name of an artifact, {reason}.")
+
+    for module in (handlers, artifact_router, local_artifact_repo):
+        module.validate_path_is_safe = keep_the_name
+
+    # A client that does not quote names cuts them at a ?, and would store, get or delete another artifact.
+
+    @app.add_middleware
+    def refuse_cut_names(application):
+        async def answer(scope, receive, send):
+            if scope["type"] == "http" and scope["path"].startswith(ARTIFACTS) and (rest := scope["query_string"]):
+                async for _ in Request(scope, receive).stream():
+                    pass
+                name = scope["path"].removeprefix(ARTIFACTS)
+                message = (
+                    f"Invalid path: an artifact name with a ? in it, as in {name + '?' + rest.decode()!r}, has to be quoted, "
+                    "which MLflow's client does not do. Use another name, or log from the notebook of the toolbox."
+                )
+                refusal = {"error_code": "INVALID_PARAMETER_VALUE", "message": message}
+                await JSONResponse(refusal, HTTPStatus.BAD_REQUEST)(scope, receive, send)
+            else:
+                await application(scope, receive, send)
+
+        return answer
 
     # A page of runs is asked for with DISTINCT, for which Postgres sorts all runs of an experiment with all it knows
     # of them. None comes twice: of the metrics, params and tags that are joined, a run has one of a name. Only data

@@ -38,6 +38,14 @@ check_version() {
         refuse "the volume has a database of Postgres $volume, and this is Postgres $image: run \"invoke upgrade\", or set POSTGRES_BASE_IMAGE in .env to Postgres $volume."
 }
 
+# postgresql.conf includes the file. The database knows the time zone of its first start, and takes no other by itself.
+set_time_zone() {
+    [ "$1" = UTC ] || [ "$(head -c 4 "/usr/share/zoneinfo/$1" 2>/dev/null)" = TZif ] ||
+        refuse "there is no time zone $1: set TZ in .env to one such as Europe/Berlin."
+    printf "timezone = '%s'\nlog_timezone = '%s'\n" "$1" "$1" >/tmp/time-zone.conf
+}
+
+set_time_zone "${TZ:-UTC}"
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     [ -d "$whole" ] || make_database "$@"
     move_database

@@ -5,6 +5,7 @@ import struct
 
 import browsing
 import first_example
+import notebooks
 import pytest
 from copies import JUPYTER_TOKEN, TOKEN_HEADER
 
@@ -12,6 +13,12 @@ pytestmark = pytest.mark.stack
 
 # MLflow's pages ask who is logged in, and a server where nobody logs in does not know this.
 NO_USERS = "404 for GET /ajax-api/2.0/mlflow/users/current"
+TRACE = """\
+import mlflow
+
+with mlflow.start_span("ask") as span:
+    span.set_outputs("the answer is 42")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +72,16 @@ def test_a_notebook_runs_from_its_first_cell_to_its_last(ran):
 def test_a_notebook_shows_its_pictures(ran):
     assert ran["pictures"]
     assert all(width and height for width, height in ran["pictures"])
+
+
+def test_a_trace_is_shown_below_its_cell(toolbox, visit):
+    title = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": "# A trace"}
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
+    cells = [title, notebooks.code("trace", TRACE)]
+    notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    toolbox.compose("exec", "--no-TTY", "notebook", "sh", "-c", "cat > trace.ipynb", stdin=json.dumps(notebook))
+    seen = visit("run_notebook.py", token=JUPYTER_TOKEN, path="trace.ipynb", heading="A trace", framed="the answer is 42")
+    assert [complaint for complaint in seen["complaints"] if complaint != NO_USERS] == []
 
 
 # --- MLflow's pages ---

@@ -3,7 +3,7 @@
 import json
 import re
 
-from .failure import Failure, last_line
+from .failure import Failure, last_line, one_line
 
 # The services in the order in which they start.
 SERVICES = ("postgres", "mlflow", "notebook")
@@ -25,7 +25,8 @@ def load(run, env_file=None):
 
     `run` takes a list of arguments and returns the result, with the attributes `ok`, `stdout` and `stderr`, and does
     not raise.
-    Raises Failure when Compose refuses the configuration, a secret is blank, or a port is not one number.
+    Raises Failure when Compose refuses the configuration, a secret is blank, a port is not one number, or the user of the
+    notebook has a name that no user can have.
     """
     chosen = ["--env-file", str(env_file)] if env_file else []
     result = run(["docker", "compose", *chosen, "config", "--format", "json"])
@@ -39,6 +40,10 @@ def load(run, env_file=None):
         port = model["services"][service]["ports"][0]["published"]
         if not port.isdecimal() or int(port) == 0:
             raise Failure(f"{service.upper()}_PORT in .env is {port}: set it to one number from 1 to 65535.")
+    person = environment(model, "notebook").get("USER", "jovyan")
+    # With a colon or a line break it would be another entry of /etc/passwd, which takes no name longer than that.
+    if not re.fullmatch(r"\w[\w.@+-]{0,31}", person):
+        raise Failure(f'NOTEBOOK_USER in .env is "{one_line(person)}": take up to 32 letters, digits and . _ - + @.')
     return model
 
 

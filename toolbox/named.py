@@ -29,6 +29,7 @@ OWN = {
     "DB_STORE",
     "MLFLOW_EXTRA_ALLOWED_HOSTS",
     "NOTEBOOK_UID",
+    "NOTEBOOK_USER",
     "WORK_FOLDER",
 }
 
@@ -110,7 +111,8 @@ def words(text):
 def settings(project):
     """Return the text of the settings of a new named toolbox; `project` is the name of the project of the one without.
 
-    What .env says counts for it too, but for what is one toolbox's alone. Its ports are free ones.
+    What .env says counts for it too, but for what is one toolbox's alone. Its ports are free ones, and who works there has
+    its name.
     Raises Failure when there are none.
     """
     text = (ROOT / ".env.example").read_text()
@@ -119,6 +121,7 @@ def settings(project):
         for name, value in inherited(dotenv.read(default), text).items():
             text = dotenv.with_value(text, name, value)
     text = dotenv.with_value(text, "COMPOSE_PROJECT_NAME", f"{project}-{current()}")
+    text = dotenv.with_value(text, "NOTEBOOK_USER", current())
     for name, port in ports.free(reserved()).items():
         text = dotenv.with_value(text, name, port)
     return dotenv.filled_in(text)

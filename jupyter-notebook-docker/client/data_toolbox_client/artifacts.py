@@ -1,0 +1,75 @@
+"""Artifacts keep their names, whatever characters are in them.
+
+MLflow puts names into URLs and URIs as they are, so that what follows a # or ? is lost and %20 becomes a blank: files overwrite
+each other. Here a name is quoted before it enters a URL, and before MLflow parses the URI that it is in. The server takes it
+as it comes, see ml-flow-docker/app.py.
+"""
+
+import functools
+from urllib.parse import quote, unquote
+
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact import http_artifact_repo
+from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
+from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
+from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
+from mlflow.utils.credentials import get_default_host_creds
+
+# In files of this machine and in the stores of clouds, a name is what it was.
+SCHEMES = ("runs:", "models:", "mlflow-artifacts:")
+
+
+def quote_path(path):
+    """Return a path or URI with all quoted but what has no other meaning within a name. `unquote` gives it back."""
+    try:
+        return quote(path, safe="/:@")
+    except UnicodeEncodeError as error:
+        message = f"The artifact {path!r} cannot be stored: its name is not UTF-8. Rename the file."
+        raise MlflowException.invalid_parameter_value(message) from error
+
+
+def quoting(parse):
+    """Wrap a function that splits the URI of an artifact into two parts, so that both are parts of its text."""
+
+    @functools.wraps(parse)
+    def parse_quoted(uri):
+        if not str(uri).startswith(SCHEMES):
+            return parse(uri)
+        return tuple(part and unquote(part) for part in parse(quote_path(str(uri))))
+
+    return parse_quoted
+
+
+def change(artifact_utils):
+    """Change mlflow.tracking.artifact_utils, once it is imported."""
+    artifact_utils._get_root_uri_and_artifact_path = quoting(artifact_utils._get_root_uri_and_artifact_path)
+
+
+RunsArtifactRepository.parse_runs_uri = staticmethod(quoting(RunsArtifactRepository.parse_runs_uri))
+ModelsArtifactRepository.split_models_uri = staticmethod(quoting(ModelsArtifactRepository.split_models_uri))
+
+request = http_artifact_repo.http_request
+
+
+@functools.wraps(request)
+def request_quoted(host_creds, endpoint, *args, **kwargs):
+    """Ask for an artifact with its path quoted."""
+    return request(host_creds, quote_path(endpoint), *args, **kwargs)
+
+
+http_artifact_repo.http_request = request_quoted
+# It would decode the names that the server lists. What would lead out of a folder, a download checks itself.
+http_artifact_repo.validate_path_is_safe = str
+
+
+class QuotingArtifactsRepository(MlflowArtifactsRepository):
+    """The artifacts behind an MLflow server. Its address has the path as it is, quoted only on the way to the server."""
+
+    @classmethod
+    def resolve_uri(cls, artifact_uri, tracking_uri):
+        """Return the address of an artifact, not quoted."""
+        return unquote(super().resolve_uri(quote_path(artifact_uri), tracking_uri))
+
+    @property
+    def _host_creds(self):
+        return get_default_host_creds(quote_path(self.artifact_uri))

@@ -1,0 +1,61 @@
+"""Save models in a format that takes every estimator, and say what a model lacks that cannot be loaded."""
+
+import functools
+
+from mlflow.environment_variables import _BooleanEnvironmentVariable
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
+
+# MLflow's defaults are skops and pt2, which refuse forests, boosting, searches and classes of one's own, and PyTorch models
+# without an example of their input.
+SAFE_MODEL_FORMATS = _BooleanEnvironmentVariable("SAFE_MODEL_FORMATS", False)
+
+PICKLES = {"mlflow.sklearn": "cloudpickle", "mlflow.lightgbm": "cloudpickle", "mlflow.pytorch": "pickle"}
+LOADERS = {
+    "mlflow.sklearn": "_load_model_from_local_file",
+    "mlflow.pyfunc.model": "_load_context_model_and_signature",
+    "mlflow.pytorch": "_load_model",
+}
+
+
+def change(module):
+    """Change a module of MLflow that saves or loads models, once it is imported."""
+    # Older versions pickle by themselves.
+    if module.__name__ in PICKLES and hasattr(module, "_get_default_serialization_format"):
+        pickle_by_default(module, PICKLES[module.__name__])
+    if module.__name__ in LOADERS:
+        explain_missing_code(module, LOADERS[module.__name__])
+
+
+def pickle_by_default(module, pickle):
+    """Have a flavor save as `pickle` where no format is given, unless SAFE_MODEL_FORMATS is true."""
+    default = module._get_default_serialization_format
+
+    @functools.wraps(default)
+    def pickle_unless_safe(*export_model):
+        return default(*export_model) if SAFE_MODEL_FORMATS.get() or any(export_model) else pickle
+
+    module._get_default_serialization_format = pickle_unless_safe
+    # MLflow would warn of its risk with each model. The README does once.
+    module._logger.addFilter(
+        lambda record: SAFE_MODEL_FORMATS.get() or "requires exercising caution" not in str(record.msg)
+    )
+
+
+def explain_missing_code(module, loader):
+    """Have a model whose code cannot be found raise an MlflowException that says what to do."""
+    load = getattr(module, loader)
+
+    @functools.wraps(load)
+    def load_or_explain(*args, **kwargs):
+        try:
+            return load(*args, **kwargs)
+        except (ImportError, AttributeError) as error:
+            raise MlflowException(
+                f"The model cannot be loaded: {error}. Of classes and functions from other files and packages, a pickled "
+                "model has only the names. Install the package, or put the file next to your program, or log the model "
+                "again together with the file: log_model(..., code_paths=['file.py']).",
+                RESOURCE_DOES_NOT_EXIST,
+            ) from error
+
+    setattr(module, loader, load_or_explain)
