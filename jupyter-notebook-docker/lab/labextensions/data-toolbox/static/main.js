@@ -8,7 +8,7 @@ async function shared(name) {
 }
 
 async function extension() {
-  const { Notification } = await shared("@jupyterlab/apputils");
+  const { showErrorMessage } = await shared("@jupyterlab/apputils");
   const { PageConfig, URLExt } = await shared("@jupyterlab/coreutils");
   const { ILauncher } = await shared("@jupyterlab/launcher");
   const { INotebookTracker } = await shared("@jupyterlab/notebook");
@@ -63,10 +63,11 @@ async function extension() {
           known = ask();
           const { killed, limit } = await known;
           if (killed > before.killed) {
-            Notification.error(
-              `The kernel of ${session.name} ran out of memory: the notebook may take ${limit / 2 ** 30} GiB. ` +
-                "Load less at once, or set NOTEBOOK_MEMORY in .env and run ./run up.",
-              { autoClose: false },
+            const gib = Number((limit / 2 ** 30).toFixed(1));
+            showErrorMessage(
+              "Out of memory",
+              `The kernel of ${session.name} was ended, because programs in the notebook's container may take ${gib} GiB ` +
+                "together. Load less at once, or raise NOTEBOOK_MEMORY in .env and run ./run up.",
             );
           }
         });
