@@ -178,11 +178,12 @@ NO_HOSTS = ["[::1]:8888", "localhost@postgres:5432", "http://postgres:5432"]
 def program(toolbox):
     """The port of a web server in the notebook's container, for the files of a folder."""
     port = 6006
-    script = f"mkdir -p /tmp/shown && echo hello > /tmp/shown/x && python -m http.server {port} --directory /tmp/shown"
+    made = "mkdir -p /tmp/shown && cd /tmp/shown && echo hello > x && echo $$ > pid"
+    script = f"{made} && exec python -m http.server {port}"
     toolbox.compose("exec", "--detach", "notebook", "sh", "-c", script)
     toolbox.host("notebook").check_output(f"curl --silent --retry 30 --retry-connrefused 127.0.0.1:{port}/x")
     yield port
-    toolbox.host("notebook").check_output(f"pkill -f 'http.server {port}'")
+    toolbox.host("notebook").check_output("kill $(cat /tmp/shown/pid)")
 
 
 @pytest.mark.parametrize("form", ["{}", "localhost:{}", "127.0.0.1:{}"])

@@ -1,7 +1,7 @@
 """Open the viewer of an HTML artifact in MLflow, and then its frame in a tab of its own, as the menu of a browser does.
 
 Asked for: `token`, of JupyterLab, where the person is logged in; `experiment_id` and `run_id`; `artifact`, which asks
-JupyterLab for its files and makes what it got its title. Seen: origin and title of the viewer's `frame` and of the `tab`.
+JupyterLab for its files and makes what it got its title. Seen: origin and title of the viewer's `frame` and the `tab`.
 """
 
 import re

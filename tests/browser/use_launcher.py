@@ -1,8 +1,8 @@
-"""Use what the toolbox adds to JupyterLab: tiles in the launcher, the memory display, and the dialog when it is used up.
+"""Use what the toolbox adds to JupyterLab: tiles in the launcher, the memory display, a dialog when it is used up.
 
-Asked for: `token`; `bytes`, more than the container may take. Seen: the address of the page that the tile of MLflow
-opens (`mlflow`), and the text in it (`pages`); the `files` that the file browser shows after the tile of the examples; the
-`memory` at the foot; the `notice` after a cell asked for so many bytes.
+Asked for: `token`; `bytes`, more than the container may take. Seen: the address that the tile of MLflow opens
+(`mlflow`), and the text there (`pages`); the `files` that the file browser shows after the tile of the examples; the
+`memory` display; the `notice` after a cell asked for so many bytes.
 """
 
 import re

@@ -14,11 +14,11 @@ async function extension() {
   const { INotebookTracker } = await shared("@jupyterlab/notebook");
   const { ServerConnection } = await shared("@jupyterlab/services");
 
-  // Of that size in the launcher: a picture given as an address is not scaled.
+  // The launcher does not scale a picture that is given as an address.
   const icon = (color, path) =>
     `data:image/svg+xml,${encodeURIComponent(
-      `<svg xmlns="http://www.w3.org/2000/svg" width="52" height="52" viewBox="0 0 24 24"><path d="${path}" fill="none" ` +
-        `stroke="${color}" stroke-width="2"/></svg>`,
+      `<svg xmlns="http://www.w3.org/2000/svg" width="52" height="52" viewBox="0 0 24 24">` +
+        `<path d="${path}" fill="none" stroke="${color}" stroke-width="2"/></svg>`,
     )}`;
   const tiles = {
     id: "data-toolbox:tiles",
