@@ -11,12 +11,14 @@ from toolbox import backup as backing_up
 from toolbox import (
     bases,
     browser,
+    database,
     files,
     model,
     named,
     passwords,
     ports,
     program,
+    proxies,
     reference,
     report,
     runs,
@@ -43,6 +45,8 @@ LOCKED = {
     "tests/browser": "3.13",
     "tests/older-mlflow/3.5.1": "3.13",
     "tests/older-mlflow/3.17.1": "3.13",
+    "tests/everyday/host/2.x": "3.10",
+    "tests/everyday/host/3.x": "3.10",
 }
 
 
@@ -67,6 +71,7 @@ def up(c, insecure=False):
     stack.check_engine(c)
     if not named.env().exists():
         stack.make_env(c)
+    proxies.keep_exceptions()
     config = stack.settings(c)
     before = stack.containers(c)
     if not insecure:
@@ -80,6 +85,7 @@ def up(c, insecure=False):
     if report.state(before.get("postgres")) != "running healthy":
         stack.start_database(c, config)
     restoring.settle_remains(c)
+    database.show_sessions(c)
     stack.start(c)
 
 

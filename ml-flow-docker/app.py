@@ -51,6 +51,7 @@ def create_app():
     from mlflow.server import artifact_router, handlers
     from mlflow.server.fastapi_app import app
     from mlflow.store.artifact import local_artifact_repo
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from sqlalchemy import Engine, event
     from starlette.requests import Request
 
@@ -89,6 +90,15 @@ def create_app():
 
     handlers.parse_dict = parse_dict
 
+    # Postgres stores no NUL in a text. MLflow answers 500, which clients repeat for four minutes; they show 400 at once.
+
+    @event.listens_for(Engine, "handle_error")
+    def refuse_what_postgres_cannot_store(context):
+        error = context.original_exception
+        # The driver raises this before it sends anything.
+        if isinstance(error, ValueError) and "NUL" in str(error):
+            raise MlflowException.invalid_parameter_value("A text cannot contain the character NUL (\\0).") from error
+
     # One request would delete the files of everyone.
 
     @flask_app.before_request
@@ -99,8 +109,8 @@ def create_app():
             return {"error_code": "INVALID_PARAMETER_VALUE", "message": message}, HTTPStatus.BAD_REQUEST
         return None
 
-    # MLflow decodes the name of an artifact until nothing changes, and parses it as a URL: %20 in it becomes a blank, and a
-    # newline %0a; a # is refused. The name is kept as the client sent it, or refused with the reason.
+    # MLflow decodes the name of an artifact until nothing changes, and parses it as a URL: %20 in it becomes a blank,
+    # and a newline %0a; a # is refused. The name is kept as the client sent it, or refused with the reason.
 
     def keep_the_name(path):
         names = path.split("/")
@@ -119,6 +129,10 @@ def create_app():
     for module in (handlers, artifact_router, local_artifact_repo):
         module.validate_path_is_safe = keep_the_name
 
+    # It deletes a file by a name that it decodes once more: another one.
+    decode = local_artifact_repo.local_file_uri_to_path
+    local_artifact_repo.local_file_uri_to_path = lambda uri: decode(uri) if uri.startswith("file:") else uri
+
     # A client that does not quote names cuts them at a ?, and would store, get or delete another artifact.
 
     @app.add_middleware
@@ -129,8 +143,8 @@ def create_app():
                     pass
                 name = scope["path"].removeprefix(ARTIFACTS)
                 message = (
-                    f"Invalid path: an artifact name with a ? in it, as in {name + '?' + rest.decode()!r}, has to be quoted, "
-                    "which MLflow's client does not do. Use another name, or log from the notebook of the toolbox."
+                    f"Invalid path: an artifact name with a ? in it, as in {name + '?' + rest.decode()!r}, has to be "
+                    "quoted, which MLflow's client does not do. Use another name, or log from the toolbox's notebook."
                 )
                 refusal = {"error_code": "INVALID_PARAMETER_VALUE", "message": message}
                 await JSONResponse(refusal, HTTPStatus.BAD_REQUEST)(scope, receive, send)
@@ -138,6 +152,19 @@ def create_app():
                 await application(scope, receive, send)
 
         return answer
+
+    # Without the first experiment every run that names none would fail, and its page could not bring it back.
+
+    delete_experiment = SqlAlchemyStore.delete_experiment
+
+    def keep_the_first_experiment(store, experiment_id):
+        if str(experiment_id) == SqlAlchemyStore.DEFAULT_EXPERIMENT_ID:
+            raise MlflowException.invalid_parameter_value(
+                "The experiment Default cannot be deleted, it takes the runs that name no experiment: delete its runs."
+            )
+        return delete_experiment(store, experiment_id)
+
+    SqlAlchemyStore.delete_experiment = keep_the_first_experiment
 
     # By default the pages open on what is for language models, with dialogs and an assistant over them. A file of its
     # own, as a strict policy for scripts lets no others run.

@@ -5,13 +5,19 @@ Usage: migrate.py                 brings them to this version
        migrate.py --back DUMP     puts the tables back as they are in one of the dumps, for an older MLflow
 Reads MLFLOW_BACKEND_STORE_URI and, through libpq, PGPASSWORD. All changes are one transaction, so a migration that was
 broken off has changed nothing and is begun again by the next start. Then it makes the indexes that the tables lack.
+
+Who reads a table keeps it from being changed until their transaction ends, and who comes later waits behind the change.
+So no lock is waited for longer than LOCK_SECONDS at a time, and none longer than PATIENCE_SECONDS in all: then the
+migration ends, with a message that says who holds what.
 """
 
 import contextlib
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -38,8 +44,30 @@ INDEXES = {
         "runs (experiment_id, (CASE WHEN start_time IS NULL THEN 1 ELSE 0 END), start_time DESC, run_uuid)"
     ),
 }
-# How long to wait for a transaction that writes runs: whoever else wants to write them waits behind.
-INDEX_LOCK_SECONDS = 5
+LOCK_SECONDS = 3
+PATIENCE_SECONDS = 30
+PAUSE_SECONDS = 1
+# pg_dump has a limit of its own for locks, which is one for statements.
+IS_LOCKED = re.compile("due to (lock|statement) timeout")
+# What the sessions of others hold in this database of what a migration needs, the oldest first. Without the role
+# pg_read_all_stats, only whose they are is known.
+HOLDERS = """
+    SELECT usename, pid, application_name, host(client_addr), to_char(xact_start, 'HH24:MI:SS TZ'), query
+    FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND pid IN (
+        SELECT pid FROM pg_locks LEFT JOIN pg_class ON pg_class.oid = relation
+        WHERE granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND (relnamespace = 'public'::regnamespace OR locktype = 'advisory' AND objid = %s)
+    ) ORDER BY xact_start, pid
+"""
+NAMED = 3
+# Waits for what a migration needs, and lets it go again.
+ALL_TABLES = """
+    DO $$ BEGIN EXECUTE (
+        SELECT 'LOCK TABLE ' || string_agg(format('public.%I', relname), ', ') || ' IN ACCESS EXCLUSIVE MODE'
+        FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relowner = current_user::regrole
+    ); END $$
+"""
+QUERY_CHARACTERS = 80
 
 
 def main(uri, with_dump=True):
@@ -49,37 +77,110 @@ def main(uri, with_dump=True):
     """
     version, *revisions = KNOWN.read_text().split()
     wait(uri)
-    connection = psycopg2.connect(libpq_uri(uri))
-    connection.autocommit = True
-    cursor = connection.cursor()
+    cursor = connected(uri)
     # Where two are started at once, the second one finds nothing to do.
-    cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
-    revision, used_by = found(cursor)
+    patiently(cursor, lambda: ask(cursor, "SELECT pg_advisory_lock(%s)", [LOCK]))
+    revision, used_by = patiently(cursor, lambda: found(cursor))
     if revision and revision not in revisions:
         sys.exit(newer(revision, used_by, version))
     if revision != revisions[0]:
+        if revision:
+            # At once, as MLflow takes many seconds to begin, and no dump is made in vain.
+            patiently(cursor, lambda: ask(cursor, ALL_TABLES))
         if revision and with_dump:
-            dump(uri, re.sub(r"[^\w.]+", "-", used_by or revision))
+            dump(cursor, uri, re.sub(r"[^\w.]+", "-", used_by or revision))
         print(f"MLflow {version}: bringing its tables from {revision or 'nothing'} to {revisions[0]}.", flush=True)
         command = ["mlflow", "db", "upgrade", uri] if revision else [sys.executable, "-c", CREATE, uri]
-        if subprocess.run(command, check=False).returncode:
+        result = patiently(cursor, lambda: run(command))
+        print(result.stdout, end="", flush=True)
+        if result.returncode:
             sys.exit(
                 f"FAIL: the tables could not be changed and are as before: see why above, or go back{to(used_by)}."
             )
     add_indexes(cursor)
     if used_by != f"MLflow {version}":
         # For the message of an older MLflow that finds these tables.
-        cursor.execute(f"COMMENT ON TABLE alembic_version IS 'MLflow {version}'")
+        patiently(cursor, lambda: ask(cursor, f"COMMENT ON TABLE alembic_version IS 'MLflow {version}'"))
     print(f"MLflow {version}: its tables are at revision {revisions[0]}.")
 
 
+def connected(uri):
+    """Return a cursor whose statements are transactions of their own and wait LOCK_SECONDS for a lock."""
+    connection = psycopg2.connect(libpq_uri(uri))
+    connection.autocommit = True
+    cursor = connection.cursor()
+    cursor.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+    return cursor
+
+
+def patiently(cursor, attempt):
+    """Return what the function `attempt` returns as soon as that is not None, its word for a lock in its way.
+
+    Raises SystemExit, with a message that says who has the lock, after PATIENCE_SECONDS.
+    """
+    end = time.monotonic() + PATIENCE_SECONDS
+    while (result := attempt()) is None:
+        who = holders(cursor)
+        if time.monotonic() >= end:
+            sys.exit(
+                f"FAIL: MLflow's tables are in use, nothing was changed: {who}: end that program, in a notebook by a "
+                "restart of its kernel, and try again."
+            )
+        print(f"Waiting for MLflow's tables: {who}", flush=True)
+        time.sleep(PAUSE_SECONDS)
+    return result
+
+
+def ask(cursor, statement, parameters=None):
+    """Execute a statement; return its rows, or None where a lock is in its way."""
+    try:
+        cursor.execute(statement, parameters)
+    except psycopg2.errors.LockNotAvailable:
+        return None
+    return cursor.fetchall() if cursor.description else []
+
+
+def run(command):
+    """Run a command that uses the database; return the result, with all that it printed, or None, as ask does."""
+    limited = os.environ | {"PGOPTIONS": f"-c lock_timeout={LOCK_SECONDS}s"}
+    result = subprocess.run(
+        command, env=limited, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    return None if result.returncode and IS_LOCKED.search(result.stdout) else result
+
+
+def holders(cursor):
+    """Return in words who holds locks that a migration needs."""
+    cursor.execute(HOLDERS, [LOCK])
+    return "; ".join(session(*row) for row in cursor.fetchmany(NAMED)) or "whoever had a lock has just ended"
+
+
+def session(role, pid, program, address, since, query):
+    """Return a session of the database in words; what is not known of it is None."""
+    known = [f"process {pid}", program, address and f"from {host(address)}", since and f"since {since}"]
+    if since:
+        known.append(f"last query: {' '.join(query.split())[:QUERY_CHARACTERS]}")
+    return f"role {role} holds a lock ({', '.join(filter(None, known))})"
+
+
+def host(address):
+    """Return the name of the container with an address, or else the address."""
+    try:
+        return socket.gethostbyaddr(address)[0].partition(".")[0]
+    except OSError:
+        return address
+
+
 def found(cursor):
-    """Return the revision of the tables and what was noted of the MLflow that used them; None for what is not there."""
-    cursor.execute("SELECT to_regclass('public.alembic_version')")
-    if cursor.fetchone() == (None,):
+    """Return the revision of the tables and what was noted of the MLflow that used them; None for what is not there.
+
+    Returns None alone where a lock is in the way.
+    """
+    if ask(cursor, "SELECT to_regclass('public.alembic_version')") == [(None,)]:
         return None, None
-    cursor.execute("SELECT max(version_num), obj_description('public.alembic_version'::regclass) FROM alembic_version")
-    return cursor.fetchone()
+    noted = "obj_description('public.alembic_version'::regclass)"
+    rows = ask(cursor, f"SELECT max(version_num), {noted} FROM alembic_version")
+    return rows and rows[0]
 
 
 def add_indexes(cursor):
@@ -89,9 +190,7 @@ def add_indexes(cursor):
     for name in [name for name in INDEXES if name not in there]:
         print(f"Making the index {name}: where there are millions of runs it takes some seconds.", flush=True)
         try:
-            # One transaction, and the setting ends with it.
-            limit = f"SET LOCAL lock_timeout = '{INDEX_LOCK_SECONDS}s'"
-            cursor.execute(f"{limit}; CREATE INDEX IF NOT EXISTS {name} ON {INDEXES[name]}")
+            cursor.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {INDEXES[name]}")
         except psycopg2.Error as error:
             print(f"It was not made, lists of many runs stay slow: {' '.join(str(error).split())}", flush=True)
 
@@ -111,7 +210,7 @@ def to(used_by):
     return f" to {used_by}" if used_by else ""
 
 
-def dump(uri, name):
+def dump(cursor, uri, name):
     """Write a dump of the database into DUMPS, from where pg_restore can read it; keep the newest KEPT.
 
     Raises SystemExit with a message when it cannot be made.
@@ -122,14 +221,14 @@ def dump(uri, name):
     part = path.with_suffix(".part")
     print(f"Writing a dump of the database to {path} before its tables are changed.", flush=True)
     # Who may read the tables is a setting of the database, and some rights in it are not MLflow's to give.
-    options = ["--format=custom", "--compress=zstd", "--no-privileges", "--lock-wait-timeout=60s"]
+    options = ["--format=custom", "--compress=zstd", "--no-privileges", f"--lock-wait-timeout={LOCK_SECONDS}s"]
     command = ["pg_dump", *options, f"--file={part}", f"--dbname={libpq_uri(uri)}"]
-    result = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    result = patiently(cursor, lambda: run(command))
     if result.returncode:
         with contextlib.suppress(OSError):
             part.unlink()
         sys.exit(
-            f"FAIL: no dump could be made, so nothing was changed ({' '.join(result.stderr.split())}): mend that, or "
+            f"FAIL: no dump could be made, so nothing was changed ({' '.join(result.stdout.split())}): mend that, or "
             'after a backup with the MLflow before, "docker compose run --rm migrate python /opt/mlflow/migrate.py '
             '--without-dump".'
         )
@@ -151,12 +250,10 @@ def back(uri, name):
     if subprocess.run(["pg_restore", "--list", path], stdout=subprocess.DEVNULL, check=False).returncode:
         sys.exit(f"FAIL: {name} cannot be read, nothing was changed: choose another one.")
     wait(uri)
-    connection = psycopg2.connect(libpq_uri(uri))
-    # Tables that a newer MLflow has added may refer to those of the dump.
-    connection.cursor().execute(
-        "DROP SCHEMA public CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC"
-    )
-    connection.commit()
+    cursor = connected(uri)
+    # Tables that a newer MLflow has added may refer to those of the dump. All of it is one transaction.
+    emptied = "DROP SCHEMA public CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC"
+    patiently(cursor, lambda: ask(cursor, emptied))
     command = ["pg_restore", "--single-transaction", "--no-owner", f"--dbname={libpq_uri(uri)}", path]
     if subprocess.run(command, check=False).returncode:
         sys.exit(f"FAIL: {name} could not be put back: see why above, and run this again.")

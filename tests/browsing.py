@@ -41,8 +41,6 @@ def visit(toolbox, folder, program, **told):
     Raises AssertionError, with what failed and what the page showed, when something does not show.
     """
     servers = {toolbox.url(service, ""): f"{service}:{port}" for service, port in SERVERS.items()}
-    # This machine has two names.
-    servers |= {address.replace("127.0.0.1", "localhost"): server for address, server in servers.items()}
     container = f"{toolbox.project}-browser-{secrets.token_hex(4)}"
     try:
         result = toolbox.run(

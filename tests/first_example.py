@@ -3,8 +3,8 @@
 import json
 
 # With the part that draws a chart.
-NOTEBOOK = {"path": "examples/1-track-an-experiment.ipynb", "heading": "How a metric came about"}
-NAMES = {"experiment": "Example 1: digits", "metric": "test_loss", "picture": "confusion.png", "model": "digits"}
+NOTEBOOK = {"path": "examples/1-track-an-experiment.ipynb", "heading": "Learning curves"}
+NAMES = {"experiment": "Example 1: digits", "metric": "val_loss", "picture": "confusion.png", "model": "digits"}
 ALIAS = "champion"
 
 

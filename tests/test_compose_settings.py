@@ -62,6 +62,29 @@ def test_an_address_that_is_not_ipv4_is_refused_in_one_line(value):
     assert f"BIND_ADDRESS={value.strip('[]')} is not an IPv4 address: set it in .env" in message
 
 
+@pytest.mark.parametrize("name", ["jovyan", "ada", "ada.lovelace@example.org", "Jürgen", "team-1", "0", "x" * 32])
+def test_a_name_of_a_person_is_taken(name):
+    config = real_configuration(NOTEBOOK_USER=name)
+    assert model.environment(config, "notebook")["USER"] == name
+    assert f"\n{name}:x:1000:100::/home/jovyan:" in config["configs"]["users"]["content"]
+
+
+@pytest.mark.parametrize(
+    "name", ["ada lovelace", " ada", "ada\n", "a:b", "a\nroot::0:0", "-ada", "a/b", "a$b", "x" * 33]
+)
+def test_a_name_that_no_user_can_have_is_refused_in_one_line(name):
+    with pytest.raises(Failure) as raised:
+        real_configuration(NOTEBOOK_USER=name)
+    assert "NOTEBOOK_USER in .env is " in the_line(raised)
+
+
+def test_names_that_no_proxy_is_asked_for_are_added_to_the_toolboxs_own():
+    for service in ("notebook", "mlflow", "migrate"):
+        environment = real_configuration(NO_PROXY="intranet,10.0.0.0/8")["services"][service]["environment"]
+        assert environment["NO_PROXY"] == environment["no_proxy"]
+        assert {"mlflow", "postgres", "localhost", "intranet", "10.0.0.0/8"} <= set(environment["NO_PROXY"].split(","))
+
+
 def test_a_line_that_compose_cannot_read_is_told_in_one_line():
     with pytest.raises(Failure) as raised:
         loaded(without("JUPYTER_TOKEN", "JUPYTER TOKEN=x"))

@@ -68,11 +68,11 @@ def test_it_needs_only_packages_of_both_base_images(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_its_links_lead_to_files_that_are_there_and_to_this_machine(name):
+def test_its_links_lead_to_files_that_are_there_and_no_address_is_fixed(name):
     texts = "\n".join(text for _, text in cells(name, "markdown"))
     assert {link for link in re.findall(r"\]\((\S+?)\)", texts) if not (FOLDER / link).is_file()} == set()
-    addresses = re.findall(r"\w+://[\w.:]+", texts)
-    assert set(addresses) <= {"http://localhost:5000"}
+    # The port of MLflow is a setting.
+    assert "localhost" not in (FOLDER / name).read_text()
 
 
 # --- The SQL of the second one ---

@@ -33,7 +33,7 @@ def test_the_revisions_are_where_the_image_has_them(migrate):
 @pytest.fixture
 def pg_dump(migrate, monkeypatch, tmp_path):
     """A pg_dump that writes a file, and ends with the code that is set; the dumps are in the folder `tmp_path`."""
-    result = SimpleNamespace(returncode=0, stderr="disk full\n")
+    result = SimpleNamespace(returncode=0, stdout="disk full\n")
 
     def run(command, **_):
         [path] = [option.removeprefix("--file=") for option in command if option.startswith("--file=")]
@@ -49,7 +49,7 @@ def test_the_newest_dumps_are_kept(migrate, pg_dump, tmp_path):
     for day in range(1, 6):
         (tmp_path / f"2020010{day}T000000Z-MLflow-1.0.dump").touch()
     (tmp_path / "20200106T000000Z-MLflow-1.0.part").touch()
-    migrate.dump("postgresql+psycopg2://mlflow@postgres/mlflow", "MLflow-2.0")
+    migrate.dump(None, "postgresql+psycopg2://mlflow@postgres/mlflow", "MLflow-2.0")
     kept = sorted(path.name for path in tmp_path.iterdir())
     assert kept[:2] == ["20200104T000000Z-MLflow-1.0.dump", "20200105T000000Z-MLflow-1.0.dump"]
     assert [name.endswith("-MLflow-2.0.dump") for name in kept[2:]] == [True]
@@ -61,6 +61,34 @@ def test_a_dump_that_fails_leaves_no_file_and_deletes_none(migrate, pg_dump, tmp
     for name in names:
         (tmp_path / name).touch()
     with pytest.raises(SystemExit) as raised:
-        migrate.dump("postgresql+psycopg2://mlflow@postgres/mlflow", "MLflow-2.0")
+        migrate.dump(None, "postgresql+psycopg2://mlflow@postgres/mlflow", "MLflow-2.0")
     assert str(raised.value).startswith("FAIL: no dump could be made, so nothing was changed (disk full)")
     assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
+# --- Locks of others ---
+
+
+def test_a_session_that_holds_a_lock_is_named_with_all_that_is_known_of_it(migrate, monkeypatch):
+    monkeypatch.setattr(migrate, "host", lambda address: f"host {address}")
+    line = migrate.session(
+        "analyst", 81, "my kernel", "172.20.0.4", "03:08:29 UTC", f"SELECT *\n  FROM metrics {'x' * 99}"
+    )
+    assert line.startswith(
+        "role analyst holds a lock (process 81, my kernel, from host 172.20.0.4, since 03:08:29 UTC, "
+    )
+    assert "last query: SELECT * FROM metrics xxx" in line
+    assert len(line) < 200
+
+
+def test_a_session_of_which_only_the_role_can_be_seen_is_named_too(migrate):
+    line = migrate.session("analyst", 81, "", None, None, "<insufficient privilege>")
+    assert line == "role analyst holds a lock (process 81)"
+
+
+@pytest.mark.parametrize("limit", ["lock", "statement"])
+def test_a_command_that_meets_a_lock_has_no_result_yet(migrate, limit):
+    said = f"ERROR:  canceling statement due to {limit} timeout"
+    assert migrate.run([sys.executable, "-c", f"import sys; sys.exit('{said}')"]) is None
+    assert migrate.run([sys.executable, "-c", "import sys; sys.exit('disk full')"]).stdout == "disk full\n"
+    assert migrate.run([sys.executable, "-c", f"print('{said}')"]).returncode == 0

@@ -121,6 +121,12 @@ def test_it_takes_over_what_is_not_one_toolboxs_alone(env):
     assert {"WORK_FOLDER", "NOTEBOOK_UID", "DB_STORE"}.isdisjoint(alice)
 
 
+def test_who_works_there_has_its_name(env):
+    assert made(env, "alice")["NOTEBOOK_USER"] == "alice"
+    env.write_text(env.read_text() + "NOTEBOOK_USER=ada\n")
+    assert made(env, "bob")["NOTEBOOK_USER"] == "bob"
+
+
 def test_its_settings_are_for_its_owner_alone(env):
     made(env, "alice")
     assert env.with_name(".env.alice").stat().st_mode & 0o777 == 0o600

@@ -23,7 +23,7 @@ QUESTIONS = {
     "learning curves",
     "leaderboard by user and day",
 }
-READS_ALL = "room that each experiment takes"
+READS_ALL = "disk space per experiment"
 TIMES = 3
 WATCH = """
 from sqlalchemy import event

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 from copies import ROOT, Copy
@@ -161,21 +162,66 @@ def in_background(copy, *arguments):
     )
 
 
+# A kernel reads in a transaction that it never ends, or takes the lock by which migrations keep out each other.
+HELD = ["SELECT key FROM metrics LIMIT 1", "SELECT pg_advisory_lock(20261123)"]
+
+
+def test_a_migration_that_is_kept_waiting_names_who_does_it_and_has_changed_nothing(oldest):
+    before, _ = contents(oldest, "mlflow")
+    old = revision(oldest)
+    for held in HELD:
+        with closing(oldest.connect("analyst", "mlflow")) as connection:
+            connection.cursor().execute(held)
+            result = oldest.invoke("upgrade")
+        assert result.returncode == 1
+        line = result.stderr.splitlines()[-1]
+        assert line.startswith("FAIL: MLflow's tables are in use, nothing was changed: role analyst holds a lock (")
+        assert f"last query: {held})" in line
+        assert revision(oldest) == old
+        assert contents(oldest, "mlflow")[0] == before
+    assert dumps(oldest) == []
+
+
+def test_a_migration_goes_on_once_nobody_keeps_it_waiting(oldest):
+    program = (
+        "import sys; sys.path[:0] = ['/opt/mlflow']; import migrate, os; uri = os.environ['MLFLOW_BACKEND_STORE_URI']; "
+    )
+    program += (
+        "cursor = migrate.connected(uri); migrate.patiently(cursor, lambda: migrate.ask(cursor, migrate.ALL_TABLES))"
+    )
+    command = ["docker", "compose", "run", "--rm", "--no-TTY", "migrate", "python", "-c", program]
+    with closing(oldest.connect("analyst", "mlflow")) as connection:
+        connection.cursor().execute(HELD[0])
+        task = subprocess.Popen(command, cwd=oldest.root, stdout=subprocess.PIPE, text=True)
+        assert "Waiting for MLflow's tables: role analyst holds a lock" in task.stdout.readline()
+        # Others read meanwhile.
+        assert oldest.sql("analyst", "mlflow", "SELECT count(*) FROM metrics")
+    task.communicate(timeout=PATIENCE_SECONDS)
+    assert task.returncode == 0
+
+
+# What the first change of the tables meets.
+STALL = """
+    CREATE FUNCTION public.stall() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(600); END';
+    CREATE EVENT TRIGGER stall ON ddl_command_start WHEN TAG IN ('ALTER TABLE', 'CREATE TABLE') EXECUTE FUNCTION stall()
+"""
+STALLED = "FROM pg_stat_activity WHERE usename = 'mlflow' AND wait_event = 'PgSleep'"
+
+
 def test_a_migration_that_is_killed_has_changed_nothing_and_is_begun_again(oldest):
     before, columns = contents(oldest, "mlflow")
     old = revision(oldest)
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'mlflow' AND wait_event_type = 'Lock'"
-    with oldest.connect("mlflow", "mlflow") as connection:
-        # Lets the dump be made, and the tables not be changed.
-        connection.cursor().execute("LOCK TABLE metrics, runs, params, tags, experiments IN SHARE MODE")
-        with in_background(oldest, "upgrade") as task:
-            until(
-                lambda: oldest.sql("postgres", "mlflow", waiting)[0][0],
-                "the migration waits for a table",
-                PATIENCE_SECONDS,
-            )
-            oldest.run("docker", "kill", f"{oldest.project}-migrate-1")
-            _, said = task.communicate(timeout=PATIENCE_SECONDS)
+    oldest.sql("postgres", "mlflow", STALL)
+    with in_background(oldest, "upgrade") as task:
+        until(
+            lambda: oldest.sql("postgres", "mlflow", f"SELECT count(*) {STALLED}")[0][0],
+            "the migration changes a table",
+            PATIENCE_SECONDS,
+        )
+        oldest.run("docker", "kill", f"{oldest.project}-migrate-1")
+        _, said = task.communicate(timeout=PATIENCE_SECONDS)
+    oldest.sql("postgres", "mlflow", "DROP EVENT TRIGGER stall; DROP FUNCTION public.stall")
+    oldest.sql("postgres", "mlflow", f"SELECT pg_terminate_backend(pid) {STALLED}")
     assert task.returncode == 1
     assert said.splitlines()[-1].startswith("FAIL: migrate ")
     assert revision(oldest) == old

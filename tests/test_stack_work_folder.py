@@ -1,4 +1,7 @@
-"""A folder of the machine as ~/work in the notebook: who owns what, on both sides, and that nothing takes it along."""
+"""A folder of the machine as ~/work in the notebook: who owns what, on both sides, and that nothing takes it along.
+
+Its toolbox also has a name, and with it an author of runs, and a time zone of its own.
+"""
 
 import os
 
@@ -9,6 +12,7 @@ from toolbox import dotenv
 pytestmark = pytest.mark.stack
 
 NAME = "folder"
+ZONE = "Asia/Kolkata"
 # Where the tests are not root, files can belong to nobody else.
 OWNER = 1001 if os.getuid() == 0 else os.getuid()
 
@@ -24,6 +28,7 @@ def folder(toolbox, tmp_path_factory):
     # The folders of pytest can be entered by their owner alone; Docker, which is root, mounts it all the same.
     toolbox.succeed("init", "--name", NAME)
     set_folder(toolbox, path)
+    set_value(toolbox, "TZ", ZONE)
     try:
         toolbox.succeed("up", "--name", NAME)
         yield path
@@ -32,13 +37,17 @@ def folder(toolbox, tmp_path_factory):
 
 
 def set_folder(toolbox, path):
+    set_value(toolbox, "WORK_FOLDER", f"'{path}'")
+
+
+def set_value(toolbox, name, value):
     env = toolbox.root / f".env.{NAME}"
-    dotenv.write(env, dotenv.with_value(env.read_text(), "WORK_FOLDER", f"'{path}'"))
+    dotenv.write(env, dotenv.with_value(env.read_text(), name, value))
 
 
-def inside(toolbox, program):
-    """Run a shell program in the notebook; return what it printed."""
-    ran = toolbox.run("docker", "exec", f"{toolbox.project}-{NAME}-notebook-1", "sh", "-c", program)
+def inside(toolbox, program, service="notebook"):
+    """Run a shell program in a container, of the notebook or another service; return what it printed."""
+    ran = toolbox.run("docker", "exec", f"{toolbox.project}-{NAME}-{service}-1", "sh", "-c", program)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 
@@ -56,8 +65,32 @@ def test_the_home_is_the_volume_still_and_belongs_to_the_same_user(toolbox, fold
     assert inside(toolbox, "cat ~/in-the-volume; stat -c %u ~ ~/.bashrc") == f"home\n{OWNER}\n{OWNER}\n"
 
 
-def test_what_runs_there_has_a_user_with_a_name(toolbox, folder):
-    assert inside(toolbox, "python -c 'import getpass; print(getpass.getuser())'") == "jovyan\n"
+def test_who_works_there_has_the_name_of_the_toolbox_and_is_the_author_of_runs(toolbox, folder):
+    program = "import mlflow; run = mlflow.start_run(); print(mlflow.get_run(run.info.run_id).info.user_id)"
+    seen = inside(toolbox, f"whoami; stat -c %U ~/work; ssh -G example.org | grep '^user '; python -c '{program}'")
+    assert seen == f"{NAME}\n{NAME}\nuser {NAME}\n{NAME}\n"
+
+
+def test_all_three_tell_the_time_of_the_time_zone(toolbox, folder):
+    offset = "import time; print(time.strftime('%z'))"
+    assert [inside(toolbox, f'python -c "{offset}"', service) for service in ("notebook", "mlflow")] == ["+0530\n"] * 2
+    asked = "SELECT current_setting('timezone'), current_setting('log_timezone')"
+    told = toolbox.succeed("psql", "--name", NAME, "--database", "datasets", "--command", asked)
+    assert told.count(ZONE) == 2
+    assert " IST " in toolbox.succeed("logs", "--name", NAME, "--service", "postgres")
+
+
+def test_a_time_zone_that_there_is_not_is_told_and_what_runs_goes_on(toolbox, folder):
+    listing = ("docker", "ps", "--quiet", "--filter", f"name={toolbox.project}-{NAME}-")
+    before = toolbox.run(*listing).stdout
+    set_value(toolbox, "TZ", "Nowhere")
+    result = toolbox.invoke("up", "--name", NAME)
+    set_value(toolbox, "TZ", ZONE)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == (
+        f'FAIL: TZ in .env.{NAME} is "Nowhere", a time zone that postgres does not know: take one such as Asia/Tokyo.'
+    )
+    assert toolbox.run(*listing).stdout == before
 
 
 def test_doctor_finds_nothing_wrong(toolbox, folder):

@@ -111,8 +111,8 @@ def words(text):
 def settings(project):
     """Return the text of the settings of a new named toolbox; `project` is the name of the project of the one without.
 
-    What .env says counts for it too, but for what is one toolbox's alone. Its ports are free ones, and who works there has
-    its name.
+    What .env says counts for it too, but for what is one toolbox's alone. Its ports are free ones, and its name is
+    that of the person who works there.
     Raises Failure when there are none.
     """
     text = (ROOT / ".env.example").read_text()

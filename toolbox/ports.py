@@ -14,7 +14,7 @@ FARTHEST = 1000
 
 
 def check(model, own):
-    """Raise Failure when a port that the toolbox publishes is taken by something else, or this machine lacks the address.
+    """Raise Failure when a port that the toolbox publishes is taken by others, or its address is not of this machine.
 
     `own` holds the ports that this project's running containers publish already.
     """

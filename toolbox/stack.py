@@ -276,7 +276,10 @@ def explain(c, started):
     if service is None or report.state(found.get(service)) in ("down", "created"):
         tell_end(started)
         raise Failure("Docker could not start everything: its own message is above.")
-    log = compose(c, "logs", "--no-log-prefix", "--tail", str(LOG_LINES), service).stdout
+    # The container of the one-shot service is started again, and its log has the reasons of earlier starts.
+    asked = ["docker", "inspect", "--format", "{{.State.StartedAt}}", found[service]["ID"]]
+    since = ["--since", quietly(c, asked).stdout.strip()] if service == model.ONE_SHOT else []
+    log = compose(c, "logs", "--no-log-prefix", *since, "--tail", str(LOG_LINES), service).stdout
     if reasons := report.refusals(log):
         raise Failure(reasons[-1])
     if service == model.ONE_SHOT:

@@ -1,4 +1,4 @@
-"""The time zone that TZ names, which each image has to know: a program that does not takes it for UTC and says nothing."""
+"""The time zone that TZ names, which each image has to know: unknown ones are taken for UTC in silence."""
 
 from . import model
 from .commands import quietly

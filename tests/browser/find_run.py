@@ -48,7 +48,7 @@ def find_run(visit):
         row.wait_for()
     with visit.step("the comparison"):
         page.locator("label", has=page.locator("input[type=radio][value=CHART]")).click()
-        # More room for the charts, and only those like the metric's, test_loss and test_accuracy.
+        # More room for the charts, and only those like the metric's, val_loss and val_accuracy.
         page.get_by_role("button", name="Toggle sidebar").click()
         page.get_by_placeholder("Search metric charts").fill(f"^{told['metric'].split('_')[0]}_")
         drawn = chart(page, told["metric"]).locator(LINE)

@@ -1,7 +1,7 @@
 """Open a notebook from the file browser of JupyterLab, and run all of its cells by the menu.
 
-Asked for: `token`; `path`, of the notebook in the home folder; `heading`, where the last picture begins; `framed`, a text
-that a page within an output shows, where there is one. Seen: the
+Asked for: `token`; `path`, of the notebook in the home folder; `heading`, where the last picture begins; `framed`, a
+text of a page within an output, where there is one. Seen: the
 `outputs` of each code cell, as texts; the `errors` among them; the sizes of the `pictures` among them, in pixels.
 """
 
@@ -42,7 +42,7 @@ def run_notebook(visit):
         heading = page.get_by_role("heading", name=visit.told["heading"], exact=True)
         page.locator(".jp-Cell", has=heading).evaluate(TO_THE_TOP)
         if framed := visit.told.get("framed"):
-            page.frame_locator(f"{OUTPUT} iframe").get_by_text(framed).first.wait_for()
+            page.locator(f"{OUTPUT} iframe").first.content_frame.get_by_text(framed).first.wait_for()
     return {
         "outputs": outputs,
         "errors": errors.all_text_contents(),

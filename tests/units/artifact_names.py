@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import mlflow
 import mlflow.artifacts
 import numpy as np
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 
 NAMES = [
@@ -23,9 +24,9 @@ NAMES = [
     *("naïve.txt", "grün.txt", unicodedata.normalize("NFD", "grün.txt"), "模型.txt", "🎉.txt", "x" * 200, "ü" * 127),
     *("d #1/e?2/f%203/g.txt", "d #1/e?2/f%203/h ü.txt", "d #2/e?2/g.txt"),
 ]
-REFUSED = ["a\nb.txt", "a\0b.txt", "a\x7fb.txt", "../a.txt", "a/../../b.txt", "x" * 300, "ü" * 128]
-# MLflow raises a ValueError.
-FORBIDDEN_IN_TABLES = set("\"',:[]{}")
+REFUSED = ["a\nb.txt", "a\0b.txt", "a\x7fb.txt", "a\udcfcb.txt", "../a.txt", "a/../../b.txt", "x" * 300, "ü" * 128]
+# In the name of a table, MLflow refuses the first, and does not find the others again.
+NOT_IN_TABLES = "\"',:[]{}\\"
 
 client = MlflowClient()
 wrong = {}
@@ -51,7 +52,7 @@ mlflow.set_experiment("names of artifacts")
 with mlflow.start_run() as run:
     for name in NAMES:
         mlflow.log_text(f"of {name}", name)
-run_id = run.info.run_id
+run_id = first_id = run.info.run_id
 check("all", "list_artifacts", sorted(list_files(run_id)) == sorted(NAMES))
 with tempfile.TemporaryDirectory() as folder:
     mlflow.artifacts.download_artifacts(run_id=run_id, dst_path=folder)
@@ -75,10 +76,9 @@ with mlflow.start_run() as run, tempfile.TemporaryDirectory() as folder:
             mlflow.log_artifact(Path(folder) / name, "one")
             mlflow.log_dict({"name": name}, f"dict/{name}.json")
             check(name, "log_dict", mlflow.artifacts.load_dict(f"runs:/{run_id}/dict/{name}.json") == {"name": name})
-            if not set(name) & FORBIDDEN_IN_TABLES:
+            if name.isascii() and not any(letter in name for letter in NOT_IN_TABLES):
                 for _ in range(2):
                     mlflow.log_table({"name": [name]}, f"table/{name}.json")
-                print(name, file=sys.stderr)
                 table = mlflow.load_table(f"table/{name}.json", run_ids=[run_id])
                 check(name, "log_table", list(table["name"]) == [name, name])
     mlflow.log_artifacts(folder, "d #1")
@@ -90,9 +90,6 @@ with mlflow.start_run() as run, tempfile.TemporaryDirectory() as folder:
         mlflow.log_image(np.zeros((2, 2, 3), np.uint8), f"image {name}")
         check(name, "log_image", mlflow.artifacts.load_image(f"runs:/{run_id}/image {name}").size == (2, 2))
         check(name, "log_figure", mlflow.artifacts.load_image(f"runs:/{run_id}/{name}").size[0] > 2)
-    for step in (5, 32, 41):
-        mlflow.log_image(np.zeros((2, 2, 3), np.uint8), key="epoch", step=step)
-        check("epoch", f"step {step}", any(f"%step%{step}%" in path for path in list_files(run_id, "images")))
 
 # Names that cannot be kept.
 with mlflow.start_run() as run:
@@ -104,5 +101,13 @@ with mlflow.start_run() as run:
         else:
             check(name, "log_text", False)
     check("all", "refused", list_files(run.info.run_id) == [])
+
+# What is deleted is what has the name, and nothing else.
+repository = get_artifact_repository(f"runs:/{first_id}")
+left = sorted(NAMES)
+for name in NAMES:
+    repository.delete_artifacts(name)
+    left.remove(name)
+    check(name, "delete_artifacts", sorted(list_files(first_id)) == left)
 
 print(json.dumps(wrong, indent=2))

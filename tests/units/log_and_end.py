@@ -1,150 +1,130 @@
-"""Log 50 points of a metric, or more, in one of many ways, and end in one of many ways; print the runs as JSON lines."""
+"""Log metrics in one of many ways, and end in one of many ways. Prints the id of each run as a line of JSON.
 
+Argument: the name of one of the functions below.
+"""
+
+import atexit
 import json
 import multiprocessing
 import os
-import subprocess
 import sys
 import threading
-import time
 
+import joblib
 import mlflow
-from mlflow import MlflowClient
 
 POINTS = 50
 
 
-def log(count=POINTS, name="m"):
-    """Log as many points to the active run."""
-    for step in range(count):
-        mlflow.log_metric(name, step, step=step)
-
-
 def start():
-    """Start a run and print its id."""
+    """Start a run, print its id and return it."""
     run = mlflow.start_run().info.run_id
     print(json.dumps(run), flush=True)
     return run
 
 
+def log():
+    """Log points to the active run."""
+    for step in range(POINTS):
+        mlflow.log_metric("m", step, step=step)
+
+
 def ends():
+    """End normally, with neither a `with` nor end_run()."""
     start()
     log()
 
 
 def raises():
+    """End with an exception."""
     ends()
-    raise RuntimeError("as programs do")
+    raise RuntimeError
 
 
 def exits():
+    """End with sys.exit."""
     ends()
-    sys.exit(3)
-
-
-def ends_in_a_with_block():
-    with mlflow.start_run() as run:
-        print(json.dumps(run.info.run_id), flush=True)
-        log()
-
-
-def a_thread():
-    ends_in_a_with_block()
-
-
-def threads():
-    running = [threading.Thread(target=a_thread) for _ in range(8)]
-    for thread in running:
-        thread.start()
-    for thread in running:
-        thread.join()
-
-
-def threads_that_main_does_not_wait_for():
-    for _ in range(8):
-        threading.Thread(target=a_thread).start()
-
-
-def forks():
-    start()
-    log(10)
-    child = os.fork()
-    if child == 0:
-        start()
-        log(100)
-        sys.exit()
-    os.waitpid(child, 0)
-    log(POINTS - 10, "more")
-
-
-def log_to(run):
-    """Log to a run of the parent, without its end."""
-    for step in range(POINTS):
-        MlflowClient().log_metric(run, f"child{os.getpid()}", step, step=step, synchronous=False)
-
-
-def processes():
-    run = start()
-    log()
-    for method in ("fork", "spawn", "forkserver"):
-        process = multiprocessing.get_context(method).Process(target=log_to, args=[run])
-        process.start()
-        process.join()
-
-
-def pools():
-    run = start()
-    log()
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        pool.map(log_to, [run] * 2, chunksize=1)
-    from concurrent.futures import ProcessPoolExecutor
-
-    with ProcessPoolExecutor(2) as pool:
-        list(pool.map(log_to, [run] * 2))
-
-
-def joblib_():
-    import joblib
-
-    run = start()
-    log()
-    joblib.Parallel(2)(joblib.delayed(log_to)(run) for _ in range(2))
+    sys.exit(1)
 
 
 def logs_at_exit():
-    import atexit
-
+    """Log as late as possible: the last of what is registered first runs last."""
     start()
     atexit.register(log)
 
 
-def refused():
+def threads():
+    """Log eight runs from threads that the program does not wait for."""
+
+    def one():
+        with mlflow.start_run() as run:
+            print(json.dumps(run.info.run_id), flush=True)
+            log()
+
+    for _ in range(8):
+        threading.Thread(target=one).start()
+
+
+def forks():
+    """Log from a forked child after the parent has logged, and from the parent again."""
+    ends()
+    child = os.fork()
+    if child == 0:
+        ends()
+        sys.exit()
+    os.waitpid(child, 0)
+    mlflow.log_metric("after", 1)
+
+
+def log_to(run):
+    """Log points to a run that another process ends."""
+    for step in range(POINTS):
+        mlflow.MlflowClient().log_metric(run, f"m{os.getpid()}", step, step=step, synchronous=False)
+
+
+def workers():
+    """Log to one run from all kinds of worker processes: 2 runs of points each from 5 kinds, besides its own."""
+    run = start()
+    log()
+    for method in ("fork", "spawn", "forkserver"):
+        with multiprocessing.get_context(method).Pool(2) as pool:
+            pool.map(log_to, [run, run], chunksize=1)
+    processes = [multiprocessing.Process(target=log_to, args=[run]) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    joblib.Parallel(2)(joblib.delayed(log_to)(run) for _ in range(2))
+
+
+def logs_what_is_refused():
+    """Log values that are refused among good ones; print what wait() raises for a changed param."""
     start()
-    log(25)
-    for name, value in (("a*b?\0", 1), ("x" * 300, 1), ("nan", float("nan")), ("m", 25)):
-        mlflow.log_metric(name, value, step=25)
-    mlflow.log_metric("far", 1, step=2**63)
-    mlflow.log_param("p", 1)
-    again = mlflow.log_param("p", 2)
-    mlflow.log_params({"good": 1, "bad\0": 2, "fine": 3})
-    mlflow.set_tags({"good": 1, "bad\0": 2})
-    mlflow.log_metrics({"m": 26, "bad:/\0": 1}, step=26)
+    for step in range(POINTS - 1):
+        mlflow.log_metric("m", step, step=step)
+        if step == POINTS // 2:
+            mlflow.log_metric("a bad * name", 1)
+            mlflow.log_metric("long" * 100, 1)
+            mlflow.log_metric("a far step", 1, step=2**63)
+            mlflow.log_metric("not a number", float("nan"))
+    mlflow.log_params({"good": 1, "a bad \0 param": 2, "changed": 3})
+    mlflow.set_tags({"good": 1, "a bad \0 tag": 2})
+    changed = mlflow.log_param("changed", 4)
     try:
-        again.wait()
+        changed.wait()
     except mlflow.MlflowException as error:
         print(json.dumps(str(error)))
-    for step in range(27, POINTS):
-        mlflow.log_metric("m", step, step=step)
 
 
-def big():
+def waits():
+    """Log, and log again after a line of the standard input; say so."""
     start()
-    t = time.time()
-    for step in range(25_000):
-        mlflow.log_metric("m" * 240, step, step=step)
-    mlflow.flush_async_logging()
-    print(time.time() - t, file=sys.stderr)
+    log()
+    sys.stdin.readline()
+    mlflow.log_metric("meanwhile", 1)
+    print("logged", flush=True)
 
 
+# Spawned processes import this file.
 if __name__ == "__main__":
     globals()[sys.argv[1]]()

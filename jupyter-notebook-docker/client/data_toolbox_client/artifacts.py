@@ -1,11 +1,12 @@
 """Artifacts keep their names, whatever characters are in them.
 
-MLflow puts names into URLs and URIs as they are, so that what follows a # or ? is lost and %20 becomes a blank: files overwrite
-each other. Here a name is quoted before it enters a URL, and before MLflow parses the URI that it is in. The server takes it
-as it comes, see ml-flow-docker/app.py.
+MLflow puts names into URLs and URIs as they are, so that what follows a # or ? is lost and %20 becomes a blank: files
+overwrite each other. Here a name is quoted before it enters a URL, and before MLflow parses the URI that it is in. The
+server keeps it, see ml-flow-docker/app.py.
 """
 
 import functools
+from unicodedata import category
 from urllib.parse import quote, unquote
 
 from mlflow.exceptions import MlflowException
@@ -21,11 +22,12 @@ SCHEMES = ("runs:", "models:", "mlflow-artifacts:")
 
 def quote_path(path):
     """Return a path or URI with all quoted but what has no other meaning within a name. `unquote` gives it back."""
-    try:
-        return quote(path, safe="/:@")
-    except UnicodeEncodeError as error:
-        message = f"The artifact {path!r} cannot be stored: its name is not UTF-8. Rename the file."
-        raise MlflowException.invalid_parameter_value(message) from error
+    if any(category(letter) in ("Cc", "Cs") for letter in path):
+        message = (
+            f"{path!r} cannot be the name of an artifact: it has a control character, or is not UTF-8. Rename the file."
+        )
+        raise MlflowException.invalid_parameter_value(message)
+    return quote(path, safe="/:@")
 
 
 def quoting(parse):
@@ -63,7 +65,7 @@ http_artifact_repo.validate_path_is_safe = str
 
 
 class QuotingArtifactsRepository(MlflowArtifactsRepository):
-    """The artifacts behind an MLflow server. Its address has the path as it is, quoted only on the way to the server."""
+    """The artifacts behind an MLflow server. The path in its address is quoted only on the way to the server."""
 
     @classmethod
     def resolve_uri(cls, artifact_uri, tracking_uri):

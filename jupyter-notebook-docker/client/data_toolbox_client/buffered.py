@@ -45,8 +45,7 @@ class Buffer:
 
     def __init__(self):
         self.clear()
-        # A pool ends its worker processes without notice, so they send everything at once.
-        self.at_once = multiprocessing.parent_process() is not None
+        self.at_once = False
         atexit.register(self.send_at_once)
         os.register_at_fork(after_in_child=self.start_over)
 
@@ -60,7 +59,7 @@ class Buffer:
         self.thread = None
 
     def start_over(self):
-        """Be the buffer of a forked process, which is a worker; its parent sends what was logged before."""
+        """Be the buffer of a forked process, which may end without notice; its parent sends what was logged before."""
         self.clear()
         self.at_once = True
 
@@ -73,7 +72,8 @@ class Buffer:
         """Take items, to be sent within MLFLOW_ASYNC_LOGGING_BUFFERING_SECONDS; wait if the buffer is full."""
         with self.changing:
             self.items += items
-            wait = self.at_once or len(self.items) >= FULL
+            # A pool ends its worker processes without notice, so they buffer nothing.
+            wait = self.at_once or multiprocessing.parent_process() or len(self.items) >= FULL
             if not wait and self.thread is None:
                 self.thread = threading.Thread(target=self.send_regularly, name="buffered logging", daemon=True)
                 # No thread starts any more just before send_at_once().

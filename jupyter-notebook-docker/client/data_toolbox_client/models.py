@@ -1,13 +1,14 @@
 """Save models in a format that takes every estimator, and say what a model lacks that cannot be loaded."""
 
 import functools
+import logging
 
 from mlflow.environment_variables import _BooleanEnvironmentVariable
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
-# MLflow's defaults are skops and pt2, which refuse forests, boosting, searches and classes of one's own, and PyTorch models
-# without an example of their input.
+# MLflow's defaults are skops and pt2, which refuse forests, boosting, searches and classes of one's own, and PyTorch
+# models without an example of their input.
 SAFE_MODEL_FORMATS = _BooleanEnvironmentVariable("SAFE_MODEL_FORMATS", False)
 
 PICKLES = {"mlflow.sklearn": "cloudpickle", "mlflow.lightgbm": "cloudpickle", "mlflow.pytorch": "pickle"}
@@ -25,6 +26,10 @@ def change(module):
         pickle_by_default(module, PICKLES[module.__name__])
     if module.__name__ in LOADERS:
         explain_missing_code(module, LOADERS[module.__name__])
+    # MLflow would warn with each model that loading a pickle runs what is in it. The README does.
+    logging.getLogger(module.__name__.removesuffix(".model")).addFilter(
+        lambda record: SAFE_MODEL_FORMATS.get() or "exercising caution" not in str(record.msg)
+    )
 
 
 def pickle_by_default(module, pickle):
@@ -36,10 +41,6 @@ def pickle_by_default(module, pickle):
         return default(*export_model) if SAFE_MODEL_FORMATS.get() or any(export_model) else pickle
 
     module._get_default_serialization_format = pickle_unless_safe
-    # MLflow would warn of its risk with each model. The README does once.
-    module._logger.addFilter(
-        lambda record: SAFE_MODEL_FORMATS.get() or "requires exercising caution" not in str(record.msg)
-    )
 
 
 def explain_missing_code(module, loader):
@@ -52,9 +53,9 @@ def explain_missing_code(module, loader):
             return load(*args, **kwargs)
         except (ImportError, AttributeError) as error:
             raise MlflowException(
-                f"The model cannot be loaded: {error}. Of classes and functions from other files and packages, a pickled "
-                "model has only the names. Install the package, or put the file next to your program, or log the model "
-                "again together with the file: log_model(..., code_paths=['file.py']).",
+                f"The model cannot be loaded: {error}. A pickled model holds only the names of classes and functions "
+                "from other files and packages. Install the package, or put the file next to your program, or log the "
+                "model again together with the file: log_model(..., code_paths=['file.py']).",
                 RESOURCE_DOES_NOT_EXIST,
             ) from error
 

@@ -66,8 +66,8 @@ async function extension() {
             const gib = Number((limit / 2 ** 30).toFixed(1));
             showErrorMessage(
               "Out of memory",
-              `The kernel of ${session.name} was ended, because programs in the notebook's container may take ${gib} GiB ` +
-                "together. Load less at once, or raise NOTEBOOK_MEMORY in .env and run ./run up.",
+              `The kernel of ${session.name} was ended, because the notebook's container may take ${gib} GiB. ` +
+                "Load less at once, or raise NOTEBOOK_MEMORY in .env and run ./run up.",
             );
           }
         });

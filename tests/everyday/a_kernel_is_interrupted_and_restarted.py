@@ -1,0 +1,21 @@
+import os
+
+import requests
+from jupyter_client.manager import start_new_kernel
+
+manager, client = start_new_kernel(kernel_name="python3")
+client.execute("kept = 1\nprint('begun', flush=True)\nwhile True: pass")
+while client.get_iopub_msg(timeout=60)["msg_type"] != "stream":
+    pass
+manager.interrupt_kernel()
+while (answer := client.get_shell_msg(timeout=60))["msg_type"] != "execute_reply":
+    pass
+assert answer["content"]["ename"] == "KeyboardInterrupt"
+assert client.execute("kept", reply=True, timeout=60)["content"]["status"] == "ok"
+manager.restart_kernel(now=True)
+client.wait_for_ready(timeout=60)
+assert client.execute("kept", reply=True, timeout=60)["content"]["ename"] == "NameError"
+manager.shutdown_kernel(now=True)
+token = {"Authorization": f"token {os.environ['JUPYTER_TOKEN']}"}
+specs = requests.get("http://127.0.0.1:8888/api/kernelspecs", headers=token, timeout=30).json()
+assert specs["default"] == "python3"

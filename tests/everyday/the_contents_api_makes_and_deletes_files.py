@@ -1,0 +1,19 @@
+import os
+import secrets
+
+import requests
+
+session = requests.Session()
+session.headers["Authorization"] = f"token {os.environ['JUPYTER_TOKEN']}"
+api = "http://127.0.0.1:8888/api/contents"
+folder = f"größe #1 {secrets.token_hex(4)}"
+made = session.put(f"{api}/{requests.utils.quote(folder)}", json={"type": "directory"}, timeout=30)
+assert made.status_code == 201, made.text
+address = f"{api}/{requests.utils.quote(folder)}/a%20b.txt"
+session.put(address, json={"type": "file", "format": "text", "content": "ä"}, timeout=30).raise_for_status()
+assert session.get(address, timeout=30).json()["content"] == "ä"
+assert session.patch(address, json={"path": f"{folder}/c%.txt"}, timeout=30).status_code == 200
+assert os.path.exists(os.path.expanduser(f"~/{folder}/c%.txt"))
+deleted = session.delete(f"{api}/{requests.utils.quote(folder)}", timeout=30)
+assert deleted.status_code == 204, deleted.text
+assert not os.path.exists(os.path.expanduser(f"~/{folder}"))

@@ -1,0 +1,40 @@
+"""Be the proxy of this container on its port 3128, log a run, and ask outside in three ways.
+
+Printed is JSON: `asked`, what the proxy was asked for, and `names`, what no proxy is to be asked for.
+"""
+
+import json
+import os
+import subprocess
+import threading
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import mlflow
+import requests
+
+OUTSIDE = "http://outside.example.org/"
+asked = []
+
+
+class Proxy(BaseHTTPRequestHandler):
+    def do_GET(self):
+        asked.append(self.path)
+        self.send_response(200)
+        self.end_headers()
+
+    do_POST = do_GET
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+threading.Thread(target=ThreadingHTTPServer(("127.0.0.1", 3128), Proxy).serve_forever, daemon=True).start()
+with mlflow.start_run():
+    mlflow.log_metric("loss", 0.42)
+    mlflow.log_text("hello", "hello.txt")
+subprocess.run(["curl", "--silent", "http://mlflow:5000/health"], check=True, stdout=subprocess.DEVNULL)
+urllib.request.urlopen(OUTSIDE + "urllib").close()
+requests.get(OUTSIDE + "requests", timeout=30)
+subprocess.run(["curl", "--silent", OUTSIDE + "curl"], check=True)
+print(json.dumps({"asked": asked, "names": os.environ["NO_PROXY"].split(",")}))

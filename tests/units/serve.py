@@ -1,0 +1,58 @@
+"""Log a model, give it an alias, and have MLflow predict with it in three ways, with no argument but the model.
+
+Printed is JSON: what `mlflow models predict`, `mlflow.models.predict` and `mlflow models serve` gave for three flowers.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import mlflow
+from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
+
+MODEL = "models:/flowers@champion"
+PORT = 5001
+PATIENCE_SECONDS = 120
+
+features, kinds = load_iris(return_X_y=True)
+with mlflow.start_run():
+    model = RandomForestClassifier(5, random_state=0).fit(features, kinds)
+    mlflow.sklearn.log_model(model, name="model", registered_model_name="flowers")
+mlflow.MlflowClient().set_registered_model_alias("flowers", "champion", 1)
+rows = features[[0, 75, 149]].tolist()
+asked = json.dumps({"inputs": rows})
+
+
+def served():
+    """Serve the model, ask once, and return the answer."""
+    server = subprocess.Popen(["mlflow", "models", "serve", "-m", MODEL, "--port", str(PORT)], stdout=sys.stderr)
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"http://127.0.0.1:{PORT}/invocations", asked.encode(), headers)
+    end = time.monotonic() + PATIENCE_SECONDS
+    try:
+        while True:
+            try:
+                with urllib.request.urlopen(request) as answer:
+                    return json.load(answer)
+            except urllib.error.URLError:
+                assert server.poll() is None and time.monotonic() < end, "the model was not served"
+                time.sleep(0.2)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+with tempfile.TemporaryDirectory() as folder:
+    written, given = Path(folder, "written.json"), Path(folder, "given.json")
+    given.write_text(asked)
+    subprocess.run(["mlflow", "models", "predict", "-m", MODEL, "-i", given, "-o", written], check=True)
+    by_command = json.loads(written.read_text())
+    mlflow.models.predict(MODEL, rows, output_path=str(written))
+    by_function = json.loads(written.read_text())
+print(json.dumps([answer["predictions"] for answer in (by_command, by_function, served())]))
