@@ -151,3 +151,79 @@ def test_the_cookie_counts_for_no_other_name_of_the_server(toolbox, browser):
 def test_pages_of_others_cannot_frame_jupyterlab(toolbox, browser):
     _, headers = ask(toolbox, "GET", "/lab", browser)
     assert "frame-ancestors 'self'" in headers["Content-Security-Policy"]
+
+
+# --- Ports of the notebook's container ---
+
+# Hosts that are not this container, or that only look like it.
+HOSTS = [
+    "mlflow:5000",
+    "postgres:5432",
+    "MLFLOW:5000",
+    "mlflow.:5000",
+    "%6dlflow:5000",
+    "169.254.169.254:80",
+    "example.com:80",
+    "0.0.0.0:8888",
+    "127.1:8888",
+    "2130706433:8888",
+    "LOCALHOST:8888",
+    "localhost%2epostgres:5432",
+]
+# What is no host to the proxy.
+NO_HOSTS = ["[::1]:8888", "localhost@postgres:5432", "http://postgres:5432"]
+
+
+@pytest.fixture(scope="module")
+def program(toolbox):
+    """The port of a web server in the notebook's container, for the files of a folder."""
+    port = 6006
+    made = "mkdir -p /tmp/shown && cd /tmp/shown && echo hello > x && echo $$ > pid"
+    script = f"{made} && exec python -m http.server {port}"
+    toolbox.compose("exec", "--detach", "notebook", "sh", "-c", script)
+    toolbox.host("notebook").check_output(f"curl --silent --retry 30 --retry-connrefused 127.0.0.1:{port}/x")
+    yield port
+    toolbox.host("notebook").check_output("kill $(cat /tmp/shown/pid)")
+
+
+@pytest.mark.parametrize("form", ["{}", "localhost:{}", "127.0.0.1:{}"])
+def test_a_program_in_the_container_is_reached_behind_the_login(toolbox, browser, program, form):
+    path = f"/proxy/{form.format(program)}/x"
+    assert toolbox.get("notebook", path, **browser) == (200, b"hello\n")
+    assert ask(toolbox, "GET", path, {})[0] == 302
+
+
+@pytest.mark.parametrize("port", ["1", "0", "99999", "localhost:1", "absolute/1"])
+def test_a_port_that_nothing_listens_on_is_told_in_one_line(toolbox, browser, port):
+    status, answer = toolbox.get("notebook", f"/proxy/{port}/", **browser)
+    assert status == 502
+    assert answer.decode().startswith("No program answers on port ")
+    assert len(answer.splitlines()) == 1
+
+
+# A page of MLflow's with Jupyter's cookie could do all that its user can, and an HTML file that somebody logged is such
+# a page once its frame is opened in a tab of its own.
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("form", ["/proxy/{}/", "/proxy/absolute/{}/"])
+def test_no_other_host_is_reached(toolbox, browser, host, form):
+    path = form.format(host)
+    assert ask(toolbox, "GET", path, browser)[0] == 403
+    assert ask(toolbox, "POST", path, browser)[0] == 403
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_no_other_host_is_reached_by_a_websocket(toolbox, browser, host):
+    port = toolbox.ports["NOTEBOOK_PORT"]
+    lines = [f"GET /proxy/{host}/ HTTP/1.1", f"Host: 127.0.0.1:{port}"]
+    lines += [f"{name}: {value}" for name, value in (UPGRADE | browser | {"Origin": own(toolbox)}).items()]
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        head, _, frames = connection.makefile("rb").read().partition(b"\r\n\r\n")
+    # Refused, or opened and closed again with nothing said.
+    assert head.split()[1] in (b"403", b"101")
+    assert frames[:1] in (b"", b"\x88", b"<")
+
+
+@pytest.mark.parametrize("host", NO_HOSTS)
+def test_what_is_no_host_is_not_found(toolbox, browser, host):
+    assert ask(toolbox, "GET", f"/proxy/{host}", browser)[0] == 404

@@ -43,7 +43,7 @@ def test_the_token_lets_in(visit, by):
 
 def test_the_form_refuses_a_wrong_token(visit):
     seen = visit("log_in.py", token="wrong", by="form")
-    assert "Invalid credentials" in seen["text"]
+    assert "This token or password is wrong." in seen["text"]
     assert (seen["inside"], seen["opens"], seen["complaints"]) == (False, False, ["401 for POST /login"])
 
 
@@ -51,6 +51,59 @@ def test_an_address_with_a_wrong_token_leads_to_the_form(visit):
     seen = visit("log_in.py", token="wrong", by="address")
     assert "Password or token" in seen["text"]
     assert (seen["inside"], seen["opens"], seen["complaints"]) == (False, False, [])
+
+
+def test_the_form_says_where_the_token_is_and_offers_no_password(visit):
+    text = visit("log_in.py", token="wrong", by="address")["text"]
+    assert "./run up" in text
+    assert "JUPYTER_TOKEN" in text
+    assert "New Password" not in text
+
+
+# --- The launcher ---
+
+
+@pytest.fixture(scope="module")
+def used(toolbox, visit):
+    """What the visit saw that used the launcher, in a container of little memory."""
+    container = toolbox.container("notebook")
+    before = toolbox.inspect("notebook")["HostConfig"]
+    # With swap as much as memory is: none.
+    little = ("--memory=700m", "--memory-swap=700m")
+    assert toolbox.run("docker", "update", *little, container).returncode == 0
+    try:
+        yield visit("use_launcher.py", token=JUPYTER_TOKEN, bytes=3 << 30)
+    finally:
+        for kernel in json.loads(toolbox.get("notebook", "/api/kernels", **TOKEN_HEADER)[1]):
+            toolbox.request("DELETE", "notebook", f"/api/kernels/{kernel['id']}", **TOKEN_HEADER)
+        toolbox.request("DELETE", "notebook", "/api/contents/examples/Untitled.ipynb", **TOKEN_HEADER)
+        limits = (f"--memory={before['Memory']}", f"--memory-swap={before['MemorySwap']}")
+        toolbox.run("docker", "update", *limits, container)
+        # Counted since the container started, and others look at it after this.
+        toolbox.compose("restart", "notebook")
+        toolbox.compose("up", "--detach", "--wait", "--no-build")
+
+
+def test_a_tile_opens_mlflow_at_its_own_address(toolbox, used):
+    assert used["mlflow"].startswith(toolbox.url("mlflow", "/"))
+    assert "Experiments" in used["pages"]
+
+
+def test_a_tile_shows_the_examples(used):
+    assert [name for name in notebooks.NAMES if name not in used["files"]] == []
+
+
+def test_the_memory_is_shown_with_the_limit_of_the_container(used):
+    assert used["memory"].endswith(" / 4096.00 MB")
+
+
+def test_a_kernel_that_was_ended_for_memory_is_told_with_what_helps(toolbox, used):
+    assert "may take 0.7 GiB" in used["notice"]
+    assert "NOTEBOOK_MEMORY" in used["notice"]
+    # `status` and `doctor` count it too.
+    assert "notebook: 1 " in toolbox.succeed("status")
+    assert "NOTEBOOK_MEMORY" in toolbox.invoke("doctor").stdout
+    assert set(used["complaints"]) <= {NO_USERS}
 
 
 # --- A notebook ---
@@ -159,6 +212,32 @@ def test_a_server_with_telemetry_announces_it(toolbox):
     choices = toolbox.compose(*command)
     assert "machine_learning" in choices
     assert "telemetry" not in choices
+
+
+# What an HTML file that somebody logged would do to whoever is logged in to JupyterLab.
+HOSTILE = """<p></p><script>
+fetch(NOTEBOOK + "/api/contents", {credentials: "include"}).then(answer => answer.text())
+  .then(text => { document.title = "read " + text; }).catch(error => { document.title = "refused " + error; })
+  .finally(() => { document.querySelector("p").textContent = "done"; });
+</script>"""
+
+
+def test_an_artifact_reads_nothing_of_jupyterlab_even_in_a_tab_of_its_own(toolbox, visit):
+    program = HOSTILE.replace("NOTEBOOK", json.dumps(toolbox.url("notebook", "")))
+    code = (
+        "import mlflow, sys\n"
+        "with mlflow.start_run() as run:\n"
+        "    mlflow.log_text(sys.argv[1], 'report.html')\n"
+        "print(run.info.experiment_id, run.info.run_id)\n"
+    )
+    printed = toolbox.compose("exec", "--no-TTY", "notebook", "python", "-c", code, program)
+    experiment_id, run_id = printed.splitlines()[-1].split()
+    seen = visit(
+        "open_artifact.py", token=JUPYTER_TOKEN, experiment_id=experiment_id, run_id=run_id, artifact="report.html"
+    )
+    assert seen["frame"][0] == "null"
+    assert seen["tab"][0] == toolbox.url("mlflow", "")
+    assert [title.split()[0] for _, title in (seen["frame"], seen["tab"])] == ["refused", "refused"]
 
 
 def test_no_page_complains_or_asks_outside(ran, found, first):

@@ -1,5 +1,5 @@
-"""An extension of the Jupyter server: tells JupyterLab of the container's memory, and has /proxy/PORT/ answer in one line
-where no program listens.
+"""An extension of the Jupyter server: tells JupyterLab about the container's memory, and has /proxy/PORT/ answer in one
+line where no program listens.
 """
 
 import container_memory
@@ -18,7 +18,7 @@ class MemoryHandler(APIHandler):
 
 
 async def proxy(self, host, port, path, forward=ProxyHandler.proxy):
-    """Forward a request as jupyter-server-proxy does, which answers with a traceback where nobody takes the connection."""
+    """Forward a request as jupyter-server-proxy does, which logs a traceback and answers 500 if nothing listens."""
     try:
         await forward(self, host, port, path)
     except (OSError, OverflowError):

@@ -8,17 +8,17 @@ async function shared(name) {
 }
 
 async function extension() {
-  const { Notification } = await shared("@jupyterlab/apputils");
+  const { showErrorMessage } = await shared("@jupyterlab/apputils");
   const { PageConfig, URLExt } = await shared("@jupyterlab/coreutils");
   const { ILauncher } = await shared("@jupyterlab/launcher");
   const { INotebookTracker } = await shared("@jupyterlab/notebook");
   const { ServerConnection } = await shared("@jupyterlab/services");
 
-  // Of that size in the launcher: a picture given as an address is not scaled.
+  // The launcher does not scale a picture that is given as an address.
   const icon = (color, path) =>
     `data:image/svg+xml,${encodeURIComponent(
-      `<svg xmlns="http://www.w3.org/2000/svg" width="52" height="52" viewBox="0 0 24 24"><path d="${path}" fill="none" ` +
-        `stroke="${color}" stroke-width="2"/></svg>`,
+      `<svg xmlns="http://www.w3.org/2000/svg" width="52" height="52" viewBox="0 0 24 24">` +
+        `<path d="${path}" fill="none" stroke="${color}" stroke-width="2"/></svg>`,
     )}`;
   const tiles = {
     id: "data-toolbox:tiles",
@@ -63,10 +63,11 @@ async function extension() {
           known = ask();
           const { killed, limit } = await known;
           if (killed > before.killed) {
-            Notification.error(
-              `The kernel of ${session.name} ran out of memory: the notebook may take ${limit / 2 ** 30} GiB. ` +
-                "Load less at once, or set NOTEBOOK_MEMORY in .env and run ./run up.",
-              { autoClose: false },
+            const gib = Number((limit / 2 ** 30).toFixed(1));
+            showErrorMessage(
+              "Out of memory",
+              `The kernel of ${session.name} was ended, because the notebook's container may take ${gib} GiB. ` +
+                "Load less at once, or raise NOTEBOOK_MEMORY in .env and run ./run up.",
             );
           }
         });
