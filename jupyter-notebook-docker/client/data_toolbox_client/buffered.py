@@ -182,7 +182,7 @@ class BufferedRestStore(RestStore):
         return super().log_batch(run_id, metrics, params, tags)
 
     def log_batch_async(self, run_id, metrics, params, tags):
-        """Buffer metrics, or send all now if there are params or tags. Return an object whose wait() raises failures."""
+        """Buffer metrics, or send all now if there are params or tags. Return what raises failures in wait()."""
         items = [Item(self, run_id, value, Future()) for value in (*metrics, *params, *tags)]
         buffer.add(items)
         # Programs have few of these, and want to know at once if one is refused.
