@@ -43,7 +43,7 @@ def create_app():
     """Return the application that uvicorn serves: always the same one."""
     # Here, because `mlflow server` imports this module too and serves nothing itself: it would take 100 MB for nothing.
     from fastapi.responses import JSONResponse
-    from flask import Response, request
+    from flask import Response, has_request_context, request
     from google.protobuf.json_format import ParseError
     from mlflow.environment_variables import MLFLOW_DISABLE_TELEMETRY
     from mlflow.exceptions import MlflowException
@@ -52,6 +52,7 @@ def create_app():
     from mlflow.server.fastapi_app import app
     from mlflow.store.artifact import local_artifact_repo
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    from mlflow.utils import validation
     from sqlalchemy import Engine, event
     from starlette.requests import Request
 
@@ -90,7 +91,7 @@ def create_app():
 
     handlers.parse_dict = parse_dict
 
-    # Postgres stores no NUL in a text. MLflow answers 500, which clients repeat for four minutes; they show 400 at once.
+    # Postgres stores no NUL in a text. MLflow answers 500, which clients repeat for four minutes; 400 they show at once.
 
     @event.listens_for(Engine, "handle_error")
     def refuse_what_postgres_cannot_store(context):
@@ -98,6 +99,17 @@ def create_app():
         # The driver raises this before it sends anything.
         if isinstance(error, ValueError) and "NUL" in str(error):
             raise MlflowException.invalid_parameter_value("A text cannot contain the character NUL (\\0).") from error
+
+    # MLflow cuts a long param or tag without a word. In the middle of a training that is better than an error, but who
+    # types a description on a page sees the error and still has the text.
+
+    limit = validation._validate_length_limit
+
+    def cut_only_for_programs(name, length, value, *, truncate=False):
+        on_a_page = has_request_context() and request.path.startswith("/ajax-api/")
+        return limit(name, length, value, truncate=truncate and not on_a_page)
+
+    validation._validate_length_limit = cut_only_for_programs
 
     # One request would delete the files of everyone.
 

@@ -105,3 +105,21 @@ def test_a_buffer_outlasts_a_server_that_is_away(toolbox):
         program.communicate(timeout=200)
     assert program.returncode == 0
     assert points(toolbox, printed) == [51]
+
+
+def test_who_logs_a_value_that_is_cut_is_warned(toolbox):
+    program = "import mlflow; mlflow.log_param('long', 'x' * 9000); mlflow.set_tags({'fits': 'x' * 8000})"
+    ended = toolbox.run("docker", "compose", "exec", "--no-TTY", "notebook", "python", "-c", program)
+    assert ended.returncode == 0, ended.stderr
+    assert "'long' has 9000 characters, of which MLflow stores 6000" in ended.stderr
+    assert "'fits'" not in ended.stderr
+
+
+def test_an_evaluation_links_to_the_address_that_a_browser_knows(toolbox):
+    program = (
+        "import mlflow; from mlflow.genai.utils.display_utils import display_evaluation_output; "
+        "display_evaluation_output(mlflow.start_run().info.run_id)"
+    )
+    printed = toolbox.compose("exec", "--no-TTY", "notebook", "python", "-c", program)
+    assert f"http://localhost:{toolbox.ports['MLFLOW_PORT']}/#/experiments/" in printed
+    assert "mlflow:5000" not in printed

@@ -60,7 +60,7 @@ def rows(toolbox, run):
     ]
 
 
-# Values that are too long are cut off, not refused: that is MLflow's default.
+# Values that are too long are cut, not refused, except on a page: see below.
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -247,6 +247,14 @@ def test_a_text_with_a_nul_is_refused_with_the_reason(toolbox, run, api, path, b
     assert (status, answer["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
     assert "NUL" in answer["message"]
     assert rows(toolbox, run) == before
+
+
+@pytest.mark.parametrize(("api", "answer", "kept"), [("api", 200, 8000), ("ajax-api", 400, 0)])
+def test_a_description_that_is_too_long_is_refused_on_a_page_and_cut_for_a_program(toolbox, run, api, answer, kept):
+    tag = {"run_id": run, "key": f"mlflow.note.{api}", "value": "x" * 30_000}
+    assert toolbox.post(f"/{api}/2.0/mlflow/runs/set-tag", tag)[0] == answer
+    lengths = f"SELECT length(value) FROM tags WHERE run_uuid = '{run}' AND key = '{tag['key']}'"
+    assert toolbox.sql("analyst", "mlflow", lengths) == ([(kept,)] if kept else [])
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/xml", ""])

@@ -21,7 +21,7 @@ from mlflow.exceptions import MlflowException, RestException
 from mlflow.store.tracking.rest_store import RestStore
 from mlflow.utils.async_logging.run_operations import RunOperations
 from mlflow.utils.credentials import get_default_host_creds
-from mlflow.utils.validation import MAX_ENTITIES_PER_BATCH
+from mlflow.utils.validation import MAX_ENTITIES_PER_BATCH, MAX_PARAM_VAL_LENGTH, MAX_TAG_VAL_LENGTH
 
 _logger = logging.getLogger(__name__)
 
@@ -154,11 +154,35 @@ def is_refusal(error):
 buffer = Buffer()
 
 
+def warn_of_cuts(values):
+    """Log a warning for each param and tag that the server will cut, as it does without a word."""
+    for value in values:
+        limit = MAX_PARAM_VAL_LENGTH if isinstance(value, Param) else MAX_TAG_VAL_LENGTH
+        if len(value.value) > limit:
+            message = "%.99r has %d characters, of which MLflow stores %d: log a long text with mlflow.log_text()"
+            _logger.warning(message, value.key, len(value.value), limit)
+
+
 class BufferedRestStore(RestStore):
-    """MLflow's client of a tracking server, with another way to log asynchronously."""
+    """MLflow's client of a tracking server, with another way to log asynchronously, and warnings of what is cut."""
+
+    def log_param(self, run_id, param):
+        """Log a param."""
+        warn_of_cuts([param])
+        return super().log_param(run_id, param)
+
+    def set_tag(self, run_id, tag):
+        """Set a tag of a run."""
+        warn_of_cuts([tag])
+        return super().set_tag(run_id, tag)
+
+    def log_batch(self, run_id, metrics, params, tags):
+        """Log several metrics, params and tags."""
+        warn_of_cuts([*params, *tags])
+        return super().log_batch(run_id, metrics, params, tags)
 
     def log_batch_async(self, run_id, metrics, params, tags):
-        """Buffer metrics, or send all now if there are params or tags. Return an object whose wait() raises failures."""
+        """Buffer metrics, or send all now if there are params or tags. Return what raises failures in wait()."""
         items = [Item(self, run_id, value, Future()) for value in (*metrics, *params, *tags)]
         buffer.add(items)
         # Programs have few of these, and want to know at once if one is refused.
