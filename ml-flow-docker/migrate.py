@@ -52,12 +52,13 @@ IS_LOCKED = re.compile("due to (lock|statement) timeout")
 # What the sessions of others hold in this database of what a migration needs, the oldest first. Without the role
 # pg_read_all_stats, only whose they are is known.
 HOLDERS = """
-    SELECT usename, pid, application_name, host(client_addr), to_char(xact_start, 'HH24:MI:SS TZ'), query
+    SELECT usename, pid, application_name, host(client_addr),
+        to_char(coalesce(xact_start, query_start), 'HH24:MI:SS TZ'), query
     FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND pid IN (
         SELECT pid FROM pg_locks LEFT JOIN pg_class ON pg_class.oid = relation
         WHERE granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
             AND (relnamespace = 'public'::regnamespace OR locktype = 'advisory' AND objid = %s)
-    ) ORDER BY xact_start, pid
+    ) ORDER BY coalesce(xact_start, query_start), pid
 """
 NAMED = 3
 # Waits for what a migration needs, and lets it go again.
