@@ -11,4 +11,4 @@ with mlflow.start_run() as run:
 runs = mlflow.search_runs(filter_string=f"tags.mlflow.parentRunId = '{run.info.run_id}'")
 assert set(runs["params.C"]) == {"0.1", "1", "10"}
 best = mlflow.sklearn.load_model(f"runs:/{run.info.run_id}/best_estimator")
-assert best.C == search.best_params_["C"]
+assert search.best_params_["C"] == best.C
