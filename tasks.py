@@ -158,8 +158,7 @@ def logs(c, service="", follow=False, tail="100", since=""):
     stack.check_engine(c)
     if service and service not in (*model.SERVICES, model.ONE_SHOT):
         raise Failure(f'there is no service "{service}": choose from {", ".join((*model.SERVICES, model.ONE_SHOT))}.')
-    if not (tail.isdecimal() or tail == "all"):
-        raise Failure(f'--tail {tail} is not a number of lines: give one, or "all".')
+    report.check_lines(tail, since)
     options = ["--tail", tail, *(["--since", since] if since else []), *(["--follow"] if follow else [])]
     if not compose(c, "logs", *options, *([service] if service else []), env=stack.NO_SECRETS):
         raise Failure("Docker could not show the logs: its own message is above.")

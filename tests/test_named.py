@@ -14,7 +14,7 @@ from toolbox.failure import Failure
 
 VERBS = Collection.from_module(tasks).tasks
 WITHOUT_A_TOOLBOX = {"bench", "lint", "lock", "test"}
-BAD_NAMES = ["a b", "../x", "a/b", "A", "é", "-a", "a.b", "$(id)", "x" * 31, "example", "next", "part"]
+BAD_NAMES = ["", "a b", "../x", "a/b", "A", "é", "-a", "a.b", "$(id)", "x" * 31, "example", "next", "part"]
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_compose_gets_the_settings_of_the_toolbox_for_the_task_alone(env, monkey
     with named.of("alice"):
         assert os.environ["COMPOSE_ENV_FILES"] == str(env.with_name(".env.alice"))
         assert "COMPOSE_PROJECT_NAME" not in os.environ
-        with named.of(""):
+        with named.of(None):
             # As when one task calls another.
             assert named.env() == env.with_name(".env.alice")
     assert "COMPOSE_ENV_FILES" not in os.environ

@@ -17,6 +17,7 @@ case "$1 $2" in
     ;;
 "-m pip") exit "${PIP:-0}" ;;
 -c*) exit "${OLD:-0}" ;;
+*/tasks.py" help") exit "${UNKNOWN:-0}" ;;
 */tasks.py*) echo "$*" ;;
 esac
 """
@@ -118,9 +119,10 @@ def test_without_a_python_that_is_new_enough_it_says_what_to_install(run):
         (["init"], {}),
         (["--list"], {}),
         (["help", "up"], {}),
+        (["up", "--help"], {}),
         ([], {}),
     ],
-    ids=["not root", "DOCKER_HOST", "DOCKER_CONTEXT", "init", "--list", "help", "nothing"],
+    ids=["not root", "DOCKER_HOST", "DOCKER_CONTEXT", "init", "--list", "help", "help at the end", "nothing"],
 )
 def test_no_engine_is_installed_unless_it_is_needed_and_may_be(run, arguments, variables):
     if arguments != ["up"] or variables:
@@ -142,3 +144,9 @@ def test_root_gets_an_engine_on_debian_and_ubuntu_and_nowhere_else(run):
     release = Path("/etc/os-release")
     names = release.read_text().splitlines() if release.exists() else []
     assert ("engine" in run.done()) == ("ID=debian" in names or "ID=ubuntu" in names)
+
+
+def test_no_engine_is_installed_for_a_word_that_is_misspelt(run):
+    run.program(run.programs / "id", "echo 0")
+    assert run("upp", UNKNOWN="1").returncode == 1
+    assert "engine" not in run.done()

@@ -62,7 +62,7 @@ def test_a_model_is_served_and_asked_with_no_argument_but_its_name(toolbox):
 
 
 @pytest.mark.parametrize(
-    "letters", ["学習曲線 ひらがな カタカナ", "学习曲线、訓練", "학습 곡선", "🚀🔥👍🧪🫠❤️", "Größe Ж α →"]
+    "letters", ["学習曲線 ひらがな カタカナ", "学习曲线、訓練", "학습 곡선", "🚀🔥👍🧪🫠❤️", "Größe Ж β →"]
 )
 def test_a_picture_has_every_letter_and_nothing_warns(toolbox, letters):
     assert toolbox.in_notebook("draw.py", letters)["warnings"] == []

@@ -14,7 +14,7 @@ from toolbox import files, passwords
 from toolbox.failure import Failure
 
 VERBS = Collection.from_module(tasks).tasks
-NEED_DOCKER = ("build", "up", "status", "logs", "psql", "runs", "down", "clean", "bases")
+NEED_DOCKER = ("build", "up", "status", "logs", "psql", "down", "clean", "bases")
 
 
 @pytest.fixture
@@ -88,6 +88,20 @@ def test_a_tail_that_is_no_number_of_lines_is_refused(tail):
     with pytest.raises(Failure) as raised:
         tasks.logs(docker(), tail=tail)
     assert "--tail" in the_line(raised)
+
+
+@pytest.mark.parametrize("since", ["yesterday", "10", "10d", "2026-11", "09:30"])
+def test_a_time_that_docker_does_not_know_is_refused(since):
+    with pytest.raises(Failure) as raised:
+        tasks.logs(docker(), since=since)
+    assert "--since" in the_line(raised)
+
+
+@pytest.mark.parametrize("since", ["90s", "1h30m", "2026-11-28", "2026-11-28T09:30", "2026-11-28T09:30:00+01:00"])
+def test_a_time_that_docker_knows_is_passed_on(since):
+    c = docker()
+    tasks.logs(c, since=since)
+    assert f"--since {since}" in commands(c)[-1]
 
 
 def test_psql_hands_sql_over_whole_and_prints_the_answer_alone(env, capsys):

@@ -68,11 +68,11 @@ def names():
 
 @contextlib.contextmanager
 def of(name, made=True):
-    """Have the block be about the toolbox `name`; without a name it stays about the same one.
+    """Have the block be about the toolbox `name`; with None it stays about the same one.
 
     Raises Failure when a toolbox cannot have that name, or has no settings yet though it is to be `made`.
     """
-    if not name:
+    if name is None:
         yield
         return
     check(name)
@@ -161,12 +161,12 @@ def task(*args, makes=False, **options):
 
     def decorated(body):
         @functools.wraps(body)
-        def about(c, *values, name="", **more):
+        def about(c, *values, name=None, **more):
             with of(name, made=not makes):
                 return body(c, *values, **more)
 
         signature = inspect.signature(body)
-        name = inspect.Parameter("name", inspect.Parameter.POSITIONAL_OR_KEYWORD, default="")
+        name = inspect.Parameter("name", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None)
         about.__signature__ = signature.replace(parameters=[*signature.parameters.values(), name])
         options["help"] = {**options.get("help", {}), "name": "the toolbox that is meant, if it is not the one of .env"}
         return invoke.task(**options)(about)

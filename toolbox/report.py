@@ -4,6 +4,7 @@ import ipaddress
 import re
 from urllib.parse import quote
 
+from .failure import Failure, one_line
 from .model import ONE_SHOT, SERVICES, address, secret
 
 
@@ -32,6 +33,14 @@ def bare_page(model, service):
     # Some browsers open no page at the address that stands for all of the machine's own.
     host = "127.0.0.1" if ipaddress.ip_address(host).is_unspecified else host
     return f"{host}:{port}" if service == "postgres" else f"http://{host}:{port}"
+
+
+def check_lines(tail, since):
+    """Raise Failure when what was given to --tail or --since of `logs` is not a number of lines, or not a time."""
+    if not (re.fullmatch("[0-9]+", tail) or tail == "all"):
+        raise Failure(f'--tail {one_line(tail)} is not a number of lines: give one, or "all".')
+    if since and not re.fullmatch(r"([0-9]+[smh])+|\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d)?)?", since):
+        raise Failure(f"--since {one_line(since)} is not a time: give one such as 10m, 2h or 2026-11-28T09:30.")
 
 
 def state(container):

@@ -23,7 +23,7 @@ class Proxy(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815
 
     def log_message(self, *_):
         """Say nothing."""

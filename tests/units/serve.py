@@ -41,7 +41,8 @@ def served():
                 with urllib.request.urlopen(request) as answer:
                     return json.load(answer)
             except urllib.error.URLError:
-                assert server.poll() is None and time.monotonic() < end, "the model was not served"
+                assert server.poll() is None, "the server has ended"
+                assert time.monotonic() < end, "the model was not served"
                 time.sleep(0.2)
     finally:
         server.terminate()
