@@ -91,7 +91,7 @@ def create_app():
 
     handlers.parse_dict = parse_dict
 
-    # Postgres stores no NUL in a text. MLflow answers 500, which clients repeat for four minutes; a 400 they show.
+    # Postgres stores no NUL in a text. MLflow answers 500, which clients repeat for four minutes; they show 400.
 
     @event.listens_for(Engine, "handle_error")
     def refuse_what_postgres_cannot_store(context):
