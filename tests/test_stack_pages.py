@@ -80,7 +80,9 @@ def test_a_trace_is_shown_below_its_cell(toolbox, visit):
     cells = [title, notebooks.code("trace", TRACE)]
     notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
     toolbox.compose("exec", "--no-TTY", "notebook", "sh", "-c", "cat > trace.ipynb", stdin=json.dumps(notebook))
-    seen = visit("run_notebook.py", token=JUPYTER_TOKEN, path="trace.ipynb", heading="A trace", framed="the answer is 42")
+    seen = visit(
+        "run_notebook.py", token=JUPYTER_TOKEN, path="trace.ipynb", heading="A trace", framed="the answer is 42"
+    )
     assert [complaint for complaint in seen["complaints"] if complaint != NO_USERS] == []
 
 

@@ -78,7 +78,8 @@ with mlflow.start_run() as run, tempfile.TemporaryDirectory() as folder:
             if not set(name) & FORBIDDEN_IN_TABLES:
                 for _ in range(2):
                     mlflow.log_table({"name": [name]}, f"table/{name}.json")
-                print(name, file=sys.stderr); table = mlflow.load_table(f"table/{name}.json", run_ids=[run_id])
+                print(name, file=sys.stderr)
+                table = mlflow.load_table(f"table/{name}.json", run_ids=[run_id])
                 check(name, "log_table", list(table["name"]) == [name, name])
     mlflow.log_artifacts(folder, "d #1")
     for folder_name in ("one", "d #1"):
