@@ -8,7 +8,6 @@ import first_example
 import notebooks
 import pytest
 from copies import JUPYTER_TOKEN, TOKEN_HEADER
-from notebooks import NAMES
 
 pytestmark = pytest.mark.stack
 
@@ -55,7 +54,7 @@ def test_an_address_with_a_wrong_token_leads_to_the_form(visit):
 
 
 def test_the_examples_are_not_marked_as_modified_when_they_are_opened(visit):
-    seen = visit("open_notebooks.py", token=JUPYTER_TOKEN, home="examples", names=NAMES)
+    seen = visit("open_notebooks.py", token=JUPYTER_TOKEN, home="examples", names=notebooks.NAMES)
     assert (seen["modified"], seen["complaints"]) == ([], [])
 
 
