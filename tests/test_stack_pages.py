@@ -109,6 +109,11 @@ def test_a_kernel_that_was_ended_for_memory_is_told_with_what_helps(toolbox, use
 # --- A notebook ---
 
 
+def test_the_examples_are_not_marked_as_modified_when_they_are_opened(visit):
+    seen = visit("open_notebooks.py", token=JUPYTER_TOKEN, home="examples", names=notebooks.NAMES)
+    assert (seen["modified"], seen["complaints"]) == ([], [])
+
+
 @pytest.fixture(scope="module")
 def ran(toolbox, visit):
     """What the visit saw that ran the notebook."""
