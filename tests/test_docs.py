@@ -15,6 +15,7 @@ RECIPES = (ROOT / "docs" / "recipes.md").read_text()
 TASKS = Collection.from_module(tasks).tasks
 # What others read: programs that use a proxy, pip, Caddy and MLflow's client.
 OF_OTHERS = {
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION",
     "HTTPS_PROXY",
     "HTTP_PROXY",
     "MLFLOW_TRACKING_PASSWORD",
