@@ -17,7 +17,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 # What the driver calls it in the answer that MLflow makes of it.
 DATABASE_IS_FULL = b"psycopg2.errors.DiskFull"
 # MLflow's own names for what a person chose on its pages, and the choices of one who is new here: the pages for model
-# training, with recent experiments on top, and no assistant, which answers nobody outside the container.
+# training, with recent experiments on top, and nothing over them.
 FIRST_CHOICES = {
     "mlflow.workflowType_v1": "machine_learning",
     "mlflow.home.getting-started.collapsed_v1": True,
@@ -31,8 +31,8 @@ NO_TELEMETRY = {"mlflow.telemetry.info.alert.dismissed_v1": True, "mlflow.settin
 # A choice that was made stays.
 CHOOSE = "for (const [name, choice] of %s) localStorage.getItem(name) ?? localStorage.setItem(name, choice)"
 CHOICES_PATH = "static-files/first-choices.js"
-
-
+# It answers only requests from its own machine, which a container shares with no browser: its buttons end in an error.
+NO_ASSISTANT = "<style>[data-assistant-ui] {display: none !important}</style>"
 # What file systems take, in bytes.
 LONGEST_NAME = 255
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts/"
@@ -184,7 +184,7 @@ def create_app():
     choices = FIRST_CHOICES | (NO_TELEMETRY if MLFLOW_DISABLE_TELEMETRY.get() else {})
     program = CHOOSE % json.dumps([(name, json.dumps(choice)) for name, choice in choices.items()])
     page = Path(flask_app.static_folder, "index.html").read_text(encoding="utf-8")
-    page = page.replace("<head>", f'<head><script src="{CHOICES_PATH}"></script>', 1)
+    page = page.replace("<head>", f'<head><script src="{CHOICES_PATH}"></script>{NO_ASSISTANT}', 1)
     # A page without traces would have its browser fetch a film from MLflow's site.
     headers = {"Cache-Control": "no-cache", "Content-Security-Policy": "media-src 'self' blob: data:"}
     flask_app.view_functions["serve"] = lambda: Response(page, headers=headers)

@@ -83,3 +83,9 @@ def test_the_home_folder_is_the_volume(toolbox):
     mounts = {mount["Destination"]: mount["Name"] for mount in toolbox.inspect("notebook")["Mounts"]}
     assert mounts == dict.fromkeys(["/home/jovyan", "/work"], f"{toolbox.project}_file-store")
     assert toolbox.host("notebook").check_output("touch ~/mine && stat -c %U ~/mine") == "jovyan"
+
+
+def test_a_new_home_shows_no_folder_that_nobody_knows_what_it_is_for(toolbox):
+    image = f"{toolbox.project}-notebook"
+    listed = toolbox.run("docker", "run", "--rm", "--network=none", "--entrypoint=ls", image, "/home/jovyan")
+    assert (listed.returncode, listed.stdout) == (0, "")

@@ -1,8 +1,8 @@
 """Open MLflow's pages for the first time, then choose those for language models, and come again.
 
 Asked for: `experiment`, the name of one. Seen: the text of the page on which MLflow opens (`first`); the address where
-one click on the experiment leads (`runs`); how many `dialogs` there are on that first page, on the traces and in the
-registry; whether the switch for telemetry is on (`telemetry`); and the `menu` when the page is loaded after the choice.
+one click on the experiment leads (`runs`); how many `dialogs` and buttons of the assistant there are on that first page,
+on the traces and in the registry; whether the switch for telemetry is on (`telemetry`); and the `menu` when the page is loaded after the choice.
 """
 
 from visit import run
@@ -12,11 +12,13 @@ def visit_first(visit):
     page, dialogs = visit.page, []
     experiment = page.get_by_role("link", name=visit.told["experiment"], exact=True)
     menu = page.get_by_role("navigation")
+    # What belongs to the assistant says so.
+    over = page.get_by_role("dialog").or_(page.locator("[data-assistant-ui]:visible"))
     with visit.step("the first page"):
         page.goto(visit.address("mlflow"))
         experiment.wait_for()
         first = page.locator("body").inner_text()
-        dialogs.append(page.get_by_role("dialog").count())
+        dialogs.append(over.count())
     with visit.step("the runs"):
         experiment.click()
         page.get_by_role("heading", name="Runs", exact=True).wait_for()
@@ -24,11 +26,11 @@ def visit_first(visit):
     with visit.step("the traces"):
         page.get_by_role("link", name="Traces", exact=True).click()
         page.get_by_role("button", name="Detect issues in traces").wait_for()
-        dialogs.append(page.get_by_role("dialog").count())
+        dialogs.append(over.count())
     with visit.step("the first view of the registry"):
         page.get_by_role("link", name="Model registry").click()
         page.get_by_text("New model registry UI").wait_for()
-        dialogs.append(page.get_by_role("dialog").count())
+        dialogs.append(over.count())
     with visit.step("the settings"):
         page.get_by_role("link", name="Settings", exact=True).click()
         # The other switch is for the theme.
