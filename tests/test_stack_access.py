@@ -56,7 +56,7 @@ def test_the_notebook_lets_in_who_has_the_token(toolbox):
 def test_the_notebook_shows_strangers_the_login_page(toolbox):
     status, page = toolbox.get("notebook", "/lab")
     assert status == 200
-    assert b"Token authentication is enabled" in page
+    assert b"Where the token is" in page
 
 
 # --- mlflow ---
@@ -141,9 +141,10 @@ def test_analyst_keeps_tables_in_datasets_from_the_notebook(toolbox):
 def test_services_have_no_role_with_special_rights(toolbox, role):
     rights = "rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls"
     sql = f"SELECT {rights} FROM pg_roles WHERE rolname = current_user"
-    memberships = "SELECT count(*) FROM pg_auth_members WHERE member = current_user::regrole"
+    memberships = "SELECT roleid::regrole::text FROM pg_auth_members WHERE member = current_user::regrole"
     assert toolbox.sql(role, "mlflow", sql) == [(False,) * 5]
-    assert toolbox.sql(role, "mlflow", memberships) == [(0,)]
+    # A migration says who keeps it waiting.
+    assert toolbox.sql(role, "mlflow", memberships) == ([("pg_read_all_stats",)] if role == "mlflow" else [])
 
 
 @pytest.mark.parametrize(

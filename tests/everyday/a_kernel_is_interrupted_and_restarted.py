@@ -11,6 +11,7 @@ manager.interrupt_kernel()
 while (answer := client.get_shell_msg(timeout=60))["msg_type"] != "execute_reply":
     pass
 assert answer["content"]["ename"] == "KeyboardInterrupt"
+client.wait_for_ready(timeout=60)
 assert client.execute("kept", reply=True, timeout=60)["content"]["status"] == "ok"
 manager.restart_kernel(now=True)
 client.wait_for_ready(timeout=60)

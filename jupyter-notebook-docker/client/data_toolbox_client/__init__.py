@@ -10,6 +10,7 @@ from data_toolbox_client.messages import hide_advice
 
 CHANGES = {
     "artifacts:change": ["tracking.artifact_utils"],
+    "artifacts:change_client": ["tracking.client"],
     "links:change": ["genai.utils.display_utils"],
     "messages:print_results": ["store.model_registry.abstract_store", "tracking._model_registry.fluent"],
     "serving:change": ["pyfunc.backend"],

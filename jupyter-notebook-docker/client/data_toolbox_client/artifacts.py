@@ -6,6 +6,8 @@ server keeps it, see ml-flow-docker/app.py.
 """
 
 import functools
+import json
+from types import SimpleNamespace
 from unicodedata import category
 from urllib.parse import quote, unquote
 
@@ -45,6 +47,11 @@ def quoting(parse):
 def change(artifact_utils):
     """Change mlflow.tracking.artifact_utils, once it is imported."""
     artifact_utils._get_root_uri_and_artifact_path = quoting(artifact_utils._get_root_uri_and_artifact_path)
+
+
+def change_client(client):
+    """Change mlflow.tracking.client, once it is imported: load_table looks for the name that log_table noted, as it is."""
+    client.json = SimpleNamespace(**vars(json) | {"dumps": functools.partial(json.dumps, ensure_ascii=False)})
 
 
 RunsArtifactRepository.parse_runs_uri = staticmethod(quoting(RunsArtifactRepository.parse_runs_uri))
