@@ -121,5 +121,5 @@ def test_an_evaluation_links_to_the_address_that_a_browser_knows(toolbox):
         "display_evaluation_output(mlflow.start_run().info.run_id)"
     )
     printed = toolbox.compose("exec", "--no-TTY", "notebook", "python", "-c", program)
-    assert f"http://localhost:{toolbox.ports['MLFLOW_PORT']}/#/experiments/" in printed
+    assert toolbox.url("mlflow", "/#/experiments/") in printed
     assert "mlflow:5000" not in printed

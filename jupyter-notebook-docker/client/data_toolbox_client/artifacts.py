@@ -50,7 +50,7 @@ def change(artifact_utils):
 
 
 def change_client(client):
-    """Change mlflow.tracking.client, once it is imported: load_table looks for the name that log_table noted, as it is."""
+    """Change mlflow.tracking.client, once it is imported: log_table notes a name as load_table looks for it."""
     client.json = SimpleNamespace(**vars(json) | {"dumps": functools.partial(json.dumps, ensure_ascii=False)})
 
 
