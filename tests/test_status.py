@@ -87,8 +87,8 @@ def test_programs_that_were_ended_for_memory_are_said_below_the_table(capsys):
     assert "memory was used up" not in shown(capsys, ANSWERS)
     killed = {"docker compose exec --no-TTY notebook": PROBED.replace("killed 0", "killed 2")}
     assert shown(capsys, ANSWERS | killed).endswith(
-        "notebook: 2 programs were ended since it started, because its memory was used up: "
-        "set NOTEBOOK_MEMORY in .env higher.\n"
+        "notebook: 2 processes were ended since its start because its memory was used up: "
+        "raise NOTEBOOK_MEMORY in .env.\n"
     )
 
 

@@ -124,11 +124,16 @@ def age(since, now):
 def remarks(services):
     """Return lines on what the table does not show: programs that were ended because the memory was used up."""
     return [
-        f"{it['service']}: {it['killed_for_memory']} programs were ended since it started, because its memory was used "
-        f"up: set {it['service'].upper()}_MEMORY in .env higher."
+        f"{it['service']}: {ended(it['killed_for_memory'])} ended since its start because its memory was used up: "
+        f"raise {it['service'].upper()}_MEMORY in .env."
         for it in services
         if it["killed_for_memory"]
     ]
+
+
+def ended(number):
+    """Return a number of processes that were ended, as words."""
+    return "1 process was" if number == 1 else f"{number} processes were"
 
 
 def as_json(services):

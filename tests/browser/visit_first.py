@@ -1,8 +1,8 @@
 """Open MLflow's pages for the first time, then choose those for language models, and come again.
 
 Asked for: `experiment`, the name of one. Seen: the text of the page on which MLflow opens (`first`); the address where
-a click on the experiment leads (`runs`); how many dialogs and buttons of the assistant there are on the first page, on
-the traces and in the registry (`dialogs`); whether the switch for telemetry is on (`telemetry`); and the `menu` when the
+a click on the experiment leads (`runs`); how many dialogs and buttons of the assistant are on the first page, on the
+traces and in the registry (`dialogs`); whether the switch for telemetry is on (`telemetry`); and the `menu` when the
 page is loaded after the choice.
 """
 
