@@ -1,6 +1,10 @@
 """Whether the database still has the passwords that .env has."""
 
+import base64
+import hashlib
+import hmac
 import re
+import secrets
 
 from .failure import Failure
 from .model import secret
@@ -28,6 +32,10 @@ done
 """
 
 
+# As often as Postgres itself hashes one.
+ITERATIONS = 4096
+
+
 class Changed(Failure):
     """A password in .env is not the one that the database has."""
 
@@ -41,19 +49,23 @@ def psql(role, program="psql"):
     return f'PGPASSWORD="${ROLES[role][0]}" exec {program} --host 127.0.0.1 "$@"'
 
 
-def change(secrets):
-    """Return the SQL that gives every role its new password; `secrets` maps the names of .env to values.
+def change(values):
+    """Return the SQL that gives every role its new password; `values` maps the names of .env to passwords.
 
-    Whatever the database is told to log, the passwords are not to get there.
+    It gets what it keeps of each, not the password itself: whoever may see what others run sees statements too.
     """
-    silent = [
-        "SET log_statement = none;",
-        "SET log_min_duration_statement = -1;",
-        "SET log_min_error_statement = panic;",
-    ]
-    quoted = {name: value.replace("'", "''") for name, value in secrets.items()}
-    statements = [f"ALTER ROLE {role} PASSWORD '{quoted[name]}';" for role, (name, _) in ROLES.items()]
-    return "\n".join([*silent, "BEGIN;", *statements, "COMMIT;", ""])
+    statements = [f"ALTER ROLE {role} PASSWORD '{verifier(values[name])}';" for role, (name, _) in ROLES.items()]
+    return "\n".join(["BEGIN;", *statements, "COMMIT;", ""])
+
+
+def verifier(password):
+    """Return what Postgres keeps of a password of ASCII characters to check it: SCRAM-SHA-256, RFC 5803."""
+    salt = secrets.token_bytes(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, ITERATIONS)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    salt, stored, server = (base64.b64encode(part).decode() for part in (salt, stored, server))
+    return f"SCRAM-SHA-256${ITERATIONS}:{salt}${stored}:{server}"
 
 
 def script_input(model):
