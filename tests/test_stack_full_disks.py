@@ -125,7 +125,7 @@ def test_a_full_database_says_so_and_goes_on_when_there_is_room(small, fill, rec
         lambda: small.health("postgres") == ("unhealthy", "The disk of the database is full: 0 MB are free.\n"),
         "postgres says so",
     )
-    assert "postgres  running  unhealthy" in small.succeed("status")
+    assert "postgres  unhealthy" in small.succeed("status")
     assert answers(small)
 
     fill("db-store", room=True)
