@@ -11,7 +11,6 @@ from toolbox import backup as backing_up
 from toolbox import (
     bases,
     browser,
-    database,
     files,
     model,
     named,
@@ -85,7 +84,6 @@ def up(c, insecure=False):
     if report.state(before.get("postgres")) != "running healthy":
         stack.start_database(c, config)
     restoring.settle_remains(c)
-    database.show_sessions(c)
     stack.start(c)
 
 

@@ -214,4 +214,5 @@ def is_worth_a_line(record):
 
     Its arguments are the address of the client, the method, the path, the version of HTTP, and the status.
     """
-    return record.args[2] != ROUTE or record.args[4] != HTTPStatus.OK
+    client, _method, path, _version, status = record.args
+    return not (client.startswith("127.0.0.1:") and path == ROUTE and status == HTTPStatus.OK)

@@ -14,7 +14,6 @@ migration ends, with a message that says who holds what.
 import contextlib
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -49,17 +48,16 @@ PATIENCE_SECONDS = 30
 PAUSE_SECONDS = 1
 # pg_dump has a limit of its own for locks, which is one for statements.
 IS_LOCKED = re.compile("due to (lock|statement) timeout")
-# What the sessions of others hold in this database of what a migration needs, the oldest first. Without the role
-# pg_read_all_stats, only whose they are is known.
+# Who else holds what a migration needs, which all roles may see: tables, and the lock of migrations, which has no name.
 HOLDERS = """
-    SELECT usename, pid, application_name, host(client_addr),
-        to_char(coalesce(xact_start, query_start), 'HH24:MI:SS TZ'), query
-    FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND pid IN (
-        SELECT pid FROM pg_locks LEFT JOIN pg_class ON pg_class.oid = relation
-        WHERE granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-            AND (relnamespace = 'public'::regnamespace OR locktype = 'advisory' AND objid = %s)
-    ) ORDER BY coalesce(xact_start, query_start), pid
+    SELECT usename, pid, application_name, array_agg(DISTINCT relname::text) FILTER (WHERE relkind = 'r')
+    FROM pg_locks JOIN pg_stat_activity USING (pid) LEFT JOIN pg_class ON pg_class.oid = relation
+    WHERE granted AND pid <> pg_backend_pid()
+        AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND (relnamespace = 'public'::regnamespace OR locktype = 'advisory' AND objid = %s)
+    GROUP BY usename, pid, application_name ORDER BY pid
 """
+# As many sessions, and tables of each.
 NAMED = 3
 # Waits for what a migration needs, and lets it go again.
 ALL_TABLES = """
@@ -68,7 +66,6 @@ ALL_TABLES = """
         FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relowner = current_user::regrole
     ); END $$
 """
-QUERY_CHARACTERS = 80
 
 
 def main(uri, with_dump=True):
@@ -156,20 +153,13 @@ def holders(cursor):
     return "; ".join(session(*row) for row in cursor.fetchmany(NAMED)) or "whoever had a lock has just ended"
 
 
-def session(role, pid, program, address, since, query):
-    """Return a session of the database in words; what is not known of it is None."""
-    known = [f"process {pid}", program, address and f"from {host(address)}", since and f"since {since}"]
-    if since:
-        known.append(f"last query: {' '.join(query.split())[:QUERY_CHARACTERS]}")
-    return f"role {role} holds a lock ({', '.join(filter(None, known))})"
+def session(role, pid, program, tables):
+    """Return in words who holds a lock: the role, the process of the server, the name of the program or "", the tables.
 
-
-def host(address):
-    """Return the name of the container with an address, or else the address."""
-    try:
-        return socket.gethostbyaddr(address)[0].partition(".")[0]
-    except OSError:
-        return address
+    Without tables (None) it is the lock that keeps two migrations apart.
+    """
+    what = ", ".join(tables[:NAMED]) + (" and others" if len(tables) > NAMED else "") if tables else "all migrations"
+    return f"role {role} holds a lock on {what} ({', '.join(filter(None, (f'process {pid}', program)))})"
 
 
 def found(cursor):

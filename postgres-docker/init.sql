@@ -8,8 +8,6 @@ SET log_min_error_statement = panic;
 -- The tracking server: owns its database, and nothing else.
 CREATE ROLE mlflow LOGIN PASSWORD :'mlflow_password';
 CREATE DATABASE mlflow OWNER mlflow;
--- A migration that waits for a lock says who has it.
-GRANT pg_read_all_stats TO mlflow;
 
 -- The people: read all that MLflow records, and own a database for their tables.
 CREATE ROLE analyst LOGIN PASSWORD :'analyst_password';

@@ -119,8 +119,8 @@ def test_up_waits_for_the_database_before_it_starts_the_others(env, monkeypatch)
     tasks.up(c)
     assert doings(c) == ["docker compose build", START_DATABASE, UP]
     told = [command for command in commands(c) if command.startswith((START_DATABASE, ASK_FOR_PASSWORDS, UP))]
-    # And once for what a restore may have left, and once for what the role mlflow may see.
-    assert len(told[told.index(START_DATABASE) : told.index(UP)]) == 6
+    # And once for what a restore may have left.
+    assert len(told[told.index(START_DATABASE) : told.index(UP)]) == 5
 
 
 def test_up_leaves_a_healthy_database_alone(env):

@@ -6,7 +6,6 @@ import subprocess
 
 from . import passwords, stack, streams
 from .archive import DATABASES
-from .commands import quietly
 from .failure import Failure
 
 OWNERS = {"mlflow": "mlflow", "datasets": "analyst"}
@@ -68,11 +67,6 @@ def sql(statements, database="postgres"):
     """Run SQL as the superuser; return the lines that it prints. Raises Failure when a statement fails."""
     what = "Postgres refused a statement: see what it says, and try again"
     return streams.fed(psql(database), what, [statements.encode()], env=stack.NO_SECRETS).splitlines()
-
-
-def show_sessions(c):
-    """Let the role mlflow see the sessions of others, as init.sql does: an older volume lacks that."""
-    quietly(c, psql("postgres"), stdin="GRANT pg_read_all_stats TO mlflow;", env=stack.NO_SECRETS)
 
 
 def databases():
