@@ -8,6 +8,7 @@ import functools
 import json
 import logging
 import posixpath
+import sys
 from http import HTTPStatus
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def create_app():
     from mlflow.environment_variables import MLFLOW_DISABLE_TELEMETRY
     from mlflow.exceptions import MlflowException
     from mlflow.server import app as flask_app
-    from mlflow.server import artifact_router, handlers
+    from mlflow.server import handlers
     from mlflow.server.fastapi_app import app
     from mlflow.store.artifact import local_artifact_repo
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -138,7 +139,9 @@ def create_app():
             f"Invalid path: {path!r} cannot be the name of an artifact, {reason}."
         )
 
-    for module in (handlers, artifact_router, local_artifact_repo):
+    # Older versions have no router for artifacts.
+    router = sys.modules.get("mlflow.server.artifact_router")
+    for module in filter(None, (handlers, router, local_artifact_repo)):
         module.validate_path_is_safe = keep_the_name
 
     # It deletes a file by a name that it decodes once more: another one.
