@@ -94,8 +94,9 @@ def test_a_time_zone_that_there_is_not_is_told_and_what_runs_goes_on(toolbox, fo
 
 
 def test_doctor_finds_nothing_wrong(toolbox, folder):
-    lines = toolbox.succeed("doctor", "--name", NAME).splitlines()
+    *lines, _, sentence = toolbox.succeed("doctor", "--name", NAME).splitlines()
     assert [line for line in lines if not line.startswith("ok ")] == []
+    assert sentence == "All is well."
     assert f"{folder} is ~/work, and user {OWNER} can write to it" in "\n".join(lines)
 
 
