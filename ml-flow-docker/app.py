@@ -1,4 +1,5 @@
-"""MLflow's server as it is, but for a few requests that it would answer with harm done, and one that it makes slow.
+"""MLflow's server as it is, but for a few requests that it would answer with harm done, one that it makes slow, and the
+choices with which its pages open.
 
 What is refused or changed, and why, stands at each of the functions below. MLflow finds this as a plugin.
 """
@@ -32,7 +33,7 @@ NO_TELEMETRY = {"mlflow.telemetry.info.alert.dismissed_v1": True, "mlflow.settin
 # A choice that was made stays.
 CHOOSE = "for (const [name, choice] of %s) localStorage.getItem(name) ?? localStorage.setItem(name, choice)"
 CHOICES_PATH = "static-files/first-choices.js"
-# It answers only requests from its own machine, which a container shares with no browser: its buttons end in an error.
+# The assistant answers only requests from its own machine, which no browser shares with a container: its buttons fail.
 NO_ASSISTANT = "<style>[data-assistant-ui] {display: none !important}</style>"
 # What file systems take, in bytes.
 LONGEST_NAME = 255

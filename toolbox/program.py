@@ -1,5 +1,6 @@
 """What `./run` is: Invoke with the tasks of tasks.py, a help that shows only them, and a hint for what is misspelt."""
 
+import contextlib
 import difflib
 import re
 import sys
@@ -28,19 +29,23 @@ class Program(invoke.Program):
             argv[1] = "--help"
         super().parse_core(argv)
 
-    def parse_tasks(self):
-        """Raise Failure, before anything is run, for a task or an option that there is not."""
+    @contextlib.contextmanager
+    def explaining(self):
+        """Raise Failure, for the block, when a word of the command line means nothing."""
         try:
-            super().parse_tasks()
+            yield
         except ParseError as error:
             raise Failure(explained(error, self.parser.contexts)) from error
 
+    def parse_tasks(self):
+        """Find the tasks and their options, before anything is run."""
+        with self.explaining():
+            super().parse_tasks()
+
     def parse_cleanup(self):
-        """Raise Failure when help is asked for about a task that there is not."""
-        try:
+        """Show help where it is asked for."""
+        with self.explaining():
             super().parse_cleanup()
-        except ParseError as error:
-            raise Failure(explained(error, self.parser.contexts)) from error
 
     def print_help(self):
         """Print the tasks, grouped as people use them."""
