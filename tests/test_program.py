@@ -53,6 +53,13 @@ def test_help_on_a_task_shows_what_it_does_and_its_options(asked):
     assert "core" not in printed
 
 
+@pytest.mark.parametrize("name", LISTED)
+def test_every_task_has_help_with_or_without_options(name):
+    asking = run("help", name)
+    assert (asking.returncode, asking.stderr) == (0, "")
+    assert asking.stdout.startswith(f"Usage: ./run {name}")
+
+
 def test_help_on_a_task_names_what_it_needs():
     assert run("help", "restore").stdout.startswith("Usage: ./run restore FILE [OPTIONS]\n")
 

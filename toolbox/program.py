@@ -56,11 +56,12 @@ class Program(invoke.Program):
         print('\n"./run help TASK" shows the options of a task.')
 
     def print_task_help(self, name):
-        """Print what a task does, and its options."""
+        """Print what a task does, and its options where it has any."""
         task, context = self.collection[name], self.parser.contexts[name]
         values = [argument.name.upper() for argument in context.positional_args]
         print(" ".join(["Usage: ./run", name, *values, "[OPTIONS]"]), "", fill(summary(task), WIDTH), "", sep="\n")
-        self.print_columns(context.help_tuples())
+        if options := context.help_tuples():
+            self.print_columns(options)
 
 
 def summary(task):
