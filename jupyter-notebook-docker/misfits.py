@@ -8,7 +8,7 @@ import re
 import sys
 from importlib.metadata import distributions
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 
@@ -43,10 +43,10 @@ def misfits(packages, names):
         for text in package.requires or ():
             try:
                 requirement = Requirement(text)
-            except InvalidRequirement:
+                if not counts(requirement.marker, extra):
+                    continue
+            except ValueError:
                 yield f"{name} {package.version} requires {text}, which cannot be read"
-                continue
-            if not counts(requirement.marker, extra):
                 continue
             requirement.marker = None
             needed = canonicalize_name(requirement.name)

@@ -44,14 +44,12 @@ def test_an_added_package_that_needs_another_version_of_the_base_fails_with_both
 
 
 def test_what_packages_of_the_base_require_of_each_other_is_only_reported(install, capsys):
-    packages = install(
-        added=["1.0", "old"], old=["1.0", "other<2", "absent"], other=["2.0"], odd=["1.0", "not a requirement"]
-    )
+    packages = install(added=["1.0", "old"], old=["1.0", "other<2", "absent"], other=["2.0"], odd=["1.0", "not a name"])
     misfits.check(packages, ["added"])
     assert capsys.readouterr().out.splitlines() == [
         "In the base image old 1.0 requires other<2, but 2.0 is installed.",
         "In the base image old 1.0 requires absent, which is not installed.",
-        "In the base image odd 1.0 requires not a requirement, which cannot be read.",
+        "In the base image odd 1.0 requires not a name, which cannot be read.",
     ]
 
 
@@ -78,6 +76,7 @@ def test_all_that_does_not_fit_is_in_one_line_and_the_base_is_reported_too(insta
         ("absent; python_version < '3'", "1.0"),
         ("absent; extra == 'mine'", "1.0"),
         ("absent; sys_platform != 'win32' and extra == 'mine'", "1.0"),
+        ("there; platform_release != 'a' or platform_release == '5.x-odd'", "1.0"),
     ],
 )
 def test_a_requirement_is_met_or_does_not_count(install, requirement, version):
