@@ -1,10 +1,13 @@
 """What runs in the container of postgres needs no more programs than postgres:17-alpine has: busybox's and its own."""
 
+import json
 import re
 
 import pytest
 from copies import Copy
 from waiting import until
+
+from toolbox import database, restore, upgrade
 
 pytestmark = pytest.mark.stack
 
@@ -69,6 +72,18 @@ def test_the_check_of_health_sees_the_free_megabytes(busybox):
         busybox, f"dd if=/dev/zero of=/dev/shm/filling bs=64k; {check}; code=$?; rm /dev/shm/filling; exit $code"
     )
     assert (full.returncode, full.stdout) == (1, "The disk of the database is full: 0 MB are free.\n")
+
+
+@pytest.mark.parametrize("script", [database.HOLD, restore.PLACE, upgrade.VERSIONS], ids=["hold", "place", "versions"])
+def test_what_the_tasks_run_there_works(busybox, script):
+    ran = inside(busybox, script)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout
+
+
+def test_the_status_of_the_database_is_found(busybox):
+    postgres = json.loads(busybox.succeed("status", "--json"))[0]
+    assert None not in postgres.values(), postgres
 
 
 def test_the_next_start_ends_a_first_one_that_was_cut_short(busybox):
