@@ -1,9 +1,9 @@
 """Start the MLflow server as soon as its database answers and its artifacts are whole.
 
-Reads MLFLOW_BACKEND_STORE_URI, MLFLOW_ARTIFACTS_DESTINATION and, through libpq, PGPASSWORD. Waits, and says what for,
-as long as the database cannot be reached, or a restore that was broken off has left other artifacts than the database
-speaks of; ends at once, with exit code 1, when the database answers that the password is wrong. Removes what a crash
-has left of uploads.
+Reads MLFLOW_BACKEND_STORE_URI, MLFLOW_ARTIFACTS_DESTINATION and, through libpq, the password in PGSERVICEFILE. Waits,
+and says what for, as long as the database cannot be reached, or a restore that was broken off has left other artifacts
+than the database speaks of; ends at once, with exit code 1, when there is no password, or the database answers that it
+is wrong. Removes what a crash has left of uploads.
 
 The notebook's home is replaced after the artifacts and put back before them, and Compose starts the notebook when this
 server is healthy: so it waits for the home as well.
@@ -34,7 +34,7 @@ def libpq_uri(uri):
 def wait(uri, artifacts=None):
     """Return when the Postgres database at `uri` (SQLAlchemy's spelling) and the folder `artifacts` can be used.
 
-    Raises SystemExit with a message when the database refuses the password: waiting would not help.
+    Raises SystemExit with a message when the password is missing or refused: waiting would not help.
     """
     last_word = float("-inf")
     while reason := obstacle(libpq_uri(uri), artifacts):
@@ -45,7 +45,7 @@ def wait(uri, artifacts=None):
 
 
 def obstacle(uri, artifacts):
-    """Return what there is to wait for, or None. Raises SystemExit when the database refuses the password."""
+    """Return what there is to wait for, or None. Raises SystemExit when the password is missing or refused."""
     try:
         with contextlib.closing(psycopg2.connect(uri, connect_timeout=5)) as connection:
             half = artifacts and os.path.lexists(os.path.join(artifacts, REPLACED_ARTIFACTS))
@@ -53,8 +53,12 @@ def obstacle(uri, artifacts):
                 return '"invoke up": a restore was broken off while it replaced files, and that puts them in order'
     except psycopg2.OperationalError as error:
         reason = " ".join(str(error).split())
+        if "definition of service" in reason or "no password supplied" in reason:
+            sys.exit('FAIL: the volume mlflow-secrets has no password for the database: "docker compose up" makes one.')
         if "authentication failed" in reason:
-            sys.exit(f"FAIL: the database refuses the password in PGPASSWORD: {reason}")
+            sys.exit(
+                f"FAIL: the database refuses the password: restart it, which has it take the present one ({reason})."
+            )
         return f"the database: {reason}"
     return None
 

@@ -55,21 +55,15 @@ def sections(example):
         title, _, text = part.partition(" ---\n")
         settings, comment, is_told = [], [], False
         for line in text.splitlines():
-            if setting := re.match(r"(#?)(\w+)=(.*)", line):
-                settings.append((setting[2], shown(setting[1], setting[3]), cell(" ".join(comment))))
+            if setting := re.match(r"#(\w+)=(.*)", line):
+                default = cell(f"`{setting[2]}`") if setting[2] else "empty"
+                settings.append((setting[1], default, cell(" ".join(comment))))
                 is_told = True
             elif is_told or not line:
                 comment, is_told = [line[2:]] if line else [], False
             else:
                 comment.append(line[2:])
         yield title, settings
-
-
-def shown(mark, value):
-    """Return a default in Markdown; without the `mark` that makes a line a comment, there is none."""
-    if not mark:
-        return "must be set; `./run init` makes one"
-    return cell(f"`{value}`") if value else "empty"
 
 
 def cell(text):
