@@ -48,7 +48,7 @@ def quoted(value):
 
 
 class Copy:
-    """A copy of the repository in `folder`, with its own name, its own ports, and those passwords if they are `chosen`."""
+    """A copy of the repository in `folder`, with its own name and ports, and those passwords if they are `chosen`."""
 
     def __init__(self, folder, chosen=True):
         self.root = folder
