@@ -70,10 +70,16 @@ def read(path):
 
 
 def write(path, text):
-    """Write `text` to the .env file at `path`, readable by its owner alone. It is whole or it is not there."""
+    """Write `text` to the .env file at `path`, readable by its owner alone. It is whole or it is not there.
+
+    Raises Failure when it cannot be written.
+    """
     part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-    part.replace(path)
+    try:
+        part.unlink(missing_ok=True)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        part.replace(path)
+    except OSError as error:
+        raise Failure(f"{path} cannot be written ({error.strerror}), and a setting has to be noted there.") from None

@@ -67,7 +67,8 @@ def no_address(value):
 def environment(model, service):
     """Return the environment variables of a service as the container will see them."""
     # Compose prints its own escape of a dollar sign.
-    return {name: value.replace("$$", "$") for name, value in model["services"][service]["environment"].items()}
+    variables = model["services"][service]["environment"]
+    return {name: value.replace("$$", "$") for name, value in variables.items() if value is not None}
 
 
 def chosen_secrets(model):
