@@ -1,5 +1,6 @@
 """What the three Dockerfiles rely on in their base images, official or built from packages."""
 
+import re
 import subprocess
 import time
 
@@ -9,6 +10,13 @@ from copies import ABSURD
 pytestmark = pytest.mark.stack
 
 PATIENCE_SECONDS = 60
+# A base with one more package, of which there is only the metadata.
+WITH_A_PACKAGE = """\
+FROM {base}
+RUN cd "$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \\
+    && mkdir {name}-0.1.dist-info \\
+    && printf 'Name: {name}\\nVersion: 0.1\\nRequires-Dist: {requirement}\\n' > {name}-0.1.dist-info/METADATA
+"""
 
 
 @pytest.fixture
@@ -53,6 +61,25 @@ def database(toolbox, docker, base):
         return sql
 
     return start
+
+
+@pytest.fixture
+def build_on(toolbox, docker, base):
+    """A function that builds the notebook on its base with a package more, and returns the result of the build.
+
+    It takes the name of the package and what that requires.
+    """
+    images = [f"{toolbox.project}-with-a-package", f"{toolbox.project}-on-it"]
+
+    def build(name, requirement):
+        dockerfile = WITH_A_PACKAGE.format(base=base("notebook"), name=name, requirement=requirement)
+        made = docker("build", "--tag", images[0], "-", stdin=dockerfile)
+        assert made.returncode == 0, made.stderr
+        options = ("--progress", "plain", "--build-arg", f"BASE_IMAGE={images[0]}", "--tag", images[1])
+        return docker("build", *options, str(toolbox.root / "jupyter-notebook-docker"))
+
+    yield build
+    docker("image", "rm", *images)
 
 
 def test_postgres_takes_user_password_and_database_from_its_variables(database):
@@ -131,3 +158,15 @@ def test_jupyter_has_the_scientific_stack(docker, base):
     )
     result = docker("run", "--rm", base("notebook"), "python", "-c", f"import {names}")
     assert result.returncode == 0, result.stderr
+
+
+def test_the_notebook_builds_on_a_base_that_does_not_fit_itself_and_says_so(build_on):
+    built = build_on("brought", "absent>=2")
+    assert built.returncode == 0, built.stderr
+    assert "In the base image brought 0.1 requires absent>=2, which is not installed." in built.stderr
+
+
+def test_the_notebook_does_not_build_on_a_base_that_its_packages_do_not_fit(build_on):
+    built = build_on("starlette", "anyio")
+    assert built.returncode != 0
+    assert re.search(r"FAIL: fastapi \S+ requires starlette\S+, but 0\.1 is installed: ", built.stderr)

@@ -43,7 +43,7 @@ def test_a_package_for_the_user_is_there_in_the_next_container_too(toolbox):
     assert toolbox.in_notebook("install_for_user.py", "inthehome").startswith("/home/jovyan/.local/lib/")
     try:
         for shell in (["sh", "-c"], ["bash", "--login", "-c"]):
-            assert another(toolbox, *shell, "inthehome && python -m pip check").splitlines()[0] == "from the home"
+            assert another(toolbox, *shell, "inthehome && python -m pip --version").splitlines()[0] == "from the home"
     finally:
         toolbox.compose("exec", "--no-TTY", "notebook", "pip", "uninstall", "--yes", "--quiet", "inthehome")
 
