@@ -11,6 +11,7 @@ server is healthy: so it waits for the home as well.
 
 import contextlib
 import os
+import re
 import sys
 import time
 
@@ -36,6 +37,8 @@ def wait(uri, artifacts=None):
 
     Raises SystemExit with a message when the password is missing or refused: waiting would not help.
     """
+    if not has_password(os.environ.get("PGSERVICEFILE")):
+        sys.exit('FAIL: the volume mlflow-secrets has no password for the database: "docker compose up" makes one.')
     last_word = float("-inf")
     while reason := obstacle(libpq_uri(uri), artifacts):
         if time.monotonic() - last_word >= REMINDER_SECONDS:
@@ -44,8 +47,19 @@ def wait(uri, artifacts=None):
         time.sleep(PAUSE_SECONDS)
 
 
+def has_password(service_file):
+    """Return whether a service file of libpq has a password; without one (None), it comes from elsewhere."""
+    if service_file is None:
+        return True
+    try:
+        with open(service_file, encoding="utf-8") as lines:
+            return any(re.match("password=.", line) for line in lines)
+    except FileNotFoundError:
+        return False
+
+
 def obstacle(uri, artifacts):
-    """Return what there is to wait for, or None. Raises SystemExit when the password is missing or refused."""
+    """Return what there is to wait for, or None. Raises SystemExit when the database refuses the password."""
     try:
         with contextlib.closing(psycopg2.connect(uri, connect_timeout=5)) as connection:
             half = artifacts and os.path.lexists(os.path.join(artifacts, REPLACED_ARTIFACTS))
@@ -53,8 +67,6 @@ def obstacle(uri, artifacts):
                 return '"invoke up": a restore was broken off while it replaced files, and that puts them in order'
     except psycopg2.OperationalError as error:
         reason = " ".join(str(error).split())
-        if "definition of service" in reason or "no password supplied" in reason:
-            sys.exit('FAIL: the volume mlflow-secrets has no password for the database: "docker compose up" makes one.')
         if "authentication failed" in reason:
             sys.exit(
                 f"FAIL: the database refuses the password: restart it, which has it take the present one ({reason})."

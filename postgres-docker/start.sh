@@ -47,8 +47,11 @@ set_time_zone() {
 }
 
 check_secrets() {
-    [ -s /secrets/mlflow ] && [ -s /secrets/analyst ] ||
-        refuse "the volume postgres-secrets has no passwords: \"docker compose up\" makes them."
+    # With these it can start, so it ends here, and is started again.
+    [ -s /secrets/mlflow ] && [ -s /secrets/analyst ] || {
+        echo "FAIL: the volume postgres-secrets has no passwords: \"docker compose up\" makes them." >&2
+        exit 1
+    }
 }
 
 # Postgres alone, with no other process to ask it, needs no password to change one. What is asked for here is on no command

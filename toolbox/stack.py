@@ -138,12 +138,12 @@ def start_database(c, config):
         started = followed(c, ["docker", "compose", "up", "--detach", "postgres"], follow.start(steps, config["name"]))
         steps.at("postgres", "waiting until it is healthy")
         end = time.monotonic() + DATABASE_SECONDS
-        while started and (state := report.state(containers(c).get("postgres"))) != "running healthy":
-            if reasons := report.refusals(last_line(c, "postgres")):
+        while started and report.state(found := containers(c).get("postgres")) != "running healthy":
+            if time.monotonic() >= end or not report.state(found).startswith("running"):
+                break
+            if reasons := report.refusals(log_since_start(c, "postgres", found)):
                 compose(c, "stop", "postgres")
                 raise Failure(reasons[-1])
-            if time.monotonic() >= end or not state.startswith("running"):
-                break
             time.sleep(PAUSE_SECONDS)
         else:
             steps.ended("postgres", "healthy" if started else "not started", well=started.ok)
@@ -183,8 +183,7 @@ def explain(c, started):
         tell_end(started)
         raise Failure("Docker could not start everything: its own message is above.")
     # The container of a one-shot service is started again, and its log has the reasons of earlier starts.
-    asked = ["docker", "inspect", "--format", "{{.State.StartedAt}}", found[service]["ID"]]
-    since = ["--since", quietly(c, asked).stdout.strip()] if service in model.ONE_SHOTS else []
+    since = ["--since", started_at(c, found[service])] if service in model.ONE_SHOTS else []
     log = compose(c, "logs", "--no-log-prefix", *since, "--tail", str(LOG_LINES), service).stdout
     if reasons := report.refusals(log):
         raise Failure(reasons[-1])
@@ -201,9 +200,15 @@ def explain(c, started):
     raise Failure(f"{service} did not become healthy ({report.state(found[service])}): the end of its log is above.")
 
 
-def last_line(c, service):
-    """Return the last line that a service has logged."""
-    return quietly(c, ["docker", "compose", "logs", "--no-log-prefix", "--tail", "1", service]).stdout
+def log_since_start(c, service, container):
+    """Return what a service has logged since its container was started last."""
+    logs = ["docker", "compose", "logs", "--no-log-prefix", "--since", started_at(c, container), service]
+    return quietly(c, logs).stdout
+
+
+def started_at(c, container):
+    """Return when a container was started last, as Docker writes it."""
+    return quietly(c, ["docker", "inspect", "--format", "{{.State.StartedAt}}", container["ID"]]).stdout.strip()
 
 
 def base_names(c):
