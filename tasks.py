@@ -49,14 +49,6 @@ LOCKED = {
 }
 
 
-@task(makes=True)
-def init(c):
-    """Make .env, the settings, with random passwords and a random token."""
-    if named.env().exists():
-        raise Failure(".env exists already: edit it, or delete it to have a new one made.")
-    stack.make_env(c)
-
-
 @task
 def build(c):
     """Build the images without starting anything."""
@@ -68,8 +60,8 @@ def build(c):
 def up(c, insecure=False):
     """Build and start everything, wait until it is healthy, show the addresses."""
     stack.check_engine(c)
-    if not named.env().exists():
-        stack.make_env(c)
+    if named.is_new():
+        named.make(stack.settings(c)["name"])
     proxies.keep_exceptions()
     config = stack.settings(c)
     before = stack.containers(c)
@@ -77,7 +69,6 @@ def up(c, insecure=False):
         ports.check_address(config)
     ports.check(config, own=ports.published(before))
     work.check(config)
-    stack.check_passwords(c, config)
     config = stack.build_images(c)
     zones.check(c, config)
     config = work.settle(c, config)
@@ -145,7 +136,7 @@ def status(c, json=False):
 
 @task(
     help={
-        "service": "postgres, migrate, mlflow or notebook; all without it",
+        "service": "secrets, postgres, migrate, mlflow or notebook; all without it",
         "follow": "go on until Ctrl-C",
         "tail": "how many lines of each service, the newest; or all",
         "since": "only what is newer: 10m, 2h, or a time such as 2026-11-28T09:30",
@@ -154,11 +145,11 @@ def status(c, json=False):
 def logs(c, service="", follow=False, tail="100", since=""):
     """Show the newest lines that the services have logged."""
     stack.check_engine(c)
-    if service and service not in (*model.SERVICES, model.ONE_SHOT):
-        raise Failure(f'there is no service "{service}": choose from {", ".join((*model.SERVICES, model.ONE_SHOT))}.')
+    if service and service not in model.IN_ORDER:
+        raise Failure(f'there is no service "{service}": choose from {", ".join(model.IN_ORDER)}.')
     report.check_lines(tail, since)
     options = ["--tail", tail, *(["--since", since] if since else []), *(["--follow"] if follow else [])]
-    if not compose(c, "logs", *options, *([service] if service else []), env=stack.NO_SECRETS):
+    if not compose(c, "logs", *options, *([service] if service else [])):
         raise Failure("Docker could not show the logs: its own message is above.")
 
 
@@ -166,20 +157,17 @@ def logs(c, service="", follow=False, tail="100", since=""):
 def psql(c, role="analyst", database="mlflow", command=""):
     """Open psql, or print the answer to one SQL command."""
     stack.check_engine(c)
-    if role not in passwords.ROLES:
-        raise Failure(f'there is no role "{role}": choose from {", ".join(passwords.ROLES)}.')
+    roles = ("postgres", *passwords.ROLES)
+    if role not in roles:
+        raise Failure(f'there is no role "{role}": choose from {", ".join(roles)}.')
     if not report.state(stack.containers(c).get("postgres")).startswith("running"):
         raise Failure('postgres is not running: "invoke up" starts it.')
-    client = ["sh", "-c", passwords.psql(role), "psql", "--username", role, "--dbname", database]
+    client = ["psql", "--username", role, "--dbname", database]
     if command:
-        answered = only_output(
-            c,
-            ["docker", "compose", "exec", "--no-TTY", "postgres", *client, "--command", command],
-            env=stack.NO_SECRETS,
-        )
+        answered = only_output(c, ["docker", "compose", "exec", "--no-TTY", "postgres", *client, "--command", command])
     else:
         tty = [] if on_terminal() else ["--no-TTY"]
-        answered = compose(c, "exec", *tty, "postgres", *client, env=stack.NO_SECRETS)
+        answered = compose(c, "exec", *tty, "postgres", *client)
     if not answered:
         raise Exit(code=1)
 
@@ -204,8 +192,10 @@ def runs_(c, end=""):
 def rotate(c):
     """Change all passwords and the token."""
     stack.check_engine(c)
-    stack.change_secrets(c)
-    stack.start(c)
+    stack.containers(c)
+    with backing_up.alone():
+        passwords.renew(c, stack.settings(c))
+        stack.start(c)
 
 
 @task
@@ -214,7 +204,7 @@ def down(c):
     stack.check_engine(c)
     # Refuses what another folder's toolbox of the same name has; so below.
     stack.containers(c)
-    if not compose(c, "down", "--remove-orphans", env=stack.NO_SECRETS):
+    if not compose(c, "down", "--remove-orphans"):
         raise Failure("Docker could not stop everything: its own message is above.")
 
 
@@ -223,7 +213,7 @@ def clean(c, yes=False):
     """Delete the containers, the images and ALL DATA, after asking."""
     stack.check_engine(c)
     stack.containers(c)
-    config = stack.settings_without_secrets(c)
+    config = stack.settings(c)
     project = config["name"]
     doomed = ["its containers and its network"]
     doomed += [f"volume {name}" for name in stack.volumes(c, project)]
@@ -233,13 +223,12 @@ def clean(c, yes=False):
     print(f"This deletes for good, of the project {project}:", *doomed, sep="\n  ")
     if not yes and not is_typed(project, "delete"):
         raise Failure(f'not confirmed, nothing was deleted: type the name "{project}" when asked, or add --yes.')
-    if not compose(c, "down", "--volumes", "--rmi", "local", "--remove-orphans", env=stack.NO_SECRETS):
+    if not compose(c, "down", "--volumes", "--rmi", "local", "--remove-orphans"):
         raise Failure("Docker could not delete everything: its own message is above.")
     # Compose knows those of the present settings alone.
     if replaced := stack.volumes(c, project):
         visibly(c, ["docker", "volume", "rm", *replaced])
     if named.current():
-        named.next_env().unlink(missing_ok=True)
         named.env().unlink()
 
 
@@ -270,7 +259,7 @@ def restore(c, file, yes=False):
     stack.check_engine(c)
 
     def started():
-        if not named.env().exists() or report.state(stack.containers(c).get("postgres")) != "running healthy":
+        if named.is_new() or report.state(stack.containers(c).get("postgres")) != "running healthy":
             up(c)
 
     def confirmed():
@@ -377,7 +366,7 @@ def lint(c):
         *([visibly(c, [tool("nbstripout"), "--keep-id", "--verify", *notebooks])] if notebooks else []),
         visibly(c, [*schema, "vendor.github-workflows", *files.workflows(ROOT)]),
         visibly(c, [*schema, "vendor.dependabot", ".github/dependabot.yml"]),
-        compose(c, "--env-file", ".env.example", "config", "--quiet", env=stack.NO_SECRETS),
+        compose(c, "--env-file", ".env.example", "config", "--quiet"),
     ]
     if not all(checks):
         raise Failure("a check did not pass: what it found is above.")
@@ -408,7 +397,7 @@ GROUPS = {
     "Start and stop": [up, down, clean],
     "Use": [open_, status, doctor, logs, psql, runs_],
     "Data": [backup, backups, restore, gc],
-    "Versions and passwords": [init, build, upgrade, rotate, bases_],
+    "Versions and passwords": [build, upgrade, rotate, bases_],
     "Develop the toolbox": [run_tests, lint, lock, bench, pictures, write_reference],
 }
 

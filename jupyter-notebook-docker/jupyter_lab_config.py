@@ -1,9 +1,18 @@
 # JupyterLab asks nobody outside by itself. A jupyter_lab_config.py in ~/.jupyter has the last word.
 import os
+import sys
+from pathlib import Path
 
 import container_memory
 
 c = get_config()  # noqa: F821
+
+SECRETS = Path("/secrets")
+for name in ("token", "pg_service.conf"):
+    if not (SECRETS / name).is_file() or not (SECRETS / name).read_text().strip():
+        sys.exit(f'FAIL: the volume notebook-secrets has no {name}: "docker compose up" makes it.')
+# An empty one would switch authentication off.
+c.IdentityProvider.token = (SECRETS / "token").read_text().rstrip("\n")
 
 # Every visit would ask PyPI for a newer version, and jupyter.org for news.
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
@@ -20,7 +29,7 @@ c.LabApp.extra_labextensions_path = ["/opt/data-toolbox/lab/labextensions"]
 c.ServerApp.extra_template_paths = ["/opt/data-toolbox/lab/templates"]
 c.ServerApp.tornado_settings = {"page_config_data": {"mlflowPort": os.environ.get("MLFLOW_PAGE_PORT", "5000")}}
 
-# The next start would not know such a password, but JUPYTER_TOKEN.
+# The next start would not know such a password, but the token.
 c.PasswordIdentityProvider.allow_password_change = False
 
 # The memory that ends a kernel is that of the container, not that of the machine.

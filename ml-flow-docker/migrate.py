@@ -3,8 +3,9 @@
 Usage: migrate.py                 brings them to this version
        migrate.py --without-dump  the same with no dump before
        migrate.py --back DUMP     puts the tables back as they are in one of the dumps, for an older MLflow
-Reads MLFLOW_BACKEND_STORE_URI and, through libpq, PGPASSWORD. All changes are one transaction, so a migration that was
-broken off has changed nothing and is begun again by the next start. Then it makes the indexes that the tables lack.
+Reads MLFLOW_BACKEND_STORE_URI and, through libpq, the password in PGSERVICEFILE. All changes are one transaction, so a
+migration that was broken off has changed nothing and is begun again by the next start. Then it makes the indexes that
+the tables lack.
 
 Who reads a table keeps it from being changed until their transaction ends, and who comes later waits behind the change.
 So no lock is waited for longer than LOCK_SECONDS at a time, and none longer than PATIENCE_SECONDS in all: then the

@@ -1,9 +1,9 @@
 """Start the MLflow server as soon as its database answers and its artifacts are whole.
 
-Reads MLFLOW_BACKEND_STORE_URI, MLFLOW_ARTIFACTS_DESTINATION and, through libpq, PGPASSWORD. Waits, and says what for,
-as long as the database cannot be reached, or a restore that was broken off has left other artifacts than the database
-speaks of; ends at once, with exit code 1, when the database answers that the password is wrong. Removes what a crash
-has left of uploads.
+Reads MLFLOW_BACKEND_STORE_URI, MLFLOW_ARTIFACTS_DESTINATION and, through libpq, the password in PGSERVICEFILE. Waits,
+and says what for, as long as the database cannot be reached, or a restore that was broken off has left other artifacts
+than the database speaks of; ends at once, with exit code 1, when there is no password, or the database answers that it
+is wrong. Removes what a crash has left of uploads.
 
 The notebook's home is replaced after the artifacts and put back before them, and Compose starts the notebook when this
 server is healthy: so it waits for the home as well.
@@ -11,6 +11,7 @@ server is healthy: so it waits for the home as well.
 
 import contextlib
 import os
+import re
 import sys
 import time
 
@@ -34,14 +35,27 @@ def libpq_uri(uri):
 def wait(uri, artifacts=None):
     """Return when the Postgres database at `uri` (SQLAlchemy's spelling) and the folder `artifacts` can be used.
 
-    Raises SystemExit with a message when the database refuses the password: waiting would not help.
+    Raises SystemExit with a message when the password is missing or refused: waiting would not help.
     """
+    if not has_password(os.environ.get("PGSERVICEFILE")):
+        sys.exit('FAIL: the volume mlflow-secrets has no password for the database: "docker compose up" makes one.')
     last_word = float("-inf")
     while reason := obstacle(libpq_uri(uri), artifacts):
         if time.monotonic() - last_word >= REMINDER_SECONDS:
             print(f"Waiting for {reason}", flush=True)
             last_word = time.monotonic()
         time.sleep(PAUSE_SECONDS)
+
+
+def has_password(service_file):
+    """Return whether a service file of libpq has a password; without one (None), it comes from elsewhere."""
+    if service_file is None:
+        return True
+    try:
+        with open(service_file, encoding="utf-8") as lines:
+            return any(re.match("password=.", line) for line in lines)
+    except FileNotFoundError:
+        return False
 
 
 def obstacle(uri, artifacts):
@@ -54,7 +68,9 @@ def obstacle(uri, artifacts):
     except psycopg2.OperationalError as error:
         reason = " ".join(str(error).split())
         if "authentication failed" in reason:
-            sys.exit(f"FAIL: the database refuses the password in PGPASSWORD: {reason}")
+            sys.exit(
+                f"FAIL: the database refuses the password: restart it, which has it take the present one ({reason})."
+            )
         return f"the database: {reason}"
     return None
 

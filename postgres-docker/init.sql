@@ -1,16 +1,12 @@
--- Roles and databases, made once, when the data directory is empty. psql runs this as the superuser.
-
--- The passwords come from the environment of the container. A statement that fails is not to leave one in the log.
-SET log_min_error_statement = panic;
-\getenv mlflow_password MLFLOW_DB_PASSWORD
-\getenv analyst_password ANALYST_DB_PASSWORD
+-- Roles and databases, made once, when the data directory is empty. psql runs this as the superuser. The roles get their
+-- passwords from start.sh, each time.
 
 -- The tracking server: owns its database, and nothing else.
-CREATE ROLE mlflow LOGIN PASSWORD :'mlflow_password';
+CREATE ROLE mlflow LOGIN;
 CREATE DATABASE mlflow OWNER mlflow;
 
 -- The people: read all that MLflow records, and own a database for their tables.
-CREATE ROLE analyst LOGIN PASSWORD :'analyst_password';
+CREATE ROLE analyst LOGIN;
 CREATE DATABASE datasets OWNER analyst;
 
 -- By default every role may connect to every database and make temporary tables there.

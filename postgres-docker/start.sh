@@ -20,7 +20,8 @@ refuse() {
 
 make_database() {
     rm -rf "$half"
-    PGDATA=$half docker-ensure-initdb.sh "$@"
+    # The base image insists on a password of the superuser; set_passwords takes it away again.
+    PGDATA=$half POSTGRES_PASSWORD=$(head -c 18 /dev/urandom | base64) docker-ensure-initdb.sh "$@"
     mv "$half" "$whole"
 }
 
@@ -45,7 +46,31 @@ set_time_zone() {
     printf "timezone = '%s'\nlog_timezone = '%s'\n" "$1" "$1" >/tmp/time-zone.conf
 }
 
+check_secrets() {
+    # With these it can start, so it ends here, and is started again.
+    [ -s /secrets/mlflow ] && [ -s /secrets/analyst ] || {
+        echo "FAIL: the volume postgres-secrets has no passwords: \"docker compose up\" makes them." >&2
+        exit 1
+    }
+}
+
+# Postgres alone, with no other process to ask it, needs no password to change one. What is asked for here is on no command
+# line and in no log. Where it fails, as on a full disk, the roles have the passwords that they had.
+set_passwords() {
+    statements="ALTER ROLE mlflow PASSWORD '$(sed "s/'/''/g" /secrets/mlflow)'
+ALTER ROLE analyst PASSWORD '$(sed "s/'/''/g" /secrets/analyst)'"
+    shift
+    postgres --single "$@" -c exit_on_error=on -c log_min_error_statement=panic -c log_checkpoints=off \
+        postgres >/dev/null <<END || echo "The passwords of the roles could not be set: see why above."
+BEGIN
+ALTER ROLE postgres PASSWORD NULL
+$statements
+COMMIT
+END
+}
+
 set_time_zone "${TZ:-UTC}"
+check_secrets
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     [ -d "$whole" ] || make_database "$@"
     move_database
@@ -53,4 +78,5 @@ fi
 # Empty now, also where a start was cut short after the last move.
 [ ! -d "$whole" ] || rmdir "$whole"
 check_version
+set_passwords "$@"
 exec docker-entrypoint.sh "$@"

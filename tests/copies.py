@@ -16,16 +16,11 @@ import psycopg2
 import testinfra
 
 from toolbox import bases, dotenv, upgrade
-from toolbox.passwords import ROLES
 
 ROOT = Path(__file__).parent.parent
 # A character of every kind that a shell, SQL, an address or .env could take for its own.
 ABSURD = """ a b'c"d$e${f}@g/h%i%20:j\\k#l;é """
-PASSWORDS = {
-    "POSTGRES_PASSWORD": f"1{ABSURD}",
-    "MLFLOW_DB_PASSWORD": f"2{ABSURD}",
-    "ANALYST_DB_PASSWORD": f"3{ABSURD}",
-}
+PASSWORDS = {"mlflow": f"2{ABSURD}", "analyst": f"3{ABSURD}"}
 JUPYTER_TOKEN = "token-&?#/+=%20"
 TOKEN_HEADER = {"Authorization": f"token {JUPYTER_TOKEN}"}
 PORTS = ("NOTEBOOK_PORT", "MLFLOW_PORT", "POSTGRES_PORT")
@@ -53,17 +48,17 @@ def quoted(value):
 
 
 class Copy:
-    """A copy of the repository in `folder`, set up by `invoke init` and then with its own name, ports and passwords."""
+    """A copy of the repository in `folder`, with its own name and ports, and those passwords if they are `chosen`."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, chosen=True):
         self.root = folder
         self.project = f"data-toolbox-test-{secrets.token_hex(4)}"
         self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         shutil.copytree(ROOT, folder, ignore=NOT_COPIED)
-        # Under the name of the default project, init might meet a database of the user's.
-        self.succeed("init", COMPOSE_PROJECT_NAME=self.project)
-        self.set(COMPOSE_PROJECT_NAME=self.project, JUPYTER_TOKEN=quoted(JUPYTER_TOKEN), **self.ports)
-        self.set(**{name: quoted(value) for name, value in PASSWORDS.items()})
+        self.set(COMPOSE_PROJECT_NAME=self.project, **self.ports)
+        if chosen:
+            self.set(JUPYTER_TOKEN=quoted(JUPYTER_TOKEN))
+            self.set(**{f"{role.upper()}_DB_PASSWORD": quoted(password) for role, password in PASSWORDS.items()})
 
     @property
     def env(self):
@@ -72,7 +67,7 @@ class Copy:
 
     def set(self, **values):
         """Set names in .env to values, which are written as they are."""
-        text = self.env.read_text()
+        text = dotenv.read(self.env)
         for name, value in values.items():
             text = dotenv.with_value(text, name, value)
         dotenv.write(self.env, text)
@@ -150,12 +145,23 @@ class Copy:
 
     def connect(self, role, database, password=None):
         """Connect to the database from this machine, through the published port."""
-        password = password or PASSWORDS[ROLES[role][0]]
+        password = password or PASSWORDS[role]
         port = self.ports["POSTGRES_PORT"]
         return psycopg2.connect(host="127.0.0.1", port=port, user=role, dbname=database, password=password)
 
     def sql(self, role, database, statement):
-        """Run a statement as a role, from this machine; return the rows, or None where it has none."""
+        """Run a statement as a role, from this machine; return the rows, or None where it has none.
+
+        The superuser is let in inside the container alone; its rows are what JSON makes of them.
+        """
+        if role == "postgres":
+            rows = f"SELECT json_agg(row) FROM ({statement}) AS row" if statement.startswith("SELECT") else statement
+            printed = self.compose(
+                *("exec", "--no-TTY", "postgres", "psql", "-qtA", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", rows)
+            )
+            if rows == statement:
+                return [(line,) for line in printed.splitlines()] or None
+            return [tuple(row.values()) for row in json.loads(printed.strip() or "[]")]
         with closing(self.connect(role, database)) as connection:
             # Some statements cannot run inside a transaction.
             connection.autocommit = True

@@ -14,6 +14,7 @@ from invoke import MockContext, Result
 from toolbox import bases, model, named, stack
 
 ROOT = Path(__file__).parent.parent
+# What somebody may have set, or what was made.
 SECRETS = {name: f"secret-of-{name.lower()}" for name in model.SECRETS}
 OFFICIAL = {name: bases.default((ROOT / folder / "Dockerfile").read_text()) for name, folder in stack.FOLDERS.items()}
 # As Docker says it when the name of a registry cannot be looked up.
@@ -47,16 +48,18 @@ def postgres_settings():
 
 def configuration(ports=None, images=OFFICIAL, **secrets):
     """Return a configuration as `docker compose config` prints it, as far as the tasks look at it; on free ports."""
-    config = {"name": "box", "services": {}, "volumes": {"db-store": {"name": "box_db-store"}}}
+    variables = {name: value.replace("$", "$$") for name, value in secrets.items()}
+    config = {
+        "name": "box",
+        "services": {"secrets": {"environment": variables}},
+        "volumes": {"db-store": {"name": "box_db-store"}},
+    }
     for service, port in zip(model.SERVICES, ports or free_ports(3), strict=True):
         config["services"][service] = {
             "build": {"args": {"BASE_IMAGE": images[service]}},
             "environment": {},
             "ports": [{"host_ip": "127.0.0.1", "published": str(port)}],
         }
-    for name, value in (SECRETS | secrets).items():
-        service, variable = model.SECRETS[name]
-        config["services"][service]["environment"][variable] = value.replace("$", "$$")
     return config
 
 
@@ -84,6 +87,8 @@ def docker(answers=None, config=None):
         "docker compose version": "2.26.1-4\n",
         "docker compose config": json.dumps(config or configuration()),
         "docker (volume|image) inspect": False,
+        "docker compose exec --no-TTY notebook cat": f"{SECRETS['JUPYTER_TOKEN']}\n",
+        "docker compose exec --no-TTY postgres cat": f"{SECRETS['ANALYST_DB_PASSWORD']}\n",
         "": True,
     }
     # The first pattern that fits decides.
@@ -148,5 +153,5 @@ def loaded(env_file="", **variables):
 
 
 def real_configuration(**variables):
-    """Return the configuration as the tasks get it, with some secrets and with other settings from the environment."""
-    return loaded(**(SECRETS | variables))
+    """Return the configuration as the tasks get it, with settings from the environment."""
+    return loaded(**variables)

@@ -188,7 +188,7 @@ def test_a_service_starts_when_what_it_needs_is_healthy_or_done(config):
         "notebook": ["mlflow"],
     }
     conditions = {need: its["condition"] for needed in needs.values() for need, its in needed.items()}
-    assert conditions.pop(model.ONE_SHOT) == "service_completed_successfully"
+    assert conditions.pop(*model.ONE_SHOTS) == "service_completed_successfully"
     assert set(conditions.values()) == {"service_healthy"}
 
 
@@ -197,7 +197,7 @@ def test_every_service_comes_back_after_a_crash_and_after_a_restart_of_the_machi
 
 
 def test_what_runs_once_does_not_run_again_by_itself(config):
-    assert config["services"][model.ONE_SHOT]["restart"] == "no"
+    assert config["services"][*model.ONE_SHOTS]["restart"] == "no"
 
 
 def test_mlflow_has_the_connections_it_needs_and_postgres_has_room_for_them(config):
@@ -231,14 +231,14 @@ def test_mlflow_reports_nothing_to_its_makers_unless_asked_to(config, service):
 # --- How the file is written ---
 
 
-@pytest.mark.parametrize("service", [*model.SERVICES, model.ONE_SHOT])
+@pytest.mark.parametrize("service", [*model.SERVICES, *model.ONE_SHOTS])
 def test_the_keys_of_every_service_come_in_one_order(service):
     keys = written_keys()[service]
     known = [key for key in ORDER if key in keys]
     assert keys[: len(known)] == known
 
 
-@pytest.mark.parametrize("service", [*model.SERVICES, model.ONE_SHOT])
+@pytest.mark.parametrize("service", [*model.SERVICES, *model.ONE_SHOTS])
 def test_no_service_has_a_name_of_its_own_or_gets_all_of_env(service):
     """A container_name can be taken only once on a machine; an env_file hands every secret to the container."""
     assert {"container_name", "env_file"}.isdisjoint(written_keys()[service])

@@ -9,7 +9,7 @@ from copies import ROOT, Copy
 from crashes import while_writing
 from waiting import PATIENCE_SECONDS, is_healthy, until
 
-from toolbox.model import ONE_SHOT
+from toolbox.model import ONE_SHOTS
 
 pytestmark = [
     pytest.mark.stack,
@@ -22,7 +22,7 @@ pytestmark = [
 WRITERS = 8
 # The writers are outside, as they would end with the engine, so the notebook and its large image are not needed.
 SERVICES = ("postgres", "mlflow")
-IMAGES = (*SERVICES, ONE_SHOT)
+IMAGES = (*SERVICES, *ONE_SHOTS)
 
 
 @pytest.fixture(scope="module")

@@ -98,7 +98,7 @@ def test_a_taken_port_is_told_before_anything_is_built(env):
 @pytest.mark.parametrize(
     ("task", "options", "choices"),
     [
-        (tasks.logs, {"service": "db"}, (*model.SERVICES, model.ONE_SHOT)),
+        (tasks.logs, {"service": "db"}, (*model.SERVICES, *model.ONE_SHOTS)),
         (tasks.psql, {"role": "root"}, passwords.ROLES),
     ],
     ids=["logs", "psql"],

@@ -29,13 +29,13 @@ MLFLOW = (ROOT / "ml-flow-docker" / "revisions.py").read_text()
 
 @contextlib.contextmanager
 def alone():
-    """Keep other backups, restores and gcs of this folder out for the block. Raises Failure when there is one."""
+    """Keep other backups, restores, gcs, rotates of this folder out for the block. Raises Failure if one runs."""
     descriptor = os.open(ROOT, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError:
-        raise Failure("another backup or restore of this toolbox, or a gc, is running: wait until it ends.") from None
+        raise Failure("another backup, restore, gc or rotate of this toolbox is running: wait until it ends.") from None
     finally:
         os.close(descriptor)
 
@@ -66,11 +66,10 @@ def folder():
 def make(c, config, to):
     """Write a backup to the file `to`, or one in the folder when that is empty; return its path.
 
-    Raises Failure when the toolbox is not healthy, a password of .env is refused, or the file cannot be written.
+    Raises Failure when the toolbox is not healthy, or the file cannot be written.
     """
     archive.check_zstd()
     check_healthy(c)
-    stack.check_passwords(c, config)
     project, now = config["name"], datetime.now(timezone.utc)
     path = Path(to).expanduser().absolute() if to else default_path(project, now)
     with alone(), tidy():

@@ -5,7 +5,7 @@ import os
 import sys
 import webbrowser
 
-from . import report, stack
+from . import passwords, report, stack
 from .commands import ROOT
 from .failure import Failure
 
@@ -22,16 +22,15 @@ def show(c, service):
     config, found = stack.settings(c), stack.containers(c)
     if not report.state(found.get(service)).startswith("running"):
         raise Failure(f'{service} is not running: "invoke up" starts it.')
-    address = report.page(config, service)
+    is_lab = service == "notebook"
+    address = report.lab(config, passwords.read(c, service, "token")) if is_lab else report.page(config, service)
     try:
-        opened = can_draw(os.environ, sys.platform) and webbrowser.open(
-            door(address) if service == "notebook" else address
-        )
+        opened = can_draw(os.environ, sys.platform) and webbrowser.open(door(address) if is_lab else address)
     except webbrowser.Error:
         opened = False
     if not opened:
         raise Failure(f"there is no browser on this machine: open {address} in yours, through SSH if need be.")
-    print(f"Opened {report.bare_page(config, service)}.")
+    print(f"Opened {report.page(config, service)}.")
 
 
 def words_after(word, arguments):

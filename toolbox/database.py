@@ -1,10 +1,10 @@
-"""SQL for backups and restores, run in the postgres container as the superuser: its password is in there already."""
+"""SQL for backups and restores, run in the postgres container, which lets its own user in as any of the roles."""
 
 import contextlib
 import json
 import subprocess
 
-from . import passwords, stack, streams
+from . import streams
 from .archive import DATABASES
 from .failure import Failure
 
@@ -50,8 +50,7 @@ exec 3>"$file" && rm "$file" && head -c {RESERVE} /dev/zero >&3 && echo held && 
 
 def inside(program, role="postgres"):
     """Return the command that runs a client program of Postgres in the postgres container as `role`."""
-    shell = ["sh", "-c", f"{OWN_NAMES} {passwords.psql(role, program)}", program, "--username", role]
-    return ["docker", "compose", "exec", "--no-TTY", "postgres", *shell]
+    return ["docker", "compose", "exec", "--no-TTY", "--env", OWN_NAMES, "postgres", program, "--username", role]
 
 
 def psql(database):
@@ -66,7 +65,7 @@ def psql(database):
 def sql(statements, database="postgres"):
     """Run SQL as the superuser; return the lines that it prints. Raises Failure when a statement fails."""
     what = "Postgres refused a statement: see what it says, and try again"
-    return streams.fed(psql(database), what, [statements.encode()], env=stack.NO_SECRETS).splitlines()
+    return streams.fed(psql(database), what, [statements.encode()]).splitlines()
 
 
 def databases():
@@ -108,7 +107,7 @@ def snapshot(database):
     """
     what = f"the rows of the database {database} cannot be counted: see what Postgres says"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with streams.process(psql(database), what, env=stack.NO_SECRETS, **pipes) as session:
+    with streams.process(psql(database), what, **pipes) as session:
         session.stdin.write(begin.encode())
         session.stdin.flush()
         lines = []
@@ -124,7 +123,7 @@ def dump(database, snapshot_name):
     options = ["--format=custom", "--compress=0", f"--lock-wait-timeout={LOCK_SECONDS}s"]
     command = [*inside("pg_dump"), "--dbname", database, f"--snapshot={snapshot_name}", *options]
     what = f"the database {database} cannot be dumped: see what pg_dump says"
-    return streams.output(command, what, env=stack.NO_SECRETS)
+    return streams.output(command, what)
 
 
 # --- Restore ---
@@ -139,9 +138,7 @@ def reserve():
     """
     command = ["docker", "compose", "exec", "--no-TTY", "postgres", "sh", "-c", HOLD]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with streams.process(
-        command, "the database has too little room: make some", env=stack.NO_SECRETS, **pipes
-    ) as holder:
+    with streams.process(command, "the database has too little room: make some", **pipes) as holder:
         if holder.stdout.readline():
             try:
                 yield
@@ -162,7 +159,7 @@ def restore(database, chunks):
     options = ["--no-owner", "--no-privileges", "--exit-on-error"]
     command = [*inside("pg_restore", owner), "--dbname", name, *options]
     what = f"the database {database} cannot be restored: make room if its disk is full, else take another backup"
-    streams.fed(command, what, chunks, env=stack.NO_SECRETS)
+    streams.fed(command, what, chunks)
 
 
 def grant():

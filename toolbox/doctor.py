@@ -6,7 +6,7 @@ import shlex
 import time
 from typing import NamedTuple
 
-from . import database, dotenv, model, named, ports, report, runs, stack, status, stores, streams, work
+from . import database, dotenv, model, named, passwords, ports, report, runs, stack, status, stores, streams, work
 from .commands import ROOT, quietly
 from .failure import Failure
 from .progress import in_words
@@ -19,6 +19,8 @@ MOST_DRIFT = 2
 SILENT_HOURS = 24
 # How alike a name must be to one that is known to be taken for a misspelling, from 0 to 1.
 LIKENESS = 0.7
+# What earlier versions read from .env, and why it can go.
+RETIRED = {"POSTGRES_PASSWORD": "the superuser has no password any more"}
 # What Docker Compose itself reads from .env.
 COMPOSE_VARIABLES = {
     "COMPOSE_ANSI",
@@ -48,8 +50,7 @@ NOW = "SELECT extract(epoch FROM clock_timestamp());"
 # Why a check is left out that needs what is not there.
 NOT_CHECKED = {
     "engine": "Docker does not answer.",
-    "project": "Docker Compose cannot read the configuration.",
-    "settings": "the settings are not complete.",
+    "settings": "Docker Compose cannot read the configuration.",
     **{service: f'{service} is not running: "invoke up" starts it.' for service in model.SERVICES},
 }
 
@@ -147,15 +148,12 @@ def dotted(text):
 def check_env(patient):
     """Look at .env: who can read it, and which variables it sets."""
     text = dotenv.read(named.env())
+    if not named.env().exists():
+        yield "ok", "there is none: all settings have their defaults"
+        return
     known = known_variables((ROOT / "docker-compose.yml").read_text(), (ROOT / ".env.example").read_text())
     values, mode = dotenv.values(text), named.env().stat().st_mode & 0o777
-    problems = [
-        *mode_problems(mode),
-        *blank_problems(values),
-        *unknown_problems(values, known),
-    ]
-    if named.next_env().exists():
-        problems.append(("warn", 'a change of the passwords was interrupted: "invoke up" completes it or drops it.'))
+    problems = [*mode_problems(mode, values), *blank_problems(values), *unknown_problems(values, known)]
     yield from problems or [("ok", f"mode {mode:04o}, {len(values)} variables, all of them known and set")]
 
 
@@ -166,43 +164,40 @@ def known_variables(compose_file, example):
     return {*used, *explained, *COMPOSE_VARIABLES}
 
 
-def mode_problems(mode):
-    """Find whether others than the owner can read or change .env."""
-    if mode & 0o077:
+def mode_problems(mode, values):
+    """Find whether others than the owner can read or change an .env that has secrets among its values."""
+    if mode & 0o077 and any(values.get(name) for name in model.SECRETS):
         yield "FAIL", f'mode {mode:04o}, others on this machine can get at the passwords: "chmod 600 .env".'
 
 
 def blank_problems(values):
     """Find variables with nothing in them."""
     for name in (name for name, value in values.items() if not value.strip()):
-        if name in model.SECRETS:
-            yield "FAIL", f'{name} is blank: set it, or delete .env and run "invoke init".'
-        else:
-            yield "warn", f"{name} is blank, so its default holds: set it, or take the line out."
+        default = (
+            "the one that was made, or the last one that was set, holds"
+            if name in model.SECRETS
+            else "its default holds"
+        )
+        yield "warn", f"{name} is blank, so {default}: set it, or take the line out."
 
 
 def unknown_problems(values, known):
     """Find variables that nothing reads, and which one may be meant."""
     for name in (name for name in values if name not in known):
+        if name in RETIRED:
+            yield "warn", f"{name} is set, but {RETIRED[name]}: take the line out."
+            continue
         nearest = difflib.get_close_matches(name.upper(), known, n=1, cutoff=LIKENESS)
         remedy = f"{nearest[0]} may be meant" if nearest else "take the line out"
         yield "warn", f"{name} is set, but nothing reads it: {remedy}."
 
 
 def check_settings(patient):
-    """Read the configuration; where .env is not fit, as much of it as there is."""
-    try:
-        patient.config = stack.settings(patient.c)
-        patient.has |= {"project", "settings"}
-    except Failure:
-        patient.config = stack.settings_without_secrets(patient.c)
-        patient.has.add("project")
-        raise
-    finally:
-        if "project" in patient.has:
-            patient.containers = stack.containers(patient.c)
-            running = {name for name, found in patient.containers.items() if report.state(found).startswith("running")}
-            patient.has |= running & set(model.SERVICES)
+    """Read the configuration, and find what runs."""
+    patient.config = stack.settings(patient.c)
+    patient.containers = stack.containers(patient.c)
+    running = {name for name, found in patient.containers.items() if report.state(found).startswith("running")}
+    patient.has |= {"settings"} | running & set(model.SERVICES)
     yield "ok", f"project {patient.config['name']}"
 
 
@@ -221,9 +216,9 @@ def services_found(containers):
         yield "warn", 'the toolbox is not running: "invoke up" starts it.'
         return
     problems = []
-    if report.has_failed(containers.get(model.ONE_SHOT)):
-        remedy = f'"invoke logs --service {model.ONE_SHOT}" says why'
-        problems.append(("FAIL", f"{model.ONE_SHOT} could not bring MLflow's tables to its version: {remedy}."))
+    for service in model.ONE_SHOTS:
+        if report.has_failed(containers.get(service)):
+            problems.append(("FAIL", f'{service} did not come to its end: "invoke logs --service {service}" says why.'))
     for service, state in states.items():
         if state == "running starting":
             problems.append(("warn", f"{service} is starting: wait, and look again."))
@@ -284,12 +279,12 @@ class Mount(NamedTuple):
 
 
 def mounts(config):
-    """Return the volumes of the services, each once for a service, where it is first."""
+    """Return the volumes that the services write, each once for a service, where it is first."""
     found = [
         Mount(config["volumes"][mount["source"]]["name"], service, mount["target"])
-        for service in (*model.SERVICES, model.ONE_SHOT)
+        for service in (*model.SERVICES, *model.ONE_SHOTS)
         for mount in config["services"].get(service, {}).get("volumes", [])
-        if mount["type"] == "volume"
+        if mount["type"] == "volume" and not mount.get("read_only")
     ]
     return list({(mount.volume, mount.service): mount for mount in reversed(found)}.values())[::-1]
 
@@ -377,10 +372,12 @@ def disk_found(free):
 
 
 def check_passwords(patient):
-    """Find whether each role gets into the database with its password of .env."""
-    if not stack.are_accepted(patient.c, patient.config):
-        raise Failure('the database does not answer: see "invoke logs --service postgres".')
-    yield "ok", "the roles postgres, mlflow and analyst get in with the passwords of .env"
+    """Find whether each role gets into the database with its password."""
+    if refused := passwords.refused(patient.c):
+        roles = " and ".join(refused)
+        yield "FAIL", f'the database does not take the password of {roles}: "docker compose restart" sets it again.'
+    else:
+        yield "ok", f"the roles {' and '.join(passwords.ROLES)} get in with their passwords"
 
 
 def check_versions(patient):
@@ -393,7 +390,7 @@ def words(store, *command):
     """Return the words that a command prints in the container that has a store."""
     command = stores.running(store, *command)
     what = f"{stores.STORES[store].service} cannot tell its version of MLflow: see what it says"
-    return b"".join(streams.output(command, what, env=stack.NO_SECRETS)).decode().split()
+    return b"".join(streams.output(command, what)).decode().split()
 
 
 def versions_found(server, notebook, postgres):
@@ -467,17 +464,17 @@ CHECKS = (
     ("engine", check_engine, ()),
     (".env", check_env, ()),
     ("settings", check_settings, ("engine",)),
-    ("ports", check_ports, ("engine", "project")),
-    ("services", check_services, ("engine", "project")),
-    ("memory", check_memory, ("engine", "project")),
-    ("volumes", check_volumes, ("engine", "project")),
-    ("folder", check_folder, ("engine", "project")),
-    ("disk", check_disk, ("engine", "project")),
-    ("images", check_images, ("engine", "project")),
+    ("ports", check_ports, ("engine", "settings")),
+    ("services", check_services, ("engine", "settings")),
+    ("memory", check_memory, ("engine", "settings")),
+    ("volumes", check_volumes, ("engine", "settings")),
+    ("folder", check_folder, ("engine", "settings")),
+    ("disk", check_disk, ("engine", "settings")),
+    ("images", check_images, ("engine", "settings")),
     ("passwords", check_passwords, ("engine", "settings", "postgres")),
-    ("versions", check_versions, ("engine", "project", "postgres", "mlflow", "notebook")),
-    ("tables", check_tables, ("engine", "project", "postgres", "mlflow")),
-    ("runs", check_runs, ("engine", "project", "postgres")),
-    ("size", check_size, ("engine", "project", "postgres", "mlflow")),
-    ("clock", check_clock, ("engine", "project", "postgres")),
+    ("versions", check_versions, ("engine", "settings", "postgres", "mlflow", "notebook")),
+    ("tables", check_tables, ("engine", "settings", "postgres", "mlflow")),
+    ("runs", check_runs, ("engine", "settings", "postgres")),
+    ("size", check_size, ("engine", "settings", "postgres", "mlflow")),
+    ("clock", check_clock, ("engine", "settings", "postgres")),
 )

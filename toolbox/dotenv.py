@@ -1,26 +1,12 @@
-"""The file .env: making it, changing single settings, and what is wrong with it.
+"""The file .env: its settings, changing single ones, and what is wrong with it.
 
 Docker Compose reads the file; what its values mean is asked from Compose (model.py) and not decided here.
 """
 
 import os
 import re
-import secrets
 
 from .failure import Failure
-
-# They make 32 characters of the URL-safe alphabet.
-SECRET_BYTES = 24
-
-
-def new_secret():
-    """Return a random secret of 32 characters, none of which needs quoting anywhere."""
-    return secrets.token_urlsafe(SECRET_BYTES)
-
-
-def filled_in(template):
-    """Return the text of a new .env: `template` (.env.example) with a random secret after each bare `NAME=`."""
-    return re.sub(r"^(\w+)=$", lambda entry: f"{entry[1]}={new_secret()}", template, flags=re.M)
 
 
 def with_value(text, name, value):
@@ -31,7 +17,7 @@ def with_value(text, name, value):
     for entry in (rf"^{name}=.*$", rf"^#{name}=.*$"):
         if re.search(entry, text, flags=re.M):
             return re.sub(entry, lambda _: f"{name}={value}", text, flags=re.M)
-    return f"{text.rstrip()}\n{name}={value}\n"
+    return f"{text.rstrip()}\n{name}={value}\n".lstrip()
 
 
 def without_value(text, name, default):
@@ -64,15 +50,15 @@ def values(text):
 
 
 def read(path):
-    """Return the text of the .env file at `path`.
+    """Return the text of the .env file at `path`, which is empty where there is none.
 
-    Raises Failure when there is none or it cannot be read, or when it has Windows line ends, which some readers take
-    for part of a password.
+    Raises Failure when it cannot be read, or when it has Windows line ends, which some readers take for part of a
+    password.
     """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise Failure(f'there is no {path.name}: make one with "invoke init".') from None
+        return ""
     except OSError as error:
         raise Failure(f"{path.name} cannot be read ({error.strerror}): see who owns it, and its mode.") from None
     if b"\r" in content:
@@ -84,10 +70,16 @@ def read(path):
 
 
 def write(path, text):
-    """Write `text` to the .env file at `path`, readable by its owner alone. It is whole or it is not there."""
+    """Write `text` to the .env file at `path`, readable by its owner alone. It is whole or it is not there.
+
+    Raises Failure when it cannot be written.
+    """
     part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-    part.replace(path)
+    try:
+        part.unlink(missing_ok=True)
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        part.replace(path)
+    except OSError as error:
+        raise Failure(f"{path} cannot be written ({error.strerror}), and a setting has to be noted there.") from None

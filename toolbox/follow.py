@@ -2,7 +2,7 @@
 
 import re
 
-from .model import ONE_SHOT
+from .model import ONE_SHOTS
 
 # A service's step of a build: its name, perhaps that of a stage, which of how many, and the instruction.
 BUILD_STEP = re.compile(r"^#\d+ \[([\w-]+) (?:[\w-]+ )?(\d+/\d+)\] (.+)")
@@ -72,12 +72,12 @@ def start(steps, project):
         service, word = found.groups()
         if word == "Healthy":
             steps.ended(service, "healthy")
-        elif word == "Exited" and service == ONE_SHOT:
+        elif word == "Exited" and service in ONE_SHOTS:
             steps.ended(service, "done")
         elif word in FAILED:
             steps.ended(service, FAILED[word], well=False)
         elif word in AT:
-            steps.at(service, AT[word] if service != ONE_SHOT else "looking at MLflow's tables")
+            steps.at(service, ONE_SHOTS.get(service, AT[word]))
 
     return receive
 

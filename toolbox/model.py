@@ -8,35 +8,26 @@ from .failure import Failure, last_line, one_line
 
 # The services in the order in which they start.
 SERVICES = ("postgres", "mlflow", "notebook")
-# What runs once, between postgres and mlflow, and ends.
-ONE_SHOT = "migrate"
-IN_ORDER = ("postgres", ONE_SHOT, "mlflow", "notebook")
+# All that runs, those included that do one thing and end: what each of these does.
+IN_ORDER = ("secrets", "postgres", "migrate", "mlflow", "notebook")
+ONE_SHOTS = {"secrets": "making what is missing", "migrate": "looking at MLflow's tables"}
 
-# What must be set in .env, by where it ends up in the configuration.
-SECRETS = {
-    "JUPYTER_TOKEN": ("notebook", "JUPYTER_TOKEN"),
-    "POSTGRES_PASSWORD": ("postgres", "POSTGRES_PASSWORD"),
-    "MLFLOW_DB_PASSWORD": ("postgres", "MLFLOW_DB_PASSWORD"),
-    "ANALYST_DB_PASSWORD": ("postgres", "ANALYST_DB_PASSWORD"),
-}
+# What the service "secrets" makes, unless it is set.
+SECRETS = ("JUPYTER_TOKEN", "MLFLOW_DB_PASSWORD", "ANALYST_DB_PASSWORD")
 
 
-def load(run, env_file=None):
-    """Return the configuration as a dictionary, with the settings of `env_file` in the place of .env if it is given.
+def load(run):
+    """Return the configuration as a dictionary.
 
     `run` takes a list of arguments and returns the result, with the attributes `ok`, `stdout` and `stderr`, and does
     not raise.
-    Raises Failure when Compose refuses the configuration, a secret is blank, a port is not one number, the address to
-    publish on is not IPv4, or the user of the notebook has a name that no user can have.
+    Raises Failure when Compose refuses the configuration, a port is not one number, the address to publish on is not
+    IPv4, or the user of the notebook has a name that no user can have.
     """
-    chosen = ["--env-file", str(env_file)] if env_file else []
-    result = run(["docker", "compose", *chosen, "config", "--format", "json"])
+    result = run(["docker", "compose", "config", "--format", "json"])
     if not result.ok:
         raise Failure(explained(result.stderr))
     model = json.loads(result.stdout)
-    for name in SECRETS:
-        if not secret(model, name).strip():
-            raise Failure(f'{name} is blank in .env: set it there, or delete .env and run "invoke init".')
     for service in SERVICES:
         published = model["services"][service]["ports"][0]
         port = published["published"]
@@ -65,9 +56,6 @@ def explained(stderr):
     no_ip = re.search(r"^invalid ip address:? (.*?)(?:: address .*)?$", last, flags=re.I)
     if no_ip:
         return no_address(no_ip[1])
-    required = re.search(r"required variable (\w+) is missing a value: (.*)", last)
-    if required:
-        return f"{required[1]} is missing or blank: {required[2]}."
     return f"Docker Compose does not accept the configuration ({last}): correct .env or docker-compose.yml."
 
 
@@ -79,13 +67,14 @@ def no_address(value):
 def environment(model, service):
     """Return the environment variables of a service as the container will see them."""
     # Compose prints its own escape of a dollar sign.
-    return {name: value.replace("$$", "$") for name, value in model["services"][service]["environment"].items()}
+    variables = model["services"][service]["environment"]
+    return {name: value.replace("$$", "$") for name, value in variables.items() if value is not None}
 
 
-def secret(model, name):
-    """Return the value of one of the SECRETS."""
-    service, variable = SECRETS[name]
-    return environment(model, service)[variable]
+def chosen_secrets(model):
+    """Return the names of the secrets that somebody has set, or whose file somebody has named."""
+    variables = environment(model, "secrets")
+    return [name for name in SECRETS if (variables.get(name, "") + variables.get(f"{name}_FILE", "")).strip()]
 
 
 def base_image(model, service):
@@ -101,7 +90,7 @@ def address(model, service):
 
 def images(model):
     """Return the names of the images that are built for the services, as Compose makes them up."""
-    return [f"{model['name']}-{service}" for service in (*SERVICES, ONE_SHOT)]
+    return [f"{model['name']}-{service}" for service in IN_ORDER]
 
 
 def containers(listed):

@@ -1,6 +1,6 @@
 """Which toolbox the tasks are about: the one whose settings are in .env, or one with a name, whose are in .env.NAME.
 
-Each has a project of its own, and with it containers, volumes, a network and images, and its own ports and secrets.
+Each has a project of its own, and with it containers, volumes, secrets, a network and images, and its own ports.
 """
 
 import contextlib
@@ -46,9 +46,20 @@ def env():
     return FOLDER / (f".env.{current()}" if current() else ".env")
 
 
-def next_env():
-    """Return the path of the settings of a change of passwords that is not complete."""
-    return env().with_name(f"{env().name}.next")
+def is_new():
+    """Return whether the tasks are about a toolbox with a name that has no settings yet."""
+    return bool(current()) and not env().exists()
+
+
+def make(project):
+    """Make the settings of a new toolbox with a name; `project` is that of the one without.
+
+    Raises Failure when no ports are free.
+    """
+    with one_at_a_time():
+        dotenv.write(env(), settings(project))
+    use_settings()
+    print(f"Made {env().name}, with free ports.")
 
 
 def check(name):
@@ -115,16 +126,13 @@ def settings(project):
     that of the person who works there.
     Raises Failure when there are none.
     """
-    text = (ROOT / ".env.example").read_text()
-    default = FOLDER / ".env"
-    if default.exists():
-        for name, value in inherited(dotenv.read(default), text).items():
-            text = dotenv.with_value(text, name, value)
-    text = dotenv.with_value(text, "COMPOSE_PROJECT_NAME", f"{project}-{current()}")
-    text = dotenv.with_value(text, "NOTEBOOK_USER", current())
-    for name, port in ports.free(reserved()).items():
-        text = dotenv.with_value(text, name, port)
-    return dotenv.filled_in(text)
+    values = inherited(dotenv.read(FOLDER / ".env"), (ROOT / ".env.example").read_text())
+    values |= {"COMPOSE_PROJECT_NAME": f"{project}-{current()}", "NOTEBOOK_USER": current(), **ports.free(reserved())}
+    lines = [
+        f"# The toolbox {current()}. It may have all settings of .env.example.",
+        *map("{}={}".format, values, values.values()),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def inherited(text, example):

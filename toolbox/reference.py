@@ -40,7 +40,8 @@ def users(compose):
         raise Failure("the Python package pyyaml is not installed: use ./run in the place of invoke.") from None
     found = {}
     for service, entry in yaml.safe_load(compose)["services"].items():
-        for name in sorted(set(re.findall(r"\$\{(\w+)", json.dumps(entry)))):
+        passed_on = entry["environment"] if isinstance(entry["environment"], list) else []
+        for name in sorted({*re.findall(r"\$\{(\w+)", json.dumps(entry)), *passed_on}):
             found.setdefault(name, []).append(service)
     return found
 
@@ -55,21 +56,15 @@ def sections(example):
         title, _, text = part.partition(" ---\n")
         settings, comment, is_told = [], [], False
         for line in text.splitlines():
-            if setting := re.match(r"(#?)(\w+)=(.*)", line):
-                settings.append((setting[2], shown(setting[1], setting[3]), cell(" ".join(comment))))
+            if setting := re.match(r"#(\w+)=(.*)", line):
+                default = cell(f"`{setting[2]}`") if setting[2] else "empty"
+                settings.append((setting[1], default, cell(" ".join(comment))))
                 is_told = True
             elif is_told or not line:
                 comment, is_told = [line[2:]] if line else [], False
             else:
                 comment.append(line[2:])
         yield title, settings
-
-
-def shown(mark, value):
-    """Return a default in Markdown; without the `mark` that makes a line a comment, there is none."""
-    if not mark:
-        return "must be set; `./run init` makes one"
-    return cell(f"`{value}`") if value else "empty"
 
 
 def cell(text):

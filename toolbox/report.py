@@ -5,29 +5,28 @@ import re
 from urllib.parse import quote
 
 from .failure import Failure, one_line
-from .model import ONE_SHOT, SERVICES, address, secret
+from .model import IN_ORDER, ONE_SHOTS, address
 
 
-def addresses(model, env):
-    """Return lines that say where the three services are and how one gets in; the notebook's has its token.
+def addresses(model, token, password):
+    """Return lines that say where the three services are, each as whole as a browser or a client of SQL needs it.
 
-    They fit 80 columns with the usual ports. `env` is the name of the file with the password of the database.
+    They fit 80 columns with the usual ports and generated secrets: the `token` of JupyterLab, and the `password` of the
+    role analyst.
     """
-    login = {
-        "notebook": "",
-        "mlflow": "  no login",
-        "postgres": f"  role analyst, ANALYST_DB_PASSWORD in {env}",
-    }
-    return [f"{service:8}  {page(model, service)}{login[service]}" for service in reversed(SERVICES)]
+    return [
+        f"notebook  {lab(model, token)}",
+        f"mlflow    {page(model, 'mlflow')}  no login",
+        f"postgres  postgresql://analyst:{quote(password, safe='')}@{page(model, 'postgres')}/mlflow",
+    ]
+
+
+def lab(model, token):
+    """Return the address at which a browser opens JupyterLab, logged in by its token."""
+    return f"{page(model, 'notebook')}/lab?token={quote(token, safe='')}"
 
 
 def page(model, service):
-    """Return the address at which a person opens a service; with the token, if it is the notebook."""
-    token = f"/lab?token={quote(secret(model, 'JUPYTER_TOKEN'), safe='')}" if service == "notebook" else ""
-    return bare_page(model, service) + token
-
-
-def bare_page(model, service):
     """Return the address of a service, with no secret in it."""
     host, port = address(model, service)
     # Some browsers open no page at the address that stands for all of the machine's own.
@@ -61,10 +60,11 @@ def first_unhealthy(containers):
 
     Where several are not healthy it is the one that starts first: the others wait for it.
     """
-    for service in SERVICES:
-        if service == "mlflow" and has_failed(containers.get(ONE_SHOT)):
-            return ONE_SHOT
-        if state(containers.get(service)) != "running healthy":
+    for service in IN_ORDER:
+        if service in ONE_SHOTS:
+            if has_failed(containers.get(service)):
+                return service
+        elif state(containers.get(service)) != "running healthy":
             return service
     return None
 

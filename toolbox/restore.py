@@ -44,7 +44,6 @@ def run(c, path, started, confirmed):
 def over(c, source, progress, confirmed):
     """Restore a checked backup over what the running toolbox has, and return that table."""
     config = stack.settings(c)
-    stack.check_passwords(c, config)
     revisions = check_versions(source)
     states = {name: stores.does(name, "state") for name in stores.STORES}
     if database.has_remains(database.databases()) or any(state["has_remains"] for state in states.values()):
@@ -132,7 +131,7 @@ def database_place():
     """Return the number of the device that the databases are on, and how many bytes are free there."""
     command = ["docker", "compose", "exec", "--no-TTY", "postgres", "sh", "-c", PLACE]
     what = "the free space of the database cannot be asked: see its log"
-    lines = b"".join(streams.output(command, what, env=stack.NO_SECRETS)).decode().splitlines()
+    lines = b"".join(streams.output(command, what)).decode().splitlines()
     # The last line is like "/dev/sda1 264212084 30121012 76269900 29% /var/lib/postgresql/data", in kB.
     return int(lines[0]), int(lines[-1].split()[3]) * 1024
 
@@ -150,7 +149,7 @@ def replace(c, source, revisions, progress):
         with database.reserve():
             compared = beside(source, revisions, progress)
         stopped = True
-        if not compose(c, "stop", *WRITERS, env=stack.NO_SECRETS):
+        if not compose(c, "stop", *WRITERS):
             raise Failure("Docker could not stop MLflow and the notebook: its own message is above.")
         for name in stores.STORES:
             stores.does(name, "swap")
@@ -253,9 +252,9 @@ def settle_remains(c):
 
     Raises Failure when the restore is still running.
     """
-    names = quietly(c, database.psql("postgres"), stdin=database.NAMES, env=stack.NO_SECRETS).stdout.split()
+    names = quietly(c, database.psql("postgres"), stdin=database.NAMES).stdout.split()
     if database.has_remains(names):
         with backup.alone():
             print("A restore was broken off: putting in order what it left.")
-            compose(c, "stop", *WRITERS, env=stack.NO_SECRETS)
+            compose(c, "stop", *WRITERS)
             settle()

@@ -17,9 +17,6 @@ LOG_LINES = 30
 DATABASE_SECONDS = 60
 PAUSE_SECONDS = 0.2
 
-# What stands for the secrets where they do not matter and .env may be missing: stopping and deleting.
-NO_SECRETS = dict.fromkeys(model.SECRETS, "none")
-
 
 def check_engine(c):
     """Raise Failure unless Docker is what the toolbox needs."""
@@ -27,14 +24,9 @@ def check_engine(c):
 
 
 def settings(c):
-    """Return the configuration with what .env sets. Raises Failure when .env is missing or not fit."""
+    """Return the configuration with what .env sets, if there is one. Raises Failure when that is not fit."""
     dotenv.read(named.env())
     return model.load(functools.partial(quietly, c))
-
-
-def settings_without_secrets(c):
-    """Return the configuration, with or without an .env."""
-    return model.load(functools.partial(quietly, c, env=NO_SECRETS))
 
 
 def containers(c):
@@ -42,43 +34,13 @@ def containers(c):
 
     Raises Failure when another copy of the repository made them, which has the same name for its project.
     """
-    listed = quietly(c, ["docker", "compose", "ps", "--all", "--format", "json"], env=NO_SECRETS).stdout
+    listed = quietly(c, ["docker", "compose", "ps", "--all", "--format", "json"]).stdout
     found = model.containers(listed)
     for folder in filter(None, map(model.folder, found.values())):
         # A repository that was moved goes on with its own.
         if Path(folder).resolve() != ROOT.resolve() and (Path(folder) / "docker-compose.yml").exists():
             raise Failure(f"the toolbox in {folder} has the same name: set another COMPOSE_PROJECT_NAME in .env.")
     return found
-
-
-def make_env(c):
-    """Make .env from .env.example with random secrets; for a toolbox with a name also with free ports.
-
-    Raises Failure when there is a database already: it would not know the new passwords.
-    """
-    try:
-        project = settings_without_secrets(c)["name"]
-    except Failure:
-        if named.current():
-            raise
-        # Without a Docker to ask there is no database either.
-        project = None
-    if project:
-        check_no_database(c, f"{project}-{named.current()}" if named.current() else project)
-    with named.one_at_a_time():
-        text = named.settings(project) if named.current() else dotenv.filled_in((ROOT / ".env.example").read_text())
-        dotenv.write(named.env(), text)
-    if named.current():
-        named.use_settings()
-    print(named.words("Made .env, with random passwords and a random token."))
-
-
-def check_no_database(c, project):
-    """Raise Failure when there is a volume with the database of a project."""
-    if found := volumes(c, project, "db-store"):
-        # Without its .env, a toolbox with a name could not be told from the one without.
-        way_out = "take another name" if named.current() else '"invoke clean" (deletes all)'
-        raise Failure(f"the volume {found[0]} has the passwords of a lost .env: put it back, or {way_out}.")
 
 
 def volumes(c, project, name=""):
@@ -166,84 +128,25 @@ def use_official():
     dotenv.write(named.env(), text)
 
 
-def check_passwords(c, config):
-    """Return whether the database accepts every password of .env; False when it does not run or does not answer yet.
-
-    Where a change of passwords was interrupted, it is completed or dropped, as the database knows the new or the old.
-    Raises Changed when it refuses one.
-    """
-    try:
-        accepted = are_accepted(c, config)
-        if accepted:
-            named.next_env().unlink(missing_ok=True)
-    except passwords.Changed:
-        after = named.next_env()
-        if not after.exists() or not are_accepted(c, model.load(functools.partial(quietly, c), after)):
-            raise
-        after.replace(named.env())
-        accepted = True
-    return accepted
-
-
-def are_accepted(c, config):
-    """Return whether the database accepts the passwords of a configuration. Raises Changed when it refuses one."""
-    shell = ["docker", "compose", "exec", "--no-TTY", "postgres", "sh", "-c", passwords.SCRIPT]
-    return passwords.check(quietly(c, shell, stdin=passwords.script_input(config)).stdout)
-
-
-def change_secrets(c):
-    """Give every role a new password, in the database and in .env, and the notebook a new token in .env.
-
-    Raises Failure, with nothing changed, when the database does not run or does not take them.
-    """
-    if not check_passwords(c, settings(c)):
-        raise Failure('postgres is not running: "invoke up" starts it.')
-    secrets = {name: dotenv.new_secret() for name in model.SECRETS}
-    text = dotenv.read(named.env())
-    for name, value in secrets.items():
-        text = dotenv.with_value(text, name, value)
-    # On disk before the database knows it: whatever is interrupted, check_passwords finds the one that fits.
-    dotenv.write(named.next_env(), text)
-    client = ["sh", "-c", passwords.psql("postgres"), "psql", "--username", "postgres", "--set", "ON_ERROR_STOP=1"]
-    changed = quietly(
-        c, ["docker", "compose", "exec", "--no-TTY", "postgres", *client], stdin=passwords.change(secrets)
-    )
-    if not changed:
-        named.next_env().unlink()
-        raise Failure('the database did not take new passwords, nothing was changed: see "invoke logs".')
-    named.next_env().replace(named.env())
-
-
 def start_database(c, config):
-    """Start postgres and wait until it accepts every password of .env.
+    """Start postgres and wait until it is healthy, or does not become so.
 
-    Raises Changed when it refuses one, or Failure when it refuses the volume, with postgres stopped again: the health
-    checks would need minutes to show it, and not say why.
+    Raises Failure when it refuses the volume, with postgres stopped again: the health checks would need minutes to show
+    it, and not say why.
     """
-    try:
-        with show.Steps() as steps:
-            followed(c, ["docker", "compose", "up", "--detach", "postgres"], follow.start(steps, config["name"]))
-            steps.at("postgres", "waiting until it takes the passwords")
-            taken = takes_passwords(c, config)
-            steps.ended("postgres", "takes the passwords" if taken else "does not answer yet", well=taken)
-    except Failure:
-        compose(c, "stop", "postgres")
-        raise
-
-
-def takes_passwords(c, config):
-    """Return whether postgres, which has just been started, accepts every password within DATABASE_SECONDS.
-
-    Raises Changed when it refuses one, or Failure with the reason for which it refuses the volume.
-    """
-    end = time.monotonic() + DATABASE_SECONDS
-    while not (taken := check_passwords(c, config)):
-        if time.monotonic() >= end or not report.state(containers(c).get("postgres")).startswith("running"):
-            break
-        if reasons := report.refusals(last_line(c, "postgres")):
-            raise Failure(reasons[-1])
-        time.sleep(PAUSE_SECONDS)
-    return taken
+    with show.Steps() as steps:
+        started = followed(c, ["docker", "compose", "up", "--detach", "postgres"], follow.start(steps, config["name"]))
+        steps.at("postgres", "waiting until it is healthy")
+        end = time.monotonic() + DATABASE_SECONDS
+        while started and report.state(found := containers(c).get("postgres")) != "running healthy":
+            if time.monotonic() >= end or not report.state(found).startswith("running"):
+                break
+            if reasons := report.refusals(log_since_start(c, "postgres", found)):
+                compose(c, "stop", "postgres")
+                raise Failure(reasons[-1])
+            time.sleep(PAUSE_SECONDS)
+        else:
+            steps.ended("postgres", "healthy" if started else "not started", well=started.ok)
 
 
 def start(c):
@@ -254,7 +157,10 @@ def start(c):
     config = settings(c)
     bring_up(c, config["name"])
     print()
-    print(*report.addresses(config, named.env().name), sep="\n")
+    print(
+        *report.addresses(config, passwords.read(c, "notebook", "token"), passwords.read(c, "postgres", "analyst")),
+        sep="\n",
+    )
 
 
 def bring_up(c, project):
@@ -276,15 +182,14 @@ def explain(c, started):
     if service is None or report.state(found.get(service)) in ("down", "created"):
         tell_end(started)
         raise Failure("Docker could not start everything: its own message is above.")
-    # The container of the one-shot service is started again, and its log has the reasons of earlier starts.
-    asked = ["docker", "inspect", "--format", "{{.State.StartedAt}}", found[service]["ID"]]
-    since = ["--since", quietly(c, asked).stdout.strip()] if service == model.ONE_SHOT else []
+    # The container of a one-shot service is started again, and its log has the reasons of earlier starts.
+    since = ["--since", started_at(c, found[service])] if service in model.ONE_SHOTS else []
     log = compose(c, "logs", "--no-log-prefix", *since, "--tail", str(LOG_LINES), service).stdout
     if reasons := report.refusals(log):
         raise Failure(reasons[-1])
-    if service == model.ONE_SHOT:
+    if service in model.ONE_SHOTS:
         raise Failure(
-            "migrate did not come to its end, nothing was changed: see the end of its log above, and try again."
+            f"{service} did not come to its end, nothing was changed: see the end of its log above, and try again."
         )
     checks = json.loads(
         quietly(c, ["docker", "inspect", "--format", "{{json .State.Health.Log}}", found[service]["ID"]]).stdout
@@ -295,9 +200,15 @@ def explain(c, started):
     raise Failure(f"{service} did not become healthy ({report.state(found[service])}): the end of its log is above.")
 
 
-def last_line(c, service):
-    """Return the last line that a service has logged."""
-    return quietly(c, ["docker", "compose", "logs", "--no-log-prefix", "--tail", "1", service], env=NO_SECRETS).stdout
+def log_since_start(c, service, container):
+    """Return what a service has logged since its container was started last."""
+    logs = ["docker", "compose", "logs", "--no-log-prefix", "--since", started_at(c, container), service]
+    return quietly(c, logs).stdout
+
+
+def started_at(c, container):
+    """Return when a container was started last, as Docker writes it."""
+    return quietly(c, ["docker", "inspect", "--format", "{{.State.StartedAt}}", container["ID"]]).stdout.strip()
 
 
 def base_names(c):

@@ -57,7 +57,7 @@ def described(c, config, service, container):
         "state": state,
         "health": container.get("Health") or None if container else None,
         "since": began if state == "running" else None,
-        "address": report.bare_page(config, service),
+        "address": report.page(config, service),
         "program": PROGRAMS[service],
         "version": inside.get("version"),
         "memory_bytes": inside["memory"] - inside.get("cache", 0) if "memory" in inside else None,
@@ -73,7 +73,7 @@ def probed(c, config, service):
     folder, version = STORES[service]
     mounted = work.TARGET if service == "notebook" and work.folder(config) else ""
     command = ["docker", "compose", "exec", "--no-TTY", service, "sh", "-c", PROBE, "sh", folder, mounted, *version]
-    return understood(quietly(c, command, env=stack.NO_SECRETS).stdout)
+    return understood(quietly(c, command).stdout)
 
 
 def understood(printed):

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from . import stack, streams
+from . import streams
 
 PROGRAM = (Path(__file__).parent / "volume.py").read_text()
 
@@ -47,11 +47,7 @@ def apart(name, *command):
 
 def size(name):
     """Return how many bytes the files of a store have."""
-    return int(
-        b"".join(
-            streams.output(running(name, *program(name, "measure")), f"{name} cannot be read", env=stack.NO_SECRETS)
-        )
-    )
+    return int(b"".join(streams.output(running(name, *program(name, "measure")), f"{name} cannot be read")))
 
 
 def pack(name, contents):
@@ -60,7 +56,6 @@ def pack(name, contents):
         running(name, *program(name, "pack")),
         f"the files of {STORES[name].service} cannot be read: see its log",
         said=lambda text: contents.update(json.loads(text.splitlines()[-1])),
-        env=stack.NO_SECRETS,
     )
 
 

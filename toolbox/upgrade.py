@@ -128,7 +128,7 @@ def begin(c):
     if not compose(c, "build", "postgres"):
         raise Failure("the image of postgres could not be built: the message of the build is above.")
     stack.start_database(c, config)
-    if not stack.check_passwords(c, config):
+    if report.state(stack.containers(c).get("postgres")) != "running healthy":
         compose(c, "logs", "--no-log-prefix", "--tail", str(stack.LOG_LINES), "postgres")
         raise Failure(
             f"postgres of {model.base_image(config, 'postgres')} does not answer: the end of its log is above."
