@@ -7,7 +7,7 @@ import pytest
 from copies import Copy
 from waiting import until
 
-from toolbox import database, restore, upgrade
+from toolbox import database, model, restore, upgrade
 
 pytestmark = pytest.mark.stack
 
@@ -72,6 +72,25 @@ def test_the_check_of_health_sees_the_free_megabytes(busybox):
         busybox, f"dd if=/dev/zero of=/dev/shm/filling bs=64k; {check}; code=$?; rm /dev/shm/filling; exit $code"
     )
     assert (full.returncode, full.stdout) == (1, "The disk of the database is full: 0 MB are free.\n")
+
+
+def secrets(copy, *arguments, **settings):
+    """Run the service `secrets` with other settings; return the result."""
+    options = [f"--env={name}={settings.get(name, '')}" for name in model.SECRETS]
+    return copy.run("docker", "compose", "run", "--rm", "--no-TTY", *options, "secrets", *arguments)
+
+
+def test_secrets_are_made_and_those_that_cannot_be_are_refused(busybox):
+    kept = secrets(busybox)
+    assert (kept.returncode, kept.stdout) == (0, "")
+    made = secrets(busybox, "--new")
+    assert [line.split()[:3] for line in made.stdout.splitlines()] == [["Made", "a", "new"]] * 3
+    refused = secrets(busybox, ANALYST_DB_PASSWORD="a\tb")
+    assert refused.returncode == 1
+    assert "FAIL: ANALYST_DB_PASSWORD has a line break or another control character" in refused.stderr
+    # Those of .env again.
+    busybox.compose("up", "--detach", "--wait", "postgres")
+    assert serves(busybox)
 
 
 @pytest.mark.parametrize("script", [database.HOLD, restore.PLACE, upgrade.VERSIONS], ids=["hold", "place", "versions"])
