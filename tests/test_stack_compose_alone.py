@@ -217,14 +217,12 @@ def test_a_role_that_has_changed_its_password_is_told_and_gets_it_back_with_the_
         ("postgres", "postgres/mlflow", "the volume postgres-secrets has no passwords"),
     ],
 )
-@pytest.mark.parametrize("cut", ["rm -f", "truncate -s 0"])
-def test_no_service_starts_without_its_secret(bare, service, file, line, cut):
+def test_no_service_starts_without_its_secret(bare, service, file, line):
     token = bare.token()
-    bare.change(f"{cut} /secrets-of/{file}")
+    bare.change(f": > /secrets-of/{file}")
     bare.compose("restart", "--no-deps", service)
     until(lambda: f"FAIL: {line}" in bare.log(service).splitlines()[-1], f"{service} says what it lacks")
     assert "Traceback" not in bare.log(service)
-    bare.compose("stop", service)
     bare.up()
     assert bare.works()
     if file != "notebook/token":
@@ -233,9 +231,9 @@ def test_no_service_starts_without_its_secret(bare, service, file, line, cut):
 
 def test_a_full_disk_leaves_no_half_of_a_secret(bare):
     folders = [f"--tmpfs=/secrets-of/{name}:size=4k,uid=10002" for name in ("notebook", "mlflow", "postgres")]
-    image = f"{bare.project}-secrets"
     # One file fills the folder of the passwords.
-    ran = bare.run("docker", "run", "--rm", "--network=none", *folders, image, "make-secrets")
+    options = ["--rm", "--network=none", "--user=10002", "--entrypoint=make-secrets", *folders]
+    ran = bare.run("docker", "run", *options, f"{bare.project}-secrets")
     assert ran.returncode == 1
     assert ran.stderr.splitlines()[-1].startswith("FAIL: /secrets-of/")
     assert "make room" in ran.stderr.splitlines()[-1]
