@@ -18,7 +18,7 @@ STORES = (
     "notebook-secrets",
     "postgres-secrets",
 )
-ORDER = ("image", "build", "depends_on", "volumes", "environment", "ports", "command", "restart", "healthcheck")
+ORDER = ("image", "build", "depends_on", "volumes", "environment", "ports", "entrypoint", "restart", "healthcheck")
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,9 @@ def test_a_service_can_read_its_own_secrets_and_no_other(config, service, volume
 def test_what_is_set_is_told_to_what_makes_the_secrets_alone():
     services = real_configuration(**SECRETS)["services"]
     assert services["secrets"]["environment"] == SECRETS
-    assert [name for name in model.SERVICES if any(value in json.dumps(services[name]) for value in SECRETS.values())] == []
+    assert [
+        name for name in model.SERVICES if any(value in json.dumps(services[name]) for value in SECRETS.values())
+    ] == []
 
 
 def test_what_makes_the_secrets_has_no_rights_and_reaches_nothing(config):
