@@ -116,20 +116,9 @@ def test_the_superuser_gets_in_from_nowhere_else(toolbox, password):
 
 
 def test_another_user_of_the_container_shows_a_password_on_the_socket_too(toolbox):
-    asked = [
-        "exec",
-        "--no-TTY",
-        "--user",
-        "nobody",
-        "postgres",
-        "psql",
-        "--no-password",
-        "-U",
-        "analyst",
-        "-d",
-        "mlflow",
-    ]
-    assert "Peer authentication failed" in toolbox.run("docker", "compose", *asked, "-c", "SELECT").stderr
+    client = ["psql", "--no-password", "-U", "analyst", "-d", "mlflow", "-c", "SELECT"]
+    asked = toolbox.run("docker", "compose", "exec", "--no-TTY", "--user", "nobody", "postgres", *client)
+    assert "Peer authentication failed" in asked.stderr
 
 
 def test_passwords_are_kept_and_asked_for_as_scram(toolbox):
