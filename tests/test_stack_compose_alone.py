@@ -1,5 +1,6 @@
 """Docker Compose alone, in a fresh clone: it makes the secrets and keeps them, and what .env sets later counts."""
 
+import json
 import re
 from contextlib import closing
 from urllib.parse import unquote
@@ -9,7 +10,7 @@ import pytest
 from copies import ABSURD, JUPYTER_TOKEN, PASSWORDS, ROOT, Copy, quoted
 from waiting import until
 
-from toolbox.model import SERVICES
+from toolbox.model import IN_ORDER, SERVICES
 
 pytestmark = pytest.mark.stack
 
@@ -117,6 +118,17 @@ def test_one_command_is_enough_and_the_log_ends_with_the_address(bare):
     assert not bare.logs_in(bare.token()[:-1])
     assert bare.works()
     assert not bare.env.exists()
+
+
+def test_what_was_made_is_shown_by_the_log_of_the_notebook_alone(bare):
+    token, password = bare.token(), bare.password()
+    owner = bare.compose("exec", "--no-TTY", "postgres", "cat", "/secrets/mlflow").strip()
+    shown = {service: bare.log(service) for service in IN_ORDER}
+    assert [service for service in shown if token in shown[service]] == ["notebook"]
+    shown |= {f"container {service}": json.dumps(bare.inspect(service)) for service in IN_ORDER}
+    shown["configuration"] = bare.compose("config")
+    assert [name for name, text in shown.items() if password in text or owner in text] == []
+    assert [name for name, text in shown.items() if token in text] == ["notebook"]
 
 
 def test_the_tasks_find_the_same_installation_and_make_no_env(bare):

@@ -1,17 +1,19 @@
 """Where a secret could stay behind: images and their history, command lines, settings of others, logs."""
 
+import contextlib
 import gzip
 import io
 import json
 import subprocess
 import tarfile
 import zlib
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from copies import JUPYTER_TOKEN, PASSWORDS, TOKEN_HEADER
 
-from toolbox.model import SERVICES
+from toolbox.model import IN_ORDER, SERVICES
 
 pytestmark = pytest.mark.stack
 
@@ -68,10 +70,10 @@ def test_every_secret_has_a_trace():
 
 
 def test_a_secret_in_a_layer_would_be_found():
-    secret = PASSWORDS["POSTGRES_PASSWORD"].encode()
+    secret = PASSWORDS["mlflow"].encode()
     late = b"x" * (CHUNK_BYTES - 20) + secret
     saved = archive(
-        name=archive(**{PASSWORDS["POSTGRES_PASSWORD"].replace("/", ""): b"", JUPYTER_TOKEN: b""}),
+        name=archive(**{PASSWORDS["mlflow"].replace("/", ""): b"", JUPYTER_TOKEN: b""}),
         content=archive(file=late),
         compressed=gzip.compress(archive(file=late)),
         config=json.dumps({"Env": [f"TOKEN={JUPYTER_TOKEN}"]}).encode(),
@@ -97,29 +99,23 @@ def test_no_secret_is_in_the_history_or_the_settings_of_an_image(toolbox, servic
         assert left(answer.stdout) == []
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_docker_shows_a_secret_only_as_a_variable(toolbox, service):
+@pytest.mark.parametrize("service", IN_ORDER)
+def test_docker_shows_what_is_set_as_variables_of_what_makes_the_secrets_alone(toolbox, service):
     details = toolbox.inspect(service)
     variables = details["Config"].pop("Env")
-    assert left("\n".join(variables)) != []
+    assert left("\n".join(variables)) == (list(TRACES) if service == "secrets" else [])
     assert left(json.dumps(details)) == []
-    assert left(toolbox.run("docker", "top", toolbox.container(service), "-eo", "pid,args").stdout) == []
 
 
-@pytest.mark.parametrize(
-    ("service", "names"),
-    [
-        ("notebook", {"PGPASSWORD": "ANALYST_DB_PASSWORD", "JUPYTER_TOKEN": "JUPYTER_TOKEN"}),
-        ("mlflow", {"PGPASSWORD": "MLFLOW_DB_PASSWORD"}),
-        ("postgres", {name: name for name in PASSWORDS}),
-    ],
-)
-def test_a_service_is_told_its_own_secrets_and_no_others(toolbox, service, names):
-    secrets = PASSWORDS | {"JUPYTER_TOKEN": JUPYTER_TOKEN}
-    variables = dict(line.split("=", 1) for line in toolbox.inspect(service)["Config"]["Env"])
-    assert {name: value for name, value in variables.items() if value in secrets.values()} == {
-        name: secrets[secret] for name, secret in names.items()
-    }
+def test_no_process_of_this_machine_shows_a_secret(toolbox):
+    # Where Docker is not in a machine of its own, those of the containers are among them.
+    lines = ""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        # It may have ended since.
+        with contextlib.suppress(OSError):
+            lines += path.read_text(errors="replace")
+    assert "pytest" in lines
+    assert left(lines) == []
 
 
 def test_a_secret_that_was_used_is_in_no_log(toolbox):
