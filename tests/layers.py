@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import tempfile
 from pathlib import Path
@@ -35,6 +36,14 @@ def program(path):
     module = ModuleType(Path(path).stem)
     exec(compile((ROOT / path).read_text(), path, "exec"), module.__dict__)
     return module
+
+
+def image_environment(folder):
+    """Return the variables of the image that the Dockerfile of a folder of the repository sets."""
+    text = re.sub(r"^ *#.*\n", "", (ROOT / folder / "Dockerfile").read_text(), flags=re.M).replace("\\\n", " ")
+    return dict(
+        word.split("=", 1) for line in re.findall(r"^ENV (.*)$", text, flags=re.M) for word in shlex.split(line)
+    )
 
 
 def postgres_settings():

@@ -5,11 +5,20 @@ import re
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from layers import ROOT, SECRETS, loaded, postgres_settings, program, real_configuration
+from layers import ROOT, SECRETS, image_environment, loaded, postgres_settings, program, real_configuration
 
 from toolbox import model, report
 
-ORDER = ("image", "build", "depends_on", "volumes", "environment", "ports", "command", "restart", "healthcheck")
+STORES = (
+    "artifact-store",
+    "db-store",
+    "dump-store",
+    "file-store",
+    "mlflow-secrets",
+    "notebook-secrets",
+    "postgres-secrets",
+)
+ORDER = ("image", "build", "depends_on", "volumes", "environment", "ports", "entrypoint", "restart", "healthcheck")
 
 
 @pytest.fixture(scope="module")
@@ -61,42 +70,58 @@ def test_names_that_the_user_adds_come_on_top():
     assert hosts(MLFLOW_EXTRA_ALLOWED_HOSTS="a.example:80,b.example:80") == [*hosts(), "a.example:80", "b.example:80"]
 
 
-def test_the_notebook_asks_for_the_server_under_a_name_that_is_allowed(config):
-    assert urlsplit(model.environment(config, "notebook")["MLFLOW_TRACKING_URI"]).netloc in hosts()
+def test_the_notebook_asks_for_the_server_under_a_name_that_is_allowed():
+    assert urlsplit(image_environment("jupyter-notebook-docker")["MLFLOW_TRACKING_URI"]).netloc in hosts()
 
 
 # --- Secrets ---
 
 
 @pytest.mark.parametrize(
-    ("service", "secrets"),
+    ("service", "volumes"),
     [
-        ("notebook", {"JUPYTER_TOKEN", "ANALYST_DB_PASSWORD"}),
-        ("migrate", {"MLFLOW_DB_PASSWORD"}),
-        ("mlflow", {"MLFLOW_DB_PASSWORD"}),
-        ("postgres", {"POSTGRES_PASSWORD", "MLFLOW_DB_PASSWORD", "ANALYST_DB_PASSWORD"}),
+        ("notebook", ["notebook-secrets"]),
+        ("migrate", ["mlflow-secrets"]),
+        ("mlflow", ["mlflow-secrets"]),
+        ("postgres", ["postgres-secrets"]),
     ],
 )
-def test_a_service_gets_its_own_secrets_and_no_other(config, service, secrets):
-    told = json.dumps(config["services"][service])
-    assert {name for name, value in SECRETS.items() if value in told} == secrets
+def test_a_service_can_read_its_own_secrets_and_no_other(config, service, volumes):
+    mounts = {mount["source"]: mount for mount in config["services"][service]["volumes"]}
+    assert [name for name in mounts if name.endswith("-secrets")] == volumes
+    assert mounts[volumes[0]]["target"] == "/secrets"
+    assert mounts[volumes[0]]["read_only"] is True
 
 
-@pytest.mark.parametrize("service", model.SERVICES)
-def test_secrets_are_in_environments_only(config, service):
-    """What builds an image stays in it, and command lines are in every list of processes."""
-    rest = json.dumps({key: value for key, value in config["services"][service].items() if key != "environment"})
-    assert [name for name, value in SECRETS.items() if value in rest] == []
+def test_what_is_set_is_told_to_what_makes_the_secrets_alone():
+    services = real_configuration(**SECRETS)["services"]
+    assert services["secrets"]["environment"] == SECRETS
+    assert [
+        name for name in model.SERVICES if any(value in json.dumps(services[name]) for value in SECRETS.values())
+    ] == []
 
 
-def test_the_address_of_the_database_has_no_password_in_it(config):
-    address = urlsplit(model.environment(config, "mlflow")["MLFLOW_BACKEND_STORE_URI"])
+def test_what_makes_the_secrets_has_no_rights_and_reaches_nothing(config):
+    its = config["services"]["secrets"]
+    assert (its["network_mode"], its["read_only"], its["cap_drop"]) == ("none", True, ["ALL"])
+    assert its["user"].partition(":")[0] not in ("0", "root", "1000", "10001")
+    assert "ports" not in its
+
+
+def test_every_service_waits_for_its_secrets_and_is_started_again_with_others(config):
+    for service in (*model.SERVICES, "migrate"):
+        need = config["services"][service]["depends_on"]["secrets"]
+        assert (need["condition"], need["restart"]) == ("service_completed_successfully", True)
+
+
+def test_the_address_of_the_database_has_no_password_in_it():
+    address = urlsplit(image_environment("ml-flow-docker")["MLFLOW_BACKEND_STORE_URI"])
     assert address.username == "mlflow"
     assert address.password is None
 
 
-def test_a_request_does_not_wait_long_for_a_database_that_is_gone(config):
-    query = dict(parse_qsl(urlsplit(model.environment(config, "mlflow")["MLFLOW_BACKEND_STORE_URI"]).query))
+def test_a_request_does_not_wait_long_for_a_database_that_is_gone():
+    query = dict(parse_qsl(urlsplit(image_environment("ml-flow-docker")["MLFLOW_BACKEND_STORE_URI"]).query))
     # In milliseconds, of a database that is gone: it leaves time to say so within five seconds.
     assert 0 < int(query["tcp_user_timeout"]) < 5000
     # In seconds, of one that lets nobody in: under full load some have to wait for longer than 3 s.
@@ -108,10 +133,11 @@ def test_a_request_does_not_wait_long_for_a_database_that_is_gone(config):
 
 def test_no_service_has_rights_over_the_machine(config):
     more = {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc", "userns_mode"}
-    assert [service for service, its in config["services"].items() if more & set(its)] == []
+    # Whose network is none at all.
+    assert [service for service, its in config["services"].items() if more & set(its)] == ["secrets"]
 
 
-@pytest.mark.parametrize("service", model.SERVICES)
+@pytest.mark.parametrize("service", model.IN_ORDER)
 def test_every_service_gives_up_rights_and_has_limits(config, service):
     its = config["services"][service]
     assert its["cap_drop"] == ["ALL"]
@@ -133,23 +159,22 @@ def test_mlflow_takes_requests_and_pages_of_the_address_that_is_printed_for_it(a
     environment = model.environment(config, "mlflow")
     origins = environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"].split(",")
     assert set(origins) == {"http://localhost:5555", "http://127.0.0.1:5555", f"http://{address}:5555"}
-    assert report.bare_page(config, "mlflow") in origins
+    assert report.page(config, "mlflow") in origins
     assert f"{address}:5555" in environment["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
-    assert urlsplit(report.bare_page(config, "mlflow")).netloc in environment["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
+    assert urlsplit(report.page(config, "mlflow")).netloc in environment["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
 
 
 def test_services_keep_data_in_volumes_of_the_project_and_in_no_folder_of_the_machine(config):
     mounts = [mount for service in config["services"].values() for mount in service["volumes"]]
     assert {mount["type"] for mount in mounts} == {"volume"}
-    assert {mount["source"] for mount in mounts} == {"artifact-store", "db-store", "dump-store", "file-store"}
+    assert {mount["source"] for mount in mounts} == {*STORES}
 
 
 # --- Names, and two copies side by side ---
 
 
 def test_the_volumes_have_the_name_of_the_project(config):
-    stores = ("artifact-store", "db-store", "dump-store", "file-store")
-    assert sorted(volumes(config)) == [f"data-toolbox_{store}" for store in stores]
+    assert sorted(volumes(config)) == [f"data-toolbox_{store}" for store in STORES]
 
 
 def test_the_volume_of_the_databases_can_be_another_one():
@@ -157,9 +182,8 @@ def test_the_volume_of_the_databases_can_be_another_one():
 
 
 def test_two_copies_share_nothing():
-    secrets = "".join(f"{name}=x\n" for name in SECRETS)
-    first = loaded(f"{secrets}COMPOSE_PROJECT_NAME=one\n")
-    second = loaded(f"{secrets}COMPOSE_PROJECT_NAME=two\nPOSTGRES_PORT=15432\nMLFLOW_PORT=15000\nNOTEBOOK_PORT=18888\n")
+    first = loaded("COMPOSE_PROJECT_NAME=one\n")
+    second = loaded("COMPOSE_PROJECT_NAME=two\nPOSTGRES_PORT=15432\nMLFLOW_PORT=15000\nNOTEBOOK_PORT=18888\n")
     for names in (volumes, model.images, ports, networks):
         assert set(names(first)).isdisjoint(names(second))
 
@@ -181,14 +205,15 @@ def networks(config):
 
 def test_a_service_starts_when_what_it_needs_is_healthy_or_done(config):
     needs = {service: its.get("depends_on", {}) for service, its in config["services"].items()}
-    assert {service: [*its] for service, its in needs.items()} == {
-        "postgres": [],
-        "migrate": ["postgres"],
-        "mlflow": ["migrate"],
-        "notebook": ["mlflow"],
+    assert {service: {*its} for service, its in needs.items()} == {
+        "secrets": set(),
+        "postgres": {"secrets"},
+        "migrate": {"secrets", "postgres"},
+        "mlflow": {"secrets", "migrate"},
+        "notebook": {"secrets", "mlflow"},
     }
     conditions = {need: its["condition"] for needed in needs.values() for need, its in needed.items()}
-    assert conditions.pop(*model.ONE_SHOTS) == "service_completed_successfully"
+    assert {conditions.pop(service) for service in model.ONE_SHOTS} == {"service_completed_successfully"}
     assert set(conditions.values()) == {"service_healthy"}
 
 
@@ -197,12 +222,12 @@ def test_every_service_comes_back_after_a_crash_and_after_a_restart_of_the_machi
 
 
 def test_what_runs_once_does_not_run_again_by_itself(config):
-    assert config["services"][*model.ONE_SHOTS]["restart"] == "no"
+    assert {config["services"][service]["restart"] for service in model.ONE_SHOTS} == {"no"}
 
 
 def test_mlflow_has_the_connections_it_needs_and_postgres_has_room_for_them(config):
-    names = ("MLFLOW_WORKERS", "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW")
-    workers, size, overflow = (int(model.environment(config, "mlflow")[name]) for name in names)
+    workers = int(model.environment(config, "mlflow")["MLFLOW_WORKERS"])
+    size, overflow = pool()
     room = int(postgres_settings()["max_connections"])
     # A worker serves 40 requests at once, and one that writes a batch takes two connections.
     assert size + overflow >= 41
@@ -210,10 +235,14 @@ def test_mlflow_has_the_connections_it_needs_and_postgres_has_room_for_them(conf
     assert workers * (size + overflow) <= room - 50
 
 
-def test_the_example_says_how_many_connections_a_server_process_takes(config):
-    names = ("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW")
-    most = sum(int(model.environment(config, "mlflow")[name]) for name in names)
-    assert f"up to {most} connections" in (ROOT / ".env.example").read_text()
+def pool():
+    """Return how many connections a server process of MLflow keeps, and how many more it opens."""
+    variables = image_environment("ml-flow-docker")
+    return [int(variables[f"MLFLOW_SQLALCHEMYSTORE_{name}"]) for name in ("POOL_SIZE", "MAX_OVERFLOW")]
+
+
+def test_the_example_says_how_many_connections_a_server_process_takes():
+    assert f"up to {sum(pool())} connections" in (ROOT / ".env.example").read_text()
 
 
 def test_the_check_of_mlflow_ends_before_docker_cuts_it_off(config):
@@ -221,11 +250,10 @@ def test_the_check_of_mlflow_ends_before_docker_cuts_it_off(config):
     assert int(allowed.removesuffix("s")) > program("ml-flow-docker/healthcheck.py").TIMEOUT_SECONDS
 
 
-@pytest.mark.parametrize("service", ["migrate", "mlflow", "notebook"])
-def test_mlflow_reports_nothing_to_its_makers_unless_asked_to(config, service):
-    asked = real_configuration(MLFLOW_DISABLE_TELEMETRY="false")
-    assert model.environment(config, service)["MLFLOW_DISABLE_TELEMETRY"] == "true"
-    assert model.environment(asked, service)["MLFLOW_DISABLE_TELEMETRY"] == "false"
+@pytest.mark.parametrize("folder", ["ml-flow-docker", "jupyter-notebook-docker"])
+def test_mlflow_reports_nothing_to_its_makers(folder):
+    assert image_environment(folder)["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert image_environment(folder)["MLFLOW_MODEL_CATALOG_URI"] == ""
 
 
 # --- How the file is written ---

@@ -113,8 +113,10 @@ def check_postgres(tmp_path):
         ):
             (tmp_path / name).write_text(f"#!/bin/sh\n{body}")
             (tmp_path / name).chmod(0o755)
-        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "PGDATA": "/data", "MLFLOW_DB_PASSWORD": "a $b"}
-        command = ["sh", ROOT / "postgres-docker" / "healthcheck"]
+        (tmp_path / "mlflow").write_text("a $b\n")
+        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "PGDATA": "/data"}
+        script = (ROOT / "postgres-docker" / "healthcheck").read_text().replace("/secrets/", f"{tmp_path}/")
+        command = ["sh", "-c", script]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     return run

@@ -35,7 +35,7 @@ class Secrets:
     def start(self, *arguments, **settings):
         command = ["sh", str(self.program), *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(command, env={"PATH": os.environ["PATH"], **settings}, text=True, **pipes)
+        return subprocess.Popen(command, env={"PATH": os.environ["PATH"]} | settings, text=True, **pipes)
 
     def run(self, *arguments, **settings):
         """Run it with success; return what it printed."""
@@ -208,6 +208,17 @@ def test_killed_at_any_moment_no_file_is_half_written_and_the_next_run_completes
             break
         delay, killed = delay + STEP, killed + 1
     assert killed > 5
+
+
+def test_without_randomness_none_is_made(secrets, tmp_path):
+    secrets.run()
+    before = secrets.all()
+    (tmp_path / "head").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "head").chmod(0o755)
+    running = secrets.start("--new", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert running.communicate()[1] == "FAIL: there is no randomness: see why above.\n"
+    assert running.returncode == 1
+    assert secrets.all() == before
 
 
 def test_several_at_once_agree(secrets):

@@ -9,7 +9,7 @@ from invoke import Collection, Result
 from layers import HEALTHY, ROOT, a_users_env, configuration, docker, doings, listed, the_line
 
 import tasks
-from toolbox import backup, dotenv, model, named, ports, stack
+from toolbox import backup, dotenv, named, ports
 from toolbox.failure import Failure
 
 VERBS = Collection.from_module(tasks).tasks
@@ -36,7 +36,7 @@ def _free_ports(monkeypatch):
 
 def made(env, name):
     """Make a toolbox with a name; return its settings."""
-    tasks.init(docker(), name=name)
+    tasks.up(docker({"docker image inspect": True}), name=name)
     return dotenv.values(env.with_name(f".env.{name}").read_text())
 
 
@@ -54,7 +54,7 @@ def test_a_name_is_letters_digits_dashes_and_underscores(name):
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
-@pytest.mark.parametrize("verb", ["init", "up", "clean", "down"])
+@pytest.mark.parametrize("verb", ["up", "clean", "down"])
 def test_another_name_is_refused_in_one_line_and_nothing_done(env, verb, name):
     before = sorted(env.parent.iterdir())
     c = docker()
@@ -68,7 +68,7 @@ def test_another_name_is_refused_in_one_line_and_nothing_done(env, verb, name):
 def test_a_name_that_no_toolbox_has_is_told_with_those_that_there_are(env):
     made(env, "alice")
     made(env, "bob")
-    for verb in set(VERBS) - WITHOUT_A_TOOLBOX - {"init", "up", "restore", "pictures", "reference"}:
+    for verb in set(VERBS) - WITHOUT_A_TOOLBOX - {"up", "restore", "pictures", "reference"}:
         c = docker()
         with pytest.raises(Failure) as raised:
             VERBS[verb](c, name="carol")
@@ -76,14 +76,6 @@ def test_a_name_that_no_toolbox_has_is_told_with_those_that_there_are(env):
             raised
         )
         assert doings(c) == []
-
-
-def test_a_second_toolbox_of_one_name_is_refused_and_the_first_stays_as_it_is(env):
-    before = made(env, "alice")
-    with pytest.raises(Failure) as raised:
-        tasks.init(docker(), name="alice")
-    assert ".env.alice exists already" in the_line(raised)
-    assert dotenv.values(env.with_name(".env.alice").read_text()) == before
 
 
 def test_a_toolbox_of_another_folder_with_the_same_name_is_not_touched(env, tmp_path):
@@ -107,12 +99,16 @@ def test_a_repository_that_was_moved_goes_on_with_its_containers(env, tmp_path):
 # --- Settings of its own ---
 
 
-def test_a_toolbox_with_a_name_has_its_own_project_ports_and_secrets(env):
+def test_a_toolbox_with_a_name_has_its_own_project_and_ports(env):
     alice, bob = made(env, "alice"), made(env, "bob")
     assert alice["COMPOSE_PROJECT_NAME"] == "box-alice"
     assert bob["COMPOSE_PROJECT_NAME"] == "box-bob"
-    for name in (*model.SECRETS, *ports.DEFAULTS):
+    for name in ports.DEFAULTS:
         assert len({alice[name], bob[name], dotenv.values(env.read_text()).get(name)}) == 3
+
+
+def test_its_settings_are_short_and_have_no_secret(env):
+    assert made(env, "alice").keys() == {"COMPOSE_PROJECT_NAME", "NOTEBOOK_USER", *ports.DEFAULTS, "MLFLOW_WORKERS"}
 
 
 def test_it_takes_over_what_is_not_one_toolboxs_alone(env):
@@ -149,16 +145,8 @@ def test_a_port_that_is_taken_or_anothers_is_passed_over():
 def test_no_free_port_is_told_and_nothing_made(env, monkeypatch):
     monkeypatch.setattr(ports, "is_taken", lambda host, port: True)
     with pytest.raises(Failure) as raised:
-        tasks.init(docker(), name="alice")
+        tasks.up(docker(), name="alice")
     assert "no ports are free up to 1000 above 8888, 5000, 5432: stop what takes them." in the_line(raised)
-    assert not env.with_name(".env.alice").exists()
-
-
-def test_a_database_without_its_settings_is_not_given_others(env):
-    c = docker({"docker volume ls .*label=com.docker.compose.project=box-alice ": "box-alice_db-store\n"})
-    with pytest.raises(Failure) as raised:
-        tasks.init(c, name="alice")
-    assert "passwords of a lost .env.alice: put it back, or take another name." in the_line(raised)
     assert not env.with_name(".env.alice").exists()
 
 
@@ -181,7 +169,9 @@ def test_compose_gets_the_settings_of_the_toolbox_for_the_task_alone(env, monkey
 
 def test_the_task_that_makes_it_is_about_it_from_then_on(env):
     with named.of("alice", made=False):
-        stack.make_env(docker())
+        assert named.is_new()
+        named.make("box")
+        assert not named.is_new()
         assert os.environ["COMPOSE_ENV_FILES"] == str(env.with_name(".env.alice"))
     assert "COMPOSE_ENV_FILES" not in os.environ
 
@@ -199,10 +189,10 @@ def test_settings_that_would_make_it_the_one_without_a_name_are_refused(env):
 
 def test_what_is_told_speaks_of_it(env):
     made(env, "alice")
-    c = docker({"docker compose config": Result("", "required variable X is missing a value: set it", exited=1)})
+    c = docker({"docker compose config": Result("", "nothing fits", exited=1)})
     with pytest.raises(Failure) as raised:
         tasks.status(c, name="alice")
-    assert "X is missing" in the_line(raised)
+    assert "correct .env.alice or docker-compose.yml" in the_line(raised)
     with named.of("alice"):
         told = 'X in .env, of .env.example and a.env: "invoke up", "./run up", invoke up.'
         assert named.words(told) == (

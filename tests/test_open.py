@@ -59,7 +59,7 @@ def test_the_page_of_mlflow_is_opened_as_it_is(opened):
 
 
 def test_a_name_before_the_last_word_is_refused_as_it_would_be_for_the_notebook_alone(opened, monkeypatch):
-    tasks.init(docker(), name="alice")
+    tasks.up(docker({"docker image inspect": True}), name="alice")
     monkeypatch.setattr("sys.argv", ["invoke", "open", "--name", "alice", "mlflow"])
     with pytest.raises(Failure) as raised:
         tasks.open_(docker({"docker compose ps": HEALTHY}), name="alice")

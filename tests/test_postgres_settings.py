@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from layers import ROOT, postgres_settings, real_configuration
+from layers import ROOT, image_environment, postgres_settings, real_configuration
 
 SETTINGS = ROOT / "postgres-docker" / "postgresql.conf"
 DOCKERFILE = ROOT / "postgres-docker" / "Dockerfile"
@@ -49,7 +49,7 @@ def test_what_the_volume_says_comes_first_and_can_be_absent():
 
 def test_the_server_reads_the_file_from_the_image():
     assert f'CMD ["postgres", "-c", "config_file={FILE}"]' in DOCKERFILE.read_text()
-    assert f"COPY postgresql.conf {FILE.rpartition('/')[0]}/" in DOCKERFILE.read_text()
+    assert f"COPY postgresql.conf pg_hba.conf pg_ident.conf {FILE.rpartition('/')[0]}/" in DOCKERFILE.read_text()
     assert real_configuration()["services"]["postgres"]["command"] is None
 
 
@@ -57,7 +57,7 @@ def test_the_memory_of_the_container_is_enough_for_all_connections():
     settings = DEFAULTS | postgres_settings()
     services = real_configuration()["services"]
     pools = ("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW")
-    environment = services["mlflow"]["environment"]
+    environment = image_environment("ml-flow-docker") | services["mlflow"]["environment"]
     # All that MLflow can have at once, each with a sort in memory.
     sorting = int(environment["MLFLOW_WORKERS"]) * sum(int(environment[name]) for name in pools)
     needed = (

@@ -70,7 +70,7 @@ def test_help_on_a_task_names_what_it_needs():
         (["upp"], 'there is no task "upp": did you mean up? "./run help" shows all.'),
         (["qqqq"], 'there is no task "qqqq": "./run help" shows all.'),
         (["help", "stauts"], 'there is no task "stauts": did you mean status? "./run help" shows all.'),
-        (["init", "qqqq"], 'there is no task "qqqq": "./run help" shows all.'),
+        (["build", "qqqq"], 'there is no task "qqqq": "./run help" shows all.'),
         (["up", "--insecur"], 'up has no option "--insecur": did you mean --insecure? "./run help up" shows all.'),
         (["up", "--old-base=x"], 'up has no option "--old-base": "./run help up" shows all.'),
         (["logs", "-x"], 'logs has no option "-x": "./run help logs" shows all.'),

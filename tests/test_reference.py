@@ -12,8 +12,10 @@ from toolbox.failure import Failure
 
 COMPOSE = """
 x-database: &database
-  PASSWORD: ${PASSWORD:?set it}
+  PASSWORD: ${PASSWORD:-}
 services:
+  secrets:
+    environment: [TOKEN]
   notebook:
     ports: ["${ADDRESS:-127.0.0.1}:${PORT:-8888}:8888"]
   mlflow:
@@ -34,7 +36,10 @@ EXAMPLE = """\
 #PORT=8888
 
 # Told again.
-PASSWORD=
+#PASSWORD=
+
+# Passed on.
+#TOKEN=
 
 # --- The second ---
 
@@ -64,8 +69,8 @@ def test_what_is_said_of_one_setting_is_not_said_of_the_next():
     assert row("PASSWORD")[2] == "Told again."
 
 
-def test_what_must_be_set_has_no_default():
-    assert row("PASSWORD")[1] == "must be set; `./run init` makes one"
+def test_what_is_passed_on_as_it_is_set_is_known_too():
+    assert row("TOKEN") == ["`TOKEN`", "empty", "Passed on.", "secrets"]
 
 
 def test_services_that_share_a_block_both_get_what_is_in_it():

@@ -2,10 +2,11 @@
 
 from urllib.parse import parse_qs, urlsplit
 
+import psycopg2.extensions
 import pytest
 from layers import configuration, listed
 
-from toolbox import dotenv, model, report
+from toolbox import model, report
 from toolbox.model import SERVICES
 
 HEALTHY = dict.fromkeys(SERVICES, "running healthy")
@@ -13,7 +14,7 @@ HEALTHY = dict.fromkeys(SERVICES, "running healthy")
 
 def test_the_address_of_the_notebook_logs_in():
     token = "a b&c=d#e%20/ü$f"
-    [line, *_] = report.addresses(configuration(ports=(1, 2, 18888), JUPYTER_TOKEN=token), ".env")
+    [line, *_] = report.addresses(configuration(ports=(1, 2, 18888)), token, "x")
     service, address = line.split()
     address = urlsplit(address)
     assert service == "notebook"
@@ -21,16 +22,21 @@ def test_the_address_of_the_notebook_logs_in():
     assert parse_qs(address.query) == {"token": [token]}
 
 
-def test_no_password_is_printed():
-    config = configuration()
-    printed = "\n".join(report.addresses(config, ".env.alice"))
-    assert not [name for name in model.SECRETS if name != "JUPYTER_TOKEN" and model.secret(config, name) in printed]
-    assert "ANALYST_DB_PASSWORD in .env.alice" in printed
+def test_the_address_of_the_database_is_whole_whatever_the_password():
+    password = "a b:c@d/e?f#g%20ü"
+    *_, line = report.addresses(configuration(ports=(15432, 2, 3)), "x", password)
+    assert psycopg2.extensions.parse_dsn(line.split()[1]) == {
+        "user": "analyst",
+        "password": password,
+        "host": "127.0.0.1",
+        "port": "15432",
+        "dbname": "mlflow",
+    }
 
 
 def test_the_addresses_fit_80_columns():
-    config = configuration(ports=(55432, 55000, 58888), JUPYTER_TOKEN=dotenv.new_secret())
-    assert max(map(len, report.addresses(config, ".env.alice"))) <= 80
+    made = "x" * 24
+    assert max(map(len, report.addresses(configuration(ports=(55432, 55000, 58888)), made, made))) <= 80
 
 
 @pytest.mark.parametrize("clear", ["", "\x1b[2K"])
@@ -54,6 +60,8 @@ def test_the_columns_of_a_table_are_lined_up():
         (HEALTHY | {"migrate": "exited"}, None),
         ({"postgres": "running healthy", "migrate": "exited 1", "mlflow": "created"}, "migrate"),
         ({"postgres": "exited", "migrate": "exited 1"}, "postgres"),
+        ({"secrets": "exited 1", "postgres": "created"}, "secrets"),
+        (HEALTHY | {"secrets": "exited"}, None),
     ],
     ids=[
         "none",
@@ -63,6 +71,8 @@ def test_the_columns_of_a_table_are_lined_up():
         "one that has ended as it should",
         "one that has failed",
         "what the one that failed needs",
+        "what has made no secrets",
+        "what has made them",
     ],
 )
 def test_the_first_service_that_is_not_healthy_is_to_blame(states, first):

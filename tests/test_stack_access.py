@@ -72,11 +72,22 @@ def test_mlflow_answers_under_its_own_names(toolbox, host):
     assert toolbox.get("mlflow", PUBLIC_ROUTE, Host=host.format(port=toolbox.ports["MLFLOW_PORT"]))[0] == 200
 
 
-def test_mlflow_does_not_have_the_other_roles_passwords(toolbox):
-    environment = toolbox.host("mlflow").check_output("cat /proc/1/environ | tr '\\0' '\\n'")
-    assert PASSWORDS["MLFLOW_DB_PASSWORD"] in environment
-    assert PASSWORDS["POSTGRES_PASSWORD"] not in environment
-    assert PASSWORDS["ANALYST_DB_PASSWORD"] not in environment
+@pytest.mark.parametrize(
+    ("service", "its"),
+    [
+        ("notebook", {JUPYTER_TOKEN, PASSWORDS["analyst"]}),
+        ("mlflow", {PASSWORDS["mlflow"]}),
+        ("postgres", set(PASSWORDS.values())),
+    ],
+)
+def test_a_service_can_read_its_own_secrets_and_no_other(toolbox, service, its):
+    host = toolbox.host(service)
+    # In a file of libpq the last space is one that does not break.
+    files = host.check_output("cat /secrets/*").replace("\u00a0", " ")
+    assert {secret for secret in (*PASSWORDS.values(), JUPYTER_TOKEN) if secret in files} == its
+    environment = host.check_output("cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'")
+    assert not [secret for secret in (*PASSWORDS.values(), JUPYTER_TOKEN) if secret.strip() in environment]
+    assert host.run("touch /secrets/mine").rc != 0
 
 
 # --- postgres ---
@@ -88,20 +99,35 @@ def test_a_wrong_password_is_refused(toolbox, role):
         toolbox.connect(role, "mlflow", password="wrong")
 
 
-@pytest.mark.parametrize("address", ["", "-h 127.0.0.1"], ids=["on the socket", "over TCP"])
-def test_inside_the_container_a_password_is_asked_for_too(toolbox, address):
-    result = toolbox.host("postgres").run(f"psql {address} --no-password -U postgres -c 'SELECT 1'")
-    assert result.rc != 0
-    assert "no password supplied" in result.stderr
+@pytest.mark.parametrize("role", ["postgres", *ROLES])
+def test_the_user_of_the_container_gets_in_by_the_socket_without_a_password(toolbox, role):
+    asked = f"psql --no-password -U {role} -d mlflow -qtAc 'SELECT current_user'"
+    assert toolbox.host("postgres").check_output(asked) == role
+
+
+@pytest.mark.parametrize("password", ["", "postgres", *PASSWORDS.values()])
+def test_the_superuser_gets_in_from_nowhere_else(toolbox, password):
+    with pytest.raises(psycopg2.OperationalError, match="rejects connection"):
+        toolbox.connect("postgres", "mlflow", password=password or "x")
+    command = ["exec", "--no-TTY", "--env", f"PGPASSWORD={password}", "postgres"]
+    command += ["psql", "-h", "127.0.0.1", "-U", "postgres", "-c", "SELECT"]
+    inside = toolbox.run("docker", "compose", *command)
+    assert "rejects connection" in inside.stderr
+
+
+def test_another_user_of_the_container_shows_a_password_on_the_socket_too(toolbox):
+    client = ["psql", "--no-password", "-U", "analyst", "-d", "mlflow", "-c", "SELECT"]
+    asked = toolbox.run("docker", "compose", "exec", "--no-TTY", "--user", "nobody", "postgres", *client)
+    assert "Peer authentication failed" in asked.stderr
 
 
 def test_passwords_are_kept_and_asked_for_as_scram(toolbox):
-    rules = toolbox.sql("postgres", "postgres", "SELECT DISTINCT auth_method FROM pg_hba_file_rules")
+    rules = toolbox.sql("postgres", "postgres", "SELECT DISTINCT type, auth_method FROM pg_hba_file_rules")
     stored = toolbox.sql(
-        "postgres", "postgres", "SELECT DISTINCT left(rolpassword, 13) FROM pg_authid WHERE rolcanlogin"
+        "postgres", "postgres", "SELECT rolname, left(rolpassword, 13) FROM pg_authid WHERE rolcanlogin"
     )
-    assert rules == [("scram-sha-256",)]
-    assert stored == [("SCRAM-SHA-256",)]
+    assert {method for kind, method in rules if kind == "host"} == {"scram-sha-256", "reject"}
+    assert dict(stored) == {"postgres": None, "mlflow": "SCRAM-SHA-256", "analyst": "SCRAM-SHA-256"}
 
 
 @pytest.mark.parametrize(

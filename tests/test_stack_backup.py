@@ -50,8 +50,8 @@ def ended(copy, *arguments, when, number=signal.SIGKILL):
 
 def bare(copy, database, sql):
     """Return what psql prints for SQL as the superuser, without headers."""
-    shell = 'PGPASSWORD="$POSTGRES_PASSWORD" exec psql -h 127.0.0.1 -U postgres -qtAX -v ON_ERROR_STOP=1 -d "$1"'
-    return copy.compose("exec", "--no-TTY", "postgres", "sh", "-c", shell, "sh", database, stdin=sql).strip()
+    client = ("psql", "-qtAX", "-v", "ON_ERROR_STOP=1", "-d", database)
+    return copy.compose("exec", "--no-TTY", "postgres", *client, stdin=sql).strip()
 
 
 def with_manifest(path, target, change, others=None):
@@ -370,8 +370,7 @@ def test_after_all_that_a_restore_works_and_migrates_the_tables_of_an_older_mlfl
     columns = "(name, artifact_location, lifecycle_stage, creation_time, last_update_time)"
     values = "('from the past', 'mlflow-artifacts:/7', 'active', 1, 1)"
     bare(second, "older", f"INSERT INTO experiments {columns} VALUES {values}")
-    shell = 'PGPASSWORD="$POSTGRES_PASSWORD" exec pg_dump -h 127.0.0.1 -U postgres -Fc -Z0 older'
-    command = ["docker", "exec", f"{second.project}-postgres-1", "sh", "-c", shell]
+    command = ["docker", "exec", f"{second.project}-postgres-1", "pg_dump", "-Fc", "-Z0", "older"]
     dump = subprocess.run(command, capture_output=True, check=True).stdout
     tables = bare(second, "older", "SELECT 'public.' || tablename FROM pg_tables WHERE schemaname = 'public'").split()
     counts = bare(second, "older", "".join(f"SELECT count(*) FROM {table};" for table in tables)).split()

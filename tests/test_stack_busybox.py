@@ -1,10 +1,13 @@
 """What runs in the container of postgres needs no more programs than postgres:17-alpine has: busybox's and its own."""
 
+import json
 import re
 
 import pytest
 from copies import Copy
 from waiting import until
+
+from toolbox import database, model, restore, upgrade
 
 pytestmark = pytest.mark.stack
 
@@ -43,6 +46,12 @@ def in_the_data(copy, script):
     assert result.returncode == 0, result.stderr
 
 
+def secrets(copy, *arguments, **settings):
+    """Run the service `secrets`, for which nothing is set but `settings`; return the result."""
+    options = [f"--env={name}={settings.get(name, '')}" for name in model.SECRETS]
+    return copy.run("docker", "compose", "run", "--rm", "--no-TTY", *options, "secrets", *arguments)
+
+
 def serves(copy):
     """Return whether the roles of the services get into their databases."""
     return all(copy.sql(role, name, "SELECT current_user") == [(role,)] for role, name in ROLES.items())
@@ -69,6 +78,35 @@ def test_the_check_of_health_sees_the_free_megabytes(busybox):
         busybox, f"dd if=/dev/zero of=/dev/shm/filling bs=64k; {check}; code=$?; rm /dev/shm/filling; exit $code"
     )
     assert (full.returncode, full.stdout) == (1, "The disk of the database is full: 0 MB are free.\n")
+
+
+def test_secrets_are_made_and_those_that_cannot_be_are_refused(busybox):
+    kept = secrets(busybox)
+    assert (kept.returncode, kept.stdout) == (0, "")
+    made = secrets(busybox, "--new")
+    assert made.returncode == 0
+    assert not re.findall(COMPLAINTS, made.stderr), made.stderr
+    read = ("run", "--rm", "--no-TTY", "--entrypoint", "cat", "secrets")
+    files = (f"/secrets-of/{name}" for name in ("notebook/token", "postgres/mlflow", "postgres/analyst"))
+    assert re.fullmatch(r"([\w-]{24}\n){3}", busybox.compose(*read, *files))
+    refused = secrets(busybox, ANALYST_DB_PASSWORD="a\tb")
+    assert refused.returncode == 1
+    assert "FAIL: ANALYST_DB_PASSWORD has a line break or another control character" in refused.stderr
+    # Those of .env again.
+    busybox.compose("up", "--detach", "--wait", "postgres")
+    assert serves(busybox)
+
+
+@pytest.mark.parametrize("script", [database.HOLD, restore.PLACE, upgrade.VERSIONS], ids=["hold", "place", "versions"])
+def test_what_the_tasks_run_there_works(busybox, script):
+    ran = inside(busybox, script)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout
+
+
+def test_the_status_of_the_database_is_found(busybox):
+    postgres = json.loads(busybox.succeed("status", "--json"))[0]
+    assert None not in postgres.values(), postgres
 
 
 def test_the_next_start_ends_a_first_one_that_was_cut_short(busybox):

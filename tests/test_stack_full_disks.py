@@ -8,8 +8,6 @@ import pytest
 from copies import Copy
 from waiting import answers, is_healthy, until
 
-from toolbox.passwords import psql
-
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
 # The time that the requirement leaves until somebody is told.
@@ -141,7 +139,7 @@ def test_a_database_that_ended_because_its_log_is_full_comes_back_when_there_is_
     fill("db-store")
     # Rows that are rolled back, as there is no room for them, fill the log as well.
     noise = "SELECT pg_logical_emit_message(true, 'noise', repeat('x', 4000000)) FROM generate_series(1, 20)"
-    shell = ("sh", "-c", psql("postgres"), "psql", "--username", "postgres", "--dbname", "mlflow", "--command", noise)
+    shell = ("psql", "--dbname", "mlflow", "--command", noise)
     ended = small.run("docker", "compose", "exec", "--no-TTY", "postgres", *shell)
     assert ended.returncode != 0
     until(lambda: writer.write()[0] != 200, "a write is refused")

@@ -53,7 +53,7 @@ def test_psql_in_the_postgres_container_finds_the_run_with_every_step(toolbox, l
     host = toolbox.host("postgres")
 
     def psql(sql):
-        client = 'PGPASSWORD="$ANALYST_DB_PASSWORD" psql -h 127.0.0.1 -U analyst -d mlflow --csv --tuples-only'
+        client = "psql -U analyst -d mlflow --csv --tuples-only"
         return host.check_output(f"{client} --command %s", sql.format(run=f"run_uuid = '{logged['run_id']}'"))
 
     losses = psql("SELECT value FROM metrics WHERE {run} AND key = 'loss' ORDER BY step")

@@ -12,8 +12,8 @@ pytestmark = pytest.mark.stack
 
 API = "/api/2.0/mlflow/"
 PATIENCE_SECONDS = 60
-# In every file that an attacker would want: the users, and the environment with the password of the database.
-WANTED = (b"root:", b"PGPASSWORD", PASSWORDS["MLFLOW_DB_PASSWORD"].encode())
+# In every file that an attacker would want: the users, the environment, and the password of the database.
+WANTED = (b"root:", b"PGSERVICEFILE", PASSWORDS["mlflow"].encode())
 
 
 def create(toolbox, what, body):

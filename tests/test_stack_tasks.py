@@ -189,33 +189,6 @@ def test_a_port_that_is_taken_is_named_with_its_setting(toolbox, refused):
     assert "MLFLOW_PORT" in line
 
 
-@pytest.mark.parametrize("name", ["POSTGRES_PASSWORD", "MLFLOW_DB_PASSWORD", "ANALYST_DB_PASSWORD"])
-def test_a_password_that_the_database_does_not_know_is_named(toolbox, refused, name):
-    with toolbox.changed(**{name: "another"}):
-        line = refused("up")
-    assert name in line
-    assert "put the old value back" in line
-
-
-def test_passwords_changed_while_stopped_are_named_and_all_is_stopped_again(toolbox):
-    toolbox.succeed("down")
-    with toolbox.changed(MLFLOW_DB_PASSWORD="another", ANALYST_DB_PASSWORD="yet another"):
-        result = toolbox.invoke("up")
-    assert result.returncode != 0
-    assert result.stderr.splitlines()[-1].startswith(
-        "FAIL: MLFLOW_DB_PASSWORD and ANALYST_DB_PASSWORD in .env are not what"
-    )
-    assert toolbox.compose("ps", "--quiet") == ""
-    toolbox.succeed("up")
-
-
-@pytest.mark.parametrize("value", ["", "' '"], ids=["blank", "a space"])
-def test_an_empty_token_is_refused(toolbox, refused, value):
-    with toolbox.changed(JUPYTER_TOKEN=value):
-        line = refused("up")
-    assert "JUPYTER_TOKEN" in line
-
-
 def test_windows_line_ends_are_refused(toolbox, refused):
     before = toolbox.env.read_bytes()
     toolbox.env.write_bytes(before.replace(b"\n", b"\r\n"))
@@ -245,22 +218,6 @@ def test_a_base_image_of_the_users_choice_is_never_replaced(toolbox, refused):
         line = refused("up")
     assert "no registry answers" in line
     assert "POSTGRES_BASE_IMAGE" in line
-
-
-def test_init_keeps_the_env_that_is_there(refused):
-    assert ".env exists" in refused("init")
-
-
-def test_a_lost_env_is_not_replaced_while_its_database_is_there(toolbox):
-    before = toolbox.env.read_bytes()
-    toolbox.env.unlink()
-    try:
-        result = toolbox.invoke("up", COMPOSE_PROJECT_NAME=toolbox.project)
-        assert result.returncode != 0
-        assert f"{toolbox.project}_db-store" in result.stderr
-        assert not toolbox.env.exists()
-    finally:
-        toolbox.env.write_bytes(before)
 
 
 @pytest.mark.parametrize("answer", ["", "yes\n"], ids=["nothing", "yes"])

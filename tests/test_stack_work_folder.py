@@ -6,8 +6,10 @@ Its toolbox also has a name, and with it an author of runs, and a time zone of i
 import os
 
 import pytest
+from copies import PORTS, free_ports
 
 from toolbox import dotenv
+from toolbox.model import SERVICES
 
 pytestmark = pytest.mark.stack
 
@@ -26,7 +28,10 @@ def folder(toolbox, tmp_path_factory):
     for made in (path, path / "mine.csv"):
         os.chown(made, OWNER, -1)
     # The folders of pytest can be entered by their owner alone; Docker, which is root, mounts it all the same.
-    toolbox.succeed("init", "--name", NAME)
+    settings = {"COMPOSE_PROJECT_NAME": f"{toolbox.project}-{NAME}", "NOTEBOOK_USER": NAME}
+    settings |= dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+    settings |= {f"{service.upper()}_BASE_IMAGE": toolbox.base(service) for service in SERVICES}
+    dotenv.write(toolbox.root / f".env.{NAME}", "".join(f"{name}={value}\n" for name, value in settings.items()))
     set_folder(toolbox, path)
     set_value(toolbox, "TZ", ZONE)
     try:

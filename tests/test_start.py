@@ -142,10 +142,31 @@ def test_a_refused_password_ends_it_at_once_with_one_line():
         uri = f"postgresql+psycopg2://mlflow@127.0.0.1:{server.getsockname()[1]}/mlflow"
         ended = run(MLFLOW_BACKEND_STORE_URI=uri, PGPASSWORD="wrong $secret")
     assert ended.returncode == 1
-    assert ended.stderr.startswith("FAIL: the database refuses the password in PGPASSWORD: ")
+    assert ended.stderr.startswith("FAIL: the database refuses the password: restart it, ")
     assert 'password authentication failed for user "mlflow"' in ended.stderr
     assert ended.stderr.count("\n") == 1
     assert "secret" not in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "[toolbox]\n", "[toolbox]\npassword=\n"], ids=["none", "empty", "bare", "blank"]
+)
+def test_without_a_password_it_ends_at_once_with_one_line(tmp_path, text):
+    service = tmp_path / "pg_service.conf"
+    if text is not None:
+        service.write_text(text)
+    ended = run(MLFLOW_BACKEND_STORE_URI=URI, PGSERVICEFILE=str(service))
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        'FAIL: the volume mlflow-secrets has no password for the database: "docker compose up" makes one.\n'
+    )
+
+
+def test_a_password_may_come_from_the_service_file_or_from_elsewhere(start, tmp_path):
+    service = tmp_path / "pg_service.conf"
+    service.write_text("[toolbox]\npassword=x\n")
+    assert start.has_password(str(service))
+    assert start.has_password(None)
 
 
 @pytest.mark.parametrize("environment", [{}, {"MLFLOW_BACKEND_STORE_URI": ""}], ids=["unset", "blank"])

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 from invoke import Collection
-from layers import HEALTHY, ROOT, SECRETS, a_users_env, commands, configuration, docker, the_line
+from layers import HEALTHY, ROOT, SECRETS, a_users_env, commands, docker, the_line
 
 import tasks
-from toolbox import files, passwords
+from toolbox import files
 from toolbox.failure import Failure
 
 VERBS = Collection.from_module(tasks).tasks
@@ -58,14 +58,6 @@ def test_no_task_but_clean_deletes_data(env, verb):
     c = docker({"docker compose ps": HEALTHY, "docker (volume|image) inspect": True})
     run(verb, c)
     assert [command for command in commands(c) if re.search(r" (-v|--volumes|rm|prune)\b", command)] == []
-
-
-def test_the_passwords_are_asked_about_on_standard_input(env):
-    config = configuration()
-    c = docker(config=config)
-    tasks.up(c)
-    asked = [call for call in c.run.call_args_list if "while read -r role" in call.args[0]]
-    assert [call.kwargs["in_stream"].getvalue() for call in asked] == [passwords.script_input(config)] * 2
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_the_folder_is_mounted_in_the_home(tmp_path, written):
     config = loaded(f"WORK_FOLDER={written.format(tmp_path)}\n", **SECRETS)
     assert str(work.folder(config)) == written.format(tmp_path).strip("'")
     targets = [mount["target"] for mount in config["services"]["notebook"]["volumes"]]
-    assert targets == ["/home/jovyan", "/home/jovyan/work"]
+    assert targets == ["/home/jovyan", "/home/jovyan/work", "/secrets"]
 
 
 def test_a_name_that_is_no_path_is_told_in_one_line():

@@ -40,7 +40,8 @@ def users(compose):
         raise Failure("the Python package pyyaml is not installed: use ./run in the place of invoke.") from None
     found = {}
     for service, entry in yaml.safe_load(compose)["services"].items():
-        passed_on = entry["environment"] if isinstance(entry["environment"], list) else []
+        variables = entry.get("environment")
+        passed_on = variables if isinstance(variables, list) else []
         for name in sorted({*re.findall(r"\$\{(\w+)", json.dumps(entry)), *passed_on}):
             found.setdefault(name, []).append(service)
     return found

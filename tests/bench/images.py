@@ -5,7 +5,7 @@ import secrets
 import time
 from contextlib import contextmanager
 
-from toolbox.model import ONE_SHOT, SERVICES
+from toolbox.model import SERVICES
 
 MIB = 1024**2
 BUILT_FROM = ("Dockerfile", "requirements.txt")
@@ -36,7 +36,7 @@ def add_sizes(table, side):
         table.add("images", service, "MiB", side.name, whole / MIB)
         table.add("images", f"{service}, beyond its base", "MiB", side.name, beyond[service] / MIB)
     # It extends the image of mlflow, so it is shared but for what it adds to that.
-    one_shot = side.image(ONE_SHOT)
+    one_shot = side.image("migrate")
     extra = max(size(side, one_shot) - size(side, side.image("mlflow")), 0) if side.name == "ours" else 0
     table.add("images", "whole stack, beyond the bases", "MiB", side.name, (sum(beyond.values()) + extra) / MIB)
 

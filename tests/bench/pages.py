@@ -57,7 +57,8 @@ def newest(runs):
 
 def launcher(stack):
     """Return the path with which a person comes to JupyterLab for the first time."""
-    token = stack.compose("exec", "--no-TTY", "notebook", "printenv", "JUPYTER_TOKEN").removesuffix("\n")
+    read = ("sh", "-c", "cat /secrets/token 2>/dev/null || printenv JUPYTER_TOKEN")
+    token = stack.compose("exec", "--no-TTY", "notebook", *read).removesuffix("\n")
     return f"/lab?token={quote(token, safe='')}"
 
 

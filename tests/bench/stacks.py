@@ -16,7 +16,7 @@ import psycopg2
 from copies import PORTS, ROOT, Copy, free_ports, surroundings
 from waiting import until
 
-from toolbox import dotenv, model
+from toolbox import model
 from toolbox.failure import Failure, last_line
 from toolbox.model import SERVICES
 
@@ -221,14 +221,14 @@ class Stock(Side):
         self.project = new_name(self.name)
         self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         self.bases = bases
-        self.password = dotenv.new_secret()
+        self.password = secrets.token_urlsafe()
         shutil.copytree(HERE, folder, ignore=shutil.ignore_patterns("units", "*.py", "__pycache__"))
         self.env.touch(0o600)
         self.set(
             COMPOSE_PROJECT_NAME=self.project,
             MLFLOW_VERSION=mlflow_version(),
             POSTGRES_PASSWORD=self.password,
-            JUPYTER_TOKEN=dotenv.new_secret(),
+            JUPYTER_TOKEN=secrets.token_urlsafe(),
             **{f"{service.upper()}_BASE_IMAGE": image for service, image in bases.items()},
             **self.ports,
         )

@@ -1,11 +1,11 @@
 import json
-import os
 import uuid
 
 import requests
 import websocket
+from jupyter_server.serverapp import list_running_servers
 
-api, token = "http://127.0.0.1:8888/api", {"Authorization": f"token {os.environ['JUPYTER_TOKEN']}"}
+api, token = "http://127.0.0.1:8888/api", {"Authorization": f"token {next(list_running_servers())['token']}"}
 kernel = requests.post(f"{api}/kernels", headers=token, json={"name": "python3"}, timeout=60).json()["id"]
 
 

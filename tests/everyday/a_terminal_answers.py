@@ -1,10 +1,10 @@
 import json
-import os
 
 import requests
 import websocket
+from jupyter_server.serverapp import list_running_servers
 
-token = {"Authorization": f"token {os.environ['JUPYTER_TOKEN']}"}
+token = {"Authorization": f"token {next(list_running_servers())['token']}"}
 api = "http://127.0.0.1:8888/api/terminals"
 name = requests.post(api, headers=token, timeout=30).json()["name"]
 socket = websocket.create_connection(f"ws://127.0.0.1:8888/terminals/websocket/{name}", header=token, timeout=60)
