@@ -67,7 +67,7 @@ async function extension() {
             showErrorMessage(
               "Out of memory",
               `The kernel of ${session.name} was ended, because the notebook's container may take ${gib} GiB. ` +
-                "Load less at once, or raise NOTEBOOK_MEMORY in .env and run ./run up.",
+                "Load less at once, or raise NOTEBOOK_MEMORY in .env and run docker compose up --wait.",
             );
           }
         });
