@@ -193,7 +193,7 @@ def test_what_an_earlier_version_read_is_told_with_the_reason():
 def test_a_role_that_does_not_get_in_is_told(env):
     c = docker({"docker compose ps": HEALTHY, "docker compose exec --no-TTY postgres sh -c": "analyst\n"})
     assert examined(c)["passwords"] == [
-        ("FAIL", 'the database does not take the password of analyst: "docker compose restart" sets it again.')
+        ("FAIL", 'the database does not take the password of analyst: "invoke up" sets it again.')
     ]
 
 

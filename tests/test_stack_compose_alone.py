@@ -213,8 +213,6 @@ def test_a_role_that_has_changed_its_password_is_told_and_gets_it_back_with_the_
     assert "FAIL  passwords  the database does not take the password of analyst" in told.stdout
     bare.succeed("backup")
     bare.succeed("up")
-    bare.compose("restart")
-    bare.compose("up", "--wait")
     assert not bare.lets_in("mine")
     assert bare.works()
 

@@ -375,7 +375,7 @@ def check_passwords(patient):
     """Find whether each role gets into the database with its password."""
     if refused := passwords.refused(patient.c):
         roles = " and ".join(refused)
-        yield "FAIL", f'the database does not take the password of {roles}: "docker compose restart" sets it again.'
+        yield "FAIL", f'the database does not take the password of {roles}: "invoke up" sets it again.'
     else:
         yield "ok", f"the roles {' and '.join(passwords.ROLES)} get in with their passwords"
 

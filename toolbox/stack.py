@@ -156,6 +156,10 @@ def start(c):
     """
     config = settings(c)
     bring_up(c, config["name"])
+    # A role has changed its password, or the file of one has changed: all take the present ones when they start.
+    if passwords.refused(c):
+        compose(c, "stop")
+        bring_up(c, config["name"])
     print()
     print(
         *report.addresses(config, passwords.read(c, "notebook", "token"), passwords.read(c, "postgres", "analyst")),
