@@ -84,7 +84,8 @@ def test_an_image_adds_little_to_its_base(toolbox, service, most_mb):
 
 def test_the_home_folder_is_the_volume(toolbox):
     mounts = {mount["Destination"]: mount["Name"] for mount in toolbox.inspect("notebook")["Mounts"]}
-    assert mounts == dict.fromkeys(["/home/jovyan", "/work"], f"{toolbox.project}_file-store")
+    homes = dict.fromkeys(["/home/jovyan", "/work"], f"{toolbox.project}_file-store")
+    assert mounts == homes | {"/secrets": f"{toolbox.project}_notebook-secrets"}
     assert toolbox.host("notebook").check_output("touch ~/mine && stat -c %U ~/mine") == "jovyan"
 
 

@@ -86,6 +86,7 @@ def test_the_artifact_is_in_the_artifact_store(toolbox, logged):
     uri = run_in_rest(toolbox, logged)["info"]["artifact_uri"]
     folder = uri.replace("mlflow-artifacts:", "/mlflow/artifacts")
     mounts = {mount["Destination"]: mount["Name"] for mount in toolbox.inspect("mlflow")["Mounts"]}
+    assert mounts.pop("/secrets") == f"{toolbox.project}_mlflow-secrets"
     assert mounts == {"/mlflow/artifacts": f"{toolbox.project}_artifact-store"}
     assert toolbox.host("mlflow").file(f"{folder}/blob.bin").sha256sum == logged["blob_sha256"]
 
