@@ -28,8 +28,9 @@ def test_even_a_command_in_the_container_is_not_run_as_root(toolbox, service):
 
 
 def volume_of(toolbox, service):
-    """Return the mount of a service's volume; the home of the notebook is there twice, the second time at /work."""
-    return min(toolbox.inspect(service)["Mounts"], key=lambda mount: mount["Destination"])
+    """Return the mount of a service's own volume; the home of the notebook is there twice, the second time at /work."""
+    own = [mount for mount in toolbox.inspect(service)["Mounts"] if mount["RW"]]
+    return min(own, key=lambda mount: mount["Destination"])
 
 
 @pytest.fixture(params=SERVICES)
