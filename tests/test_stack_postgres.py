@@ -25,7 +25,8 @@ def file_of(toolbox, name):
 @pytest.mark.parametrize("name", SETTINGS)
 def test_the_server_has_the_settings_of_the_image(toolbox, name):
     assert shown(toolbox, name) == SETTINGS[name]
-    assert file_of(toolbox, name) == "/etc/data-toolbox/postgresql.conf"
+    # Of the names of files Postgres does not tell it.
+    assert file_of(toolbox, name) == (None if name.endswith("_file") else "/etc/data-toolbox/postgresql.conf")
 
 
 @pytest.mark.parametrize("name", ["fsync", "full_page_writes", "synchronous_commit"])
@@ -36,7 +37,6 @@ def test_what_is_committed_is_on_the_disk(toolbox, name):
 
 def test_what_initdb_wrote_into_the_volume_holds_where_the_image_says_nothing(toolbox):
     assert file_of(toolbox, "listen_addresses") == "/var/lib/postgresql/data/postgresql.conf"
-    assert shown(toolbox, "hba_file") == "/var/lib/postgresql/data/pg_hba.conf"
     # It wrote another number of connections there too.
     written = toolbox.sql(
         "postgres", "postgres", "SELECT setting, applied FROM pg_file_settings WHERE name = 'max_connections'"

@@ -1,9 +1,11 @@
 """What someone with the password of a role tries: to become the superuser, to leave the database, to harm others."""
 
-from contextlib import closing
+import subprocess
+from contextlib import closing, contextmanager
 
 import psycopg2
 import pytest
+from copies import surroundings
 from psycopg2 import errors
 
 pytestmark = pytest.mark.stack
@@ -98,16 +100,31 @@ def test_no_role_changes_the_password_of_the_other(toolbox, role):
         toolbox.sql(role, "mlflow", f"ALTER ROLE {OTHERS[role]} PASSWORD 'mine'")
 
 
+@contextmanager
+def session(toolbox, role):
+    """Give the number of the process of a session of a role, which lasts for the block."""
+    if role != "postgres":
+        with closing(toolbox.connect(role, "mlflow")) as connection:
+            yield connection.info.backend_pid
+        return
+    command = ["docker", "compose", "exec", "--no-TTY", "postgres", "psql", "-qtA"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=toolbox.root, env=surroundings(), text=True, **pipes) as client:
+        print("SELECT pg_backend_pid();", file=client.stdin, flush=True)
+        yield int(client.stdout.readline())
+        client.stdin.close()
+
+
 @pytest.mark.parametrize("function", ["pg_terminate_backend", "pg_cancel_backend"])
 @pytest.mark.parametrize(
     ("role", "victim"), [("analyst", "mlflow"), ("mlflow", "analyst"), ("analyst", "postgres"), ("mlflow", "postgres")]
 )
 def test_no_role_ends_a_session_of_another(toolbox, role, victim, function):
-    with closing(toolbox.connect(victim, "mlflow")) as session:
+    with session(toolbox, victim) as pid:
         with pytest.raises(errors.InsufficientPrivilege):
-            toolbox.sql(role, "mlflow", f"SELECT {function}({session.info.backend_pid})")
-        with session.cursor() as cursor:
-            cursor.execute("SELECT 1")
+            toolbox.sql(role, "mlflow", f"SELECT {function}({pid})")
+        there = toolbox.sql("postgres", "postgres", f"SELECT usename FROM pg_stat_activity WHERE pid = {pid}")
+        assert there == [(victim,)]
 
 
 @pytest.mark.parametrize("role", OTHERS)
