@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from contextlib import closing
 from urllib.parse import unquote
 
@@ -57,6 +58,11 @@ class Bare(Copy):
     def password(self):
         """Return the password of the analyst, as somebody finds it who has the containers."""
         return self.compose("exec", "--no-TTY", "postgres", "cat", "/secrets/analyst").removesuffix("\n")
+
+    def secrets(self):
+        """Return all that is in the volumes, whatever runs."""
+        script = ["run", "--rm", "--no-TTY", "--entrypoint", "sh", "secrets", "-c", "cat /secrets-of/*/*"]
+        return self.compose(*script)
 
     def lets_in(self, password):
         """Return whether the database takes a password of the analyst, from this machine."""
@@ -214,6 +220,22 @@ def test_a_role_that_has_changed_its_password_is_told_and_gets_it_back_with_the_
     bare.succeed("backup")
     bare.succeed("up")
     assert not bare.lets_in("mine")
+    assert bare.works()
+
+
+def test_killed_while_it_sets_the_passwords_the_database_sets_them_with_the_next_start(bare):
+    postgres = bare.container("postgres")
+    bare.compose("stop")
+    before = bare.secrets()
+    bare.compose("run", "--rm", "--no-TTY", "secrets", "--new")
+    # The whole of it takes about a tenth of a second, once the container has begun.
+    for seconds in (0.05, 0.1, 0.15, 0.2, 0.3):
+        bare.run("docker", "start", postgres)
+        time.sleep(seconds)
+        bare.run("docker", "kill", postgres)
+    bare.up()
+    assert bare.secrets() != before
+    assert bare.lets_in(bare.password())
     assert bare.works()
 
 
