@@ -221,4 +221,5 @@ class Copy:
         )
         names = [self.run("docker", *listing, "--filter", label).stdout.split() for listing in listings]
         images = self.run("docker", "image", "ls", "--format", "{{.Repository}}", f"{self.project}-*").stdout.split()
-        return sum(names, images)
+        # Docker lists two names of one image now in this order, now in that.
+        return sorted(sum(names, images))
