@@ -155,7 +155,11 @@ class Copy:
         The superuser is let in inside the container alone; its rows are what JSON makes of them.
         """
         if role == "postgres":
-            rows = f"SELECT json_agg(row) FROM ({statement}) AS row" if statement.startswith("SELECT") else statement
+            rows = (
+                f"SELECT json_agg(row) FROM ({statement}) AS row"
+                if statement.lstrip().startswith("SELECT")
+                else statement
+            )
             printed = self.compose(
                 *("exec", "--no-TTY", "postgres", "psql", "-qtA", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", rows)
             )
