@@ -67,7 +67,15 @@ def test_one_that_is_set_would_not_change_so_nothing_is_done(name):
     assert doings(c) == []
 
 
-def test_new_ones_that_could_not_be_made_are_told():
+def test_where_not_all_could_be_stopped_or_ctrl_c_was_typed_meanwhile_no_secret_changes():
+    c = docker({"docker compose stop": False})
+    with pytest.raises(Failure) as raised:
+        passwords.renew(c, configuration())
+    assert "all secrets are what they were" in the_line(raised)
+    assert doings(c) == ["docker compose stop"]
+
+
+def test_where_not_all_new_ones_were_made_the_way_on_is_told():
     with pytest.raises(Failure) as raised:
         passwords.renew(docker({NEW: False}), configuration())
-    assert "no new secrets were made" in the_line(raised)
+    assert 'perhaps not all secrets are new: start with "invoke up", and "invoke rotate" again.' in the_line(raised)

@@ -34,15 +34,17 @@ def refused(c):
 def renew(c, config):
     """Have new secrets made; all services are stopped then, since each takes its own when it starts.
 
-    Raises Failure when some are set in .env, where they count, or they cannot be made.
+    Raises Failure when some are set in .env, where they count, or one of the steps fails or is broken off.
     """
     if chosen := model.chosen_secrets(config):
         raise Failure(
             f'{" and ".join(chosen)} in .env would still count: take that out there, or change it and "invoke up".'
         )
-    compose(c, "stop")
+    # Ctrl-C goes to Docker alone, and is a failure of the step.
+    if not compose(c, "stop"):
+        raise Failure('not everything was stopped, and all secrets are what they were: start with "invoke up".')
     made = compose(c, "run", "--rm", "--no-TTY", "secrets", "--new")
     # What somebody else has started meanwhile has the old ones.
     compose(c, "stop")
     if not made:
-        raise Failure('no new secrets were made: see the message above, and start with "invoke up".')
+        raise Failure('perhaps not all secrets are new: start with "invoke up", and "invoke rotate" again.')
