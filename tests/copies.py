@@ -105,6 +105,10 @@ class Copy:
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
 
+    def secret(self, service, name):
+        """Return the secret that a running service has in its file of that name."""
+        return self.compose("exec", "--no-TTY", service, "cat", f"/secrets/{name}").removesuffix("\n")
+
     def container(self, service):
         """Return the id of the container of a service."""
         return self.compose("ps", "--all", "--quiet", service).strip()

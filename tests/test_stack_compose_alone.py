@@ -57,12 +57,7 @@ class Bare(Copy):
 
     def password(self):
         """Return the password of the analyst, as somebody finds it who has the containers."""
-        return self.compose("exec", "--no-TTY", "postgres", "cat", "/secrets/analyst").removesuffix("\n")
-
-    def secrets(self):
-        """Return all that is in the volumes, whatever runs."""
-        script = ["run", "--rm", "--no-TTY", "--entrypoint", "sh", "secrets", "-c", "cat /secrets-of/*/*"]
-        return self.compose(*script)
+        return self.secret("postgres", "analyst")
 
     def lets_in(self, password):
         """Return whether the database takes a password of the analyst, from this machine."""
@@ -88,9 +83,9 @@ class Bare(Copy):
         for volume in volumes:
             assert self.run("docker", "volume", "rm", f"{self.project}_{volume}").returncode == 0
 
-    def change(self, script):
-        """Run a piece of shell where the secrets can be changed."""
-        self.compose("run", "--rm", "--no-TTY", "--entrypoint", "sh", "secrets", "-c", script)
+    def in_volumes(self, script):
+        """Run a piece of shell where all secrets are, and can be changed; return what it prints."""
+        return self.compose("run", "--rm", "--no-TTY", "--entrypoint", "sh", "secrets", "-c", script)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +123,7 @@ def test_one_command_is_enough_and_the_log_ends_with_the_address(bare):
 
 def test_what_was_made_is_shown_by_the_log_of_the_notebook_alone(bare):
     token, password = bare.token(), bare.password()
-    owner = bare.compose("exec", "--no-TTY", "postgres", "cat", "/secrets/mlflow").strip()
+    owner = bare.secret("postgres", "mlflow")
     shown = {service: bare.log(service) for service in IN_ORDER}
     assert [service for service in shown if token in shown[service]] == ["notebook"]
     shown |= {f"container {service}": json.dumps(bare.inspect(service)) for service in IN_ORDER}
@@ -208,7 +203,7 @@ def test_a_password_that_cannot_be_one_is_refused_in_one_line_and_nothing_is_los
 def test_whatever_volume_is_lost_nobody_is_locked_out_and_the_log_says_what_is_new(bare, volumes, made):
     bare.forget(*volumes)
     assert bare.up().count("Made a new") == made
-    assert bare.logs_in(bare.compose("exec", "--no-TTY", "notebook", "cat", "/secrets/token").removesuffix("\n"))
+    assert bare.logs_in(bare.secret("notebook", "token"))
     assert bare.lets_in(bare.password())
     assert bare.works()
 
@@ -226,7 +221,7 @@ def test_a_role_that_has_changed_its_password_is_told_and_gets_it_back_with_the_
 def test_killed_while_it_sets_the_passwords_the_database_sets_them_with_the_next_start(bare):
     postgres = bare.container("postgres")
     bare.compose("stop")
-    before = bare.secrets()
+    before = bare.in_volumes("cat /secrets-of/*/*")
     bare.compose("run", "--rm", "--no-TTY", "secrets", "--new")
     # The whole of it takes about a tenth of a second, once the container has begun.
     for seconds in (0.05, 0.1, 0.15, 0.2, 0.3):
@@ -234,7 +229,7 @@ def test_killed_while_it_sets_the_passwords_the_database_sets_them_with_the_next
         time.sleep(seconds)
         bare.run("docker", "kill", postgres)
     bare.up()
-    assert bare.secrets() != before
+    assert bare.in_volumes("cat /secrets-of/*/*") != before
     assert bare.lets_in(bare.password())
     assert bare.works()
 
@@ -250,7 +245,7 @@ def test_killed_while_it_sets_the_passwords_the_database_sets_them_with_the_next
 )
 def test_no_service_starts_without_its_secret(bare, service, file, line):
     token = bare.token()
-    bare.change(f": > /secrets-of/{file}")
+    bare.in_volumes(f": > /secrets-of/{file}")
     bare.compose("restart", "--no-deps", service)
     until(lambda: f"FAIL: {line}" in bare.log(service).splitlines()[-1], f"{service} says what it lacks")
     assert "Traceback" not in bare.log(service)

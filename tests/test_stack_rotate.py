@@ -28,11 +28,8 @@ def own(tmp_path_factory, toolbox):
 
 def secrets(copy):
     """Return the passwords of the roles, and the token."""
-    read = {role: ("postgres", role) for role in DATABASES} | {"token": ("notebook", "token")}
-    found = {
-        name: copy.compose("exec", "--no-TTY", service, "cat", f"/secrets/{it}") for name, (service, it) in read.items()
-    }
-    return {name: value.removesuffix("\n") for name, value in found.items()}
+    where = dict.fromkeys(DATABASES, "postgres") | {"token": "notebook"}
+    return {name: copy.secret(where[name], name) for name in where}
 
 
 def let_in(copy, known):
