@@ -161,7 +161,7 @@ class Copy:
         if role == "postgres":
             rows = (
                 f"SELECT json_agg(row) FROM ({statement}) AS row"
-                if statement.lstrip().startswith("SELECT")
+                if statement.lstrip().startswith("SELECT") and ";" not in statement
                 else statement
             )
             printed = self.compose(

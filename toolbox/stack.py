@@ -3,6 +3,7 @@
 import functools
 import json
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from invoke import Exit
@@ -16,6 +17,8 @@ LOG_LINES = 30
 # How long the database may take to answer, and the pause between two questions.
 DATABASE_SECONDS = 60
 PAUSE_SECONDS = 0.2
+# A process that ends at once can have logged its lines before Docker notes that it was started.
+START_NOTED_LATE = timedelta(seconds=1)
 
 
 def check_engine(c):
@@ -211,8 +214,9 @@ def log_since_start(c, service, container):
 
 
 def started_at(c, container):
-    """Return when a container was started last, as Docker writes it."""
-    return quietly(c, ["docker", "inspect", "--format", "{{.State.StartedAt}}", container["ID"]]).stdout.strip()
+    """Return when a container was started last, as `--since` takes it: no line of that start is older."""
+    written = quietly(c, ["docker", "inspect", "--format", "{{.State.StartedAt}}", container["ID"]]).stdout.strip()
+    return (datetime.fromisoformat(written) - START_NOTED_LATE).isoformat()
 
 
 def base_names(c):
