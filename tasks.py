@@ -56,7 +56,7 @@ def build(c):
     stack.build_images(c)
 
 
-@task(makes=True, help={"insecure": "publish beyond this machine, if BIND_ADDRESS says so"})
+@task(makes=True, changes=True, help={"insecure": "publish beyond this machine, if BIND_ADDRESS says so"})
 def up(c, insecure=False):
     """Build and start everything, wait until it is healthy, show the addresses."""
     stack.check_engine(c)
@@ -64,11 +64,12 @@ def up(c, insecure=False):
         named.make(stack.settings(c)["name"])
     proxies.keep_exceptions()
     config = stack.settings(c)
-    before = stack.containers(c)
+    before = stack.own_containers(c, config["name"])
     if not insecure:
         ports.check_address(config)
     ports.check(config, own=ports.published(before))
     work.check(config)
+    stack.take_folder(c, config["name"])
     config = stack.build_images(c)
     zones.check(c, config)
     config = work.settle(c, config)
@@ -79,10 +80,11 @@ def up(c, insecure=False):
 
 
 @task(
+    changes=True,
     help={
         "old-base": "base image of the Postgres that wrote the volume; without it, the present one with its number",
         "insecure": "as with up",
-    }
+    },
 )
 def upgrade(c, old_base="", insecure=False):
     """Move the data to a new version of MLflow or Postgres, and start."""
@@ -188,17 +190,17 @@ def runs_(c, end=""):
         print("No run is running.")
 
 
-@task
+@task(changes=True)
 def rotate(c):
     """Change all passwords and the token."""
     stack.check_engine(c)
-    stack.containers(c)
-    with backing_up.alone():
-        passwords.renew(c, stack.settings(c))
-        stack.start(c)
+    config = stack.settings(c)
+    stack.own_containers(c, config["name"])
+    passwords.renew(c, config)
+    stack.start(c)
 
 
-@task
+@task(changes=True)
 def down(c):
     """Stop and remove the containers; all data stays."""
     stack.check_engine(c)
@@ -208,15 +210,21 @@ def down(c):
         raise Failure("Docker could not stop everything: its own message is above.")
 
 
-@task(help={"yes": "do not ask"})
+@task(changes=True, help={"yes": "do not ask"})
 def clean(c, yes=False):
     """Delete the containers, the images and ALL DATA, after asking."""
     stack.check_engine(c)
-    stack.containers(c)
     config = stack.settings(c)
     project = config["name"]
+    running = stack.own_containers(c, project)
+    present = stack.volumes(c, project)
+    if present and not running and not stack.folder_of(c, project):
+        raise Failure(
+            f'nothing says whose data the volumes of {project} are: "invoke up" makes them those of this folder, and '
+            '"docker compose down --volumes" deletes them whosever they are.'
+        )
     doomed = ["its containers and its network"]
-    doomed += [f"volume {name}" for name in stack.volumes(c, project)]
+    doomed += [f"volume {name}" for name in present]
     doomed += [f"image {name}" for name in model.images(config) if stack.exists(c, "image", name)]
     # Without its data, the settings of a toolbox with a name would only keep its ports from others.
     doomed += [f"file {named.env().name}"] if named.current() else []
@@ -240,7 +248,7 @@ def is_typed(project, verb):
         return False
 
 
-@task(help={"to": "the file to write; without it, one in backups/ with the date in its name"})
+@task(changes=True, help={"to": "the file to write; without it, one in backups/ with the date in its name"})
 def backup(c, to=""):
     """Write all data into one file, while people work."""
     stack.check_engine(c)
@@ -251,6 +259,7 @@ def backup(c, to=""):
 
 @task(
     makes=True,
+    changes=True,
     positional=["file"],
     help={"file": "the backup", "yes": "replace the data that are there without asking"},
 )
@@ -281,11 +290,12 @@ def backups(c, keep=""):
 
 
 @task(
+    changes=True,
     help={
         "older-than": "how many days ago, at least, it was deleted in MLflow",
         "dry-run": "only show what would go; on a terminal nothing else is done without --yes",
         "yes": "delete it, on a terminal too",
-    }
+    },
 )
 def gc(c, older_than="30", dry_run=False, yes=False):
     """Show what was deleted in MLflow, and with --yes free its disk space."""
@@ -295,6 +305,7 @@ def gc(c, older_than="30", dry_run=False, yes=False):
 
 @task(
     name="bases",
+    changes=True,
     help={"official": "go back to the official images", "remove": "delete the images that were built here"},
 )
 def bases_(c, official=False, remove=False):

@@ -105,6 +105,16 @@ class Copy:
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
 
+    def volumes(self, project):
+        """Return the volumes of a project, with the time at which each was made."""
+        listed = self.run(
+            "docker", "volume", "ls", "--quiet", "--filter", f"label=com.docker.compose.project={project}"
+        )
+        names = listed.stdout.split()
+        return self.run("docker", "volume", "inspect", "--format", "{{.Name}} {{.CreatedAt}}", *names).stdout.split(
+            "\n"
+        )
+
     def secret(self, service, name):
         """Return the secret that a running service has in its file of that name."""
         return self.compose("exec", "--no-TTY", service, "cat", f"/secrets/{name}").removesuffix("\n")

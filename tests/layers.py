@@ -95,6 +95,7 @@ def docker(answers=None, config=None):
         "docker version": "28.2.2\n",
         "docker compose version": "2.26.1-4\n",
         "docker compose config": json.dumps(config or configuration()),
+        "docker volume inspect --format .*folder": f"{ROOT}\n",
         "docker (volume|image) inspect": False,
         "docker compose exec --no-TTY notebook cat": f"{SECRETS['JUPYTER_TOKEN']}\n",
         "docker compose exec --no-TTY postgres cat": f"{SECRETS['ANALYST_DB_PASSWORD']}\n",

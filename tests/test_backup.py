@@ -1,6 +1,5 @@
 """toolbox/backup.py, restore.py, streams.py, progress.py: what is refused, what is kept, what commands are told."""
 
-import fcntl
 import io
 import os
 import signal
@@ -85,18 +84,6 @@ def test_a_disk_with_far_too_little_room_is_told_before(tmp_path):
         backup.check_room(tmp_path, 1 << 60)
     assert "make room" in the_line(raised)
     backup.check_room(tmp_path, 1000)
-
-
-def test_there_is_one_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(backup, "ROOT", tmp_path)
-    descriptor = os.open(tmp_path, os.O_RDONLY)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    with pytest.raises(Failure) as raised, backup.alone():
-        pytest.fail("not alone")
-    assert "another backup, restore, gc or rotate" in the_line(raised)
-    os.close(descriptor)
-    with backup.alone():
-        pass
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -2,9 +2,14 @@
 
 import json
 import re
+import shutil
+import signal
+import subprocess
+import sys
 
 import pytest
-from copies import Copy
+from copies import Copy, surroundings
+from waiting import until
 
 from toolbox import dotenv
 from toolbox.model import SERVICES
@@ -101,6 +106,57 @@ def test_another_folder_with_the_name_of_its_project_touches_nothing(toolbox, pr
         assert result.returncode == 1
         assert f"FAIL: the toolbox in {toolbox.root} has the same name" in result.stderr.splitlines()[-1]
     assert [it["since"] for it in status(toolbox, "alice").values()] == [it["since"] for it in before.values()]
+
+
+def test_a_copy_of_the_folder_does_nothing_to_data_of_the_original_that_is_down(toolbox, printed, tmp_path):
+    toolbox.succeed("backup", "--name", "alice", "--to", str(tmp_path / "backup.zip"))
+    toolbox.succeed("down", "--name", "alice")
+    copied = shutil.copytree(toolbox.root, tmp_path / "copied")
+    before = toolbox.volumes(f"{toolbox.project}-alice")
+    for command in (
+        ["clean", "--yes"],
+        ["up"],
+        ["rotate"],
+        ["upgrade"],
+        ["restore", str(tmp_path / "backup.zip"), "--yes"],
+    ):
+        arguments = [sys.executable, "-m", "invoke", *command, "--name", "alice"]
+        refused = subprocess.run(arguments, cwd=copied, env=surroundings(), capture_output=True, text=True, check=False)
+        assert refused.returncode == 1
+        told = f"FAIL: the data of {toolbox.project}-alice belong to the toolbox in {toolbox.root}: set another"
+        assert refused.stderr.splitlines()[-1].startswith(told)
+    assert toolbox.volumes(f"{toolbox.project}-alice") == before
+    toolbox.succeed("up", "--name", "alice")
+    assert log(toolbox, "alice", 3)[0] == 3
+
+
+def test_one_task_at_a_time_changes_a_toolbox(toolbox, printed, tmp_path):
+    path = tmp_path / "backup.zip"
+    arguments = [sys.executable, "-m", "invoke", "backup", "--name", "bob", "--to", str(path)]
+    with subprocess.Popen(arguments, cwd=toolbox.root, env=surroundings(), stdout=subprocess.DEVNULL) as backup:
+        until(path.with_name("backup.zip.part").exists, "the backup is being made", 60)
+        # So that it takes as long as this test.
+        backup.send_signal(signal.SIGSTOP)
+        try:
+            for command in (
+                ["rotate"],
+                ["up"],
+                ["down"],
+                ["clean", "--yes"],
+                ["gc"],
+                ["backup"],
+                ["restore", str(path)],
+            ):
+                refused = toolbox.invoke(*command, "--name", "bob")
+                assert refused.returncode == 1
+                told = f'another task of this toolbox is running ("invoke backup", process {backup.pid}): wait'
+                assert told in refused.stderr.splitlines()[-1]
+            # Another toolbox is another matter.
+            toolbox.succeed("gc", "--name", "alice")
+        finally:
+            backup.send_signal(signal.SIGCONT)
+    assert backup.returncode == 0
+    assert path.exists()
 
 
 # The last one here: it takes alice's toolbox away.

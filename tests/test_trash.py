@@ -1,14 +1,13 @@
 """What `invoke gc` says and asks for, and where it takes a file to belong to what is deleted."""
 
 import fcntl
-import os
 import sys
 
 import pytest
 from layers import HEALTHY, docker, listed, the_line
 
 import tasks
-from toolbox import backup, commands, sweep, trash
+from toolbox import commands, named, sweep, trash
 from toolbox.failure import Failure
 
 RUN = "0123456789abcdef0123456789abcdef"
@@ -142,13 +141,12 @@ def test_a_service_that_is_not_healthy_is_told(swept):
 
 
 def test_a_backup_that_is_being_made_keeps_it_out(swept, tmp_path, monkeypatch):
-    monkeypatch.setattr(backup, "ROOT", tmp_path)
-    descriptor = os.open(tmp_path, os.O_RDONLY)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    with pytest.raises(Failure) as raised:
-        gc(yes=True)
-    os.close(descriptor)
-    assert "another backup, restore, gc or rotate" in the_line(raised)
+    monkeypatch.setattr(named, "FOLDER", tmp_path)
+    with (tmp_path / ".lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(Failure) as raised:
+            gc(yes=True)
+    assert "another task of this toolbox is running" in the_line(raised)
     assert swept == []
 
 

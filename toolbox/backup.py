@@ -1,7 +1,6 @@
 """What `invoke backup` and `invoke backups` do."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
@@ -24,20 +23,7 @@ LEFT_OUT_SHOWN = 5
 MLFLOW = (ROOT / "ml-flow-docker" / "revisions.py").read_text()
 
 
-# --- One at a time, and an end whatever happens ---
-
-
-@contextlib.contextmanager
-def alone():
-    """Keep other backups, restores, gcs, rotates of this folder out for the block. Raises Failure if one runs."""
-    descriptor = os.open(ROOT, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise Failure("another backup, restore, gc or rotate of this toolbox is running: wait until it ends.") from None
-    finally:
-        os.close(descriptor)
+# --- An end whatever happens ---
 
 
 @contextlib.contextmanager
@@ -72,7 +58,7 @@ def make(c, config, to):
     check_healthy(c)
     project, now = config["name"], datetime.now(timezone.utc)
     path = Path(to).expanduser().absolute() if to else default_path(project, now)
-    with alone(), tidy():
+    with tidy():
         if not to:
             make_folder()
         check_folder(path)

@@ -11,7 +11,7 @@ from .failure import Failure
 # Who has everything in a database, and whose it is: its owner can delete it, or let nobody in.
 USERS = {"mlflow": "mlflow", "datasets": "analyst"}
 OWNERS = {"mlflow": "mlflow", "datasets": "postgres"}
-# Whatever a role has set for itself or for its database. Names mean what Postgres itself defines: who makes functions in
+# Whatever a role has set for itself or for its database. Names mean what Postgres defines: who makes functions in
 # a database could have made one of the same name there, for the superuser to run.
 OWN_SETTINGS = "PGOPTIONS=" + " ".join(
     f"--{name}={value}"

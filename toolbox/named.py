@@ -4,21 +4,20 @@ Each has a project of its own, and with it containers, volumes, secrets, a netwo
 """
 
 import contextlib
-import fcntl
 import functools
 import inspect
-import os
 import re
+from contextlib import nullcontext as nothing
 
 import invoke
 
-from . import dotenv, model, ports
+from . import dotenv, lock, model, ports
 from .commands import ROOT, environment, set_variables
 from .failure import Failure
 
 FOLDER = ROOT
 # What .env.NAME cannot be, because something else is called so.
-RESERVED = ("example", "next", "part")
+RESERVED = ("example", "next", "part", "ports")
 # With its project's name before it and a service's behind it, it still has to be a name in a network (63 characters).
 LONGEST = 30
 # What a new toolbox does not take over from .env: it is one toolbox's alone.
@@ -56,7 +55,8 @@ def make(project):
 
     Raises Failure when no ports are free.
     """
-    with one_at_a_time():
+    # Others would take the same.
+    with lock.taking_turns(FOLDER / ".ports.lock"):
         dotenv.write(env(), settings(project))
     use_settings()
     print(f"Made {env().name}, with free ports.")
@@ -151,26 +151,23 @@ def reserved():
     return taken
 
 
-@contextlib.contextmanager
-def one_at_a_time():
-    """Keep others from choosing ports for the block, who would take the same."""
-    descriptor = os.open(ROOT / ".env.example", os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+def alone(task):
+    """Have no other task change this toolbox for a block; `task` is the name of this one, as lock.alone takes it."""
+    return lock.alone(FOLDER / (f".{current()}.lock" if current() else ".lock"), task)
 
 
-def task(*args, makes=False, **options):
-    """Make a function a task, as invoke.task does, that takes the name of a toolbox, and may make it."""
+def task(*args, makes=False, changes=False, **options):
+    """Make a function a task, as invoke.task does, that takes the name of a toolbox, and may make it.
+
+    One that `changes` the toolbox is refused while another one does.
+    """
     if args:
         return task()(*args)
 
     def decorated(body):
         @functools.wraps(body)
         def about(c, *values, name=None, **more):
-            with of(name, made=not makes):
+            with of(name, made=not makes), alone(options.get("name", body.__name__)) if changes else nothing():
                 return body(c, *values, **more)
 
         signature = inspect.signature(body)

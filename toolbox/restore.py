@@ -37,7 +37,7 @@ def run(c, path, started, confirmed):
         source.check(lambda name, size: progress(f"checking {name}", size, source.manifest["members"][name]["size"]))
         progress.show("")
         started()
-        with backup.alone(), backup.tidy():
+        with backup.tidy():
             return over(c, source, progress, confirmed)
 
 
@@ -247,13 +247,9 @@ def settle():
 
 
 def settle_remains(c):
-    """Do that where it is needed, before the services start; postgres runs, if it can.
-
-    Raises Failure when the restore is still running.
-    """
+    """Do that where it is needed, before the services start; postgres runs, if it can."""
     names = quietly(c, database.psql("postgres"), stdin=database.NAMES).stdout.split()
     if database.has_remains(names):
-        with backup.alone():
-            print("A restore was broken off: putting in order what it left.")
-            compose(c, "stop", *WRITERS)
-            settle()
+        print("A restore was broken off: putting in order what it left.")
+        compose(c, "stop", *WRITERS)
+        settle()

@@ -14,6 +14,9 @@ from .failure import Failure
 
 FOLDERS = {"postgres": "postgres-docker", "mlflow": "ml-flow-docker", "notebook": "jupyter-notebook-docker"}
 LOG_LINES = 30
+# A volume whose label says in which folder the toolbox is that has the data of a project.
+MARK = "folder"
+FOLDER_LABEL = "data-toolbox.folder"
 # How long the database may take to answer, and the pause between two questions.
 DATABASE_SECONDS = 60
 PAUSE_SECONDS = 0.2
@@ -40,10 +43,45 @@ def containers(c):
     listed = quietly(c, ["docker", "compose", "ps", "--all", "--format", "json"]).stdout
     found = model.containers(listed)
     for folder in filter(None, map(model.folder, found.values())):
-        # A repository that was moved goes on with its own.
-        if Path(folder).resolve() != ROOT.resolve() and (Path(folder) / "docker-compose.yml").exists():
+        if is_another(folder):
             raise Failure(f"the toolbox in {folder} has the same name: set another COMPOSE_PROJECT_NAME in .env.")
     return found
+
+
+def own_containers(c, project):
+    """Return what `containers` does. Raises Failure also when the data of the project are those of another folder."""
+    found = containers(c)
+    owner = folder_of(c, project)
+    if owner and is_another(owner):
+        raise Failure(
+            f"the data of {project} belong to the toolbox in {owner}: set another COMPOSE_PROJECT_NAME in .env; or, if "
+            f'this is to go on with them, "docker volume rm {project}_{MARK}" first.'
+        )
+    return found
+
+
+def take_folder(c, project):
+    """Note that the data of a project belong to the toolbox in this folder: in the label of a volume without files.
+
+    That is there as long as the data are, which containers are not, and no start by Compose alone minds it.
+    """
+    if (owner := folder_of(c, project)) != str(ROOT):
+        name = f"{project}_{MARK}"
+        if owner:
+            quietly(c, ["docker", "volume", "rm", name])
+        labels = (f"com.docker.compose.project={project}", f"{FOLDER_LABEL}={ROOT}")
+        quietly(c, ["docker", "volume", "create", *(f"--label={label}" for label in labels), name])
+
+
+def folder_of(c, project):
+    """Return the folder of the toolbox whose data those of a project are; empty when that was not noted."""
+    asked = ["docker", "volume", "inspect", "--format", f'{{{{index .Labels "{FOLDER_LABEL}"}}}}', f"{project}_{MARK}"]
+    return quietly(c, asked).stdout.strip()
+
+
+def is_another(folder):
+    """Return whether there is a toolbox in a folder that is not this one. A repository that was moved goes on."""
+    return Path(folder).resolve() != ROOT.resolve() and (Path(folder) / "docker-compose.yml").exists()
 
 
 def volumes(c, project, name=""):

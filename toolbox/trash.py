@@ -26,8 +26,7 @@ def run(c, older_than, only_show):
     """
     count = days(older_than)
     backup.check_healthy(c)
-    # A backup that runs meanwhile would have the rows, and not the files.
-    with backup.alone(), backup.tidy():
+    with backup.tidy():
         found = sweep("find", count)
         print(*told(found, count), sep="\n", flush=True)
         if not any(found[kind] for kind in KINDS):

@@ -26,6 +26,7 @@ def take_over(c, old_base):
     Raises Failure, with the present volume as it was, when that cannot be done.
     """
     archive.check_zstd()
+    stack.own_containers(c, stack.settings(c)["name"])
     config = stack.build_images(c)
     project, volume = config["name"], config["volumes"]["db-store"]["name"]
     if not stack.exists(c, "volume", volume):
@@ -41,7 +42,7 @@ def take_over(c, old_base):
     old_base = old_base or older(model.base_image(config, "postgres"), present)
     get_base(c, old_base)
     store = free_name(wanted, stack.volumes(c, project), project)
-    with backup.alone(), backup.tidy(), room() as folder:
+    with backup.tidy(), room() as folder:
         compose(c, "stop")
         try:
             with environment(POSTGRES_BASE_IMAGE=old_base):

@@ -1,0 +1,57 @@
+"""One at a time: tasks that change a toolbox keep each other out."""
+
+import contextlib
+import fcntl
+import os
+
+from .failure import Failure
+
+_held = set()
+
+
+@contextlib.contextmanager
+def alone(path, task):
+    """Have no other task hold the lock file at `path` for the block, which may be nested; `task` names this one.
+
+    Raises Failure when another one has it, which is named, or the file cannot be used.
+    """
+    if path in _held:
+        yield
+        return
+    with opened(path) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Failure(f"another task of this toolbox is running ({file.read()}): wait until it ends.") from None
+        file.truncate(0)
+        print(f'"invoke {task}", process {os.getpid()}', end="", file=file, flush=True)
+        _held.add(path)
+        try:
+            yield
+        finally:
+            _held.discard(path)
+            file.truncate(0)
+
+
+@contextlib.contextmanager
+def taking_turns(path):
+    """Have the block wait while another one has the lock file at `path`, which nobody has for long.
+
+    Raises Failure when the file cannot be used.
+    """
+    with opened(path) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def opened(path):
+    """Return the lock file at `path`, open; it is made for its owner alone, as whoever can open it can hold the lock.
+
+    Raises Failure when that cannot be done.
+    """
+    try:
+        return open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+")
+    except OSError as error:
+        raise Failure(
+            f"{path} cannot be opened ({error.strerror}): run this as the owner of the folder, who can write there."
+        ) from None
