@@ -111,7 +111,7 @@ def test_what_was_restored_and_is_not_what_the_backup_says_is_refused(tmp_path, 
         source.check()
         rows = {name: dict(source.manifest["rows"][name]) for name in archive.DATABASES}
         files = {name: list(source.files[f"{name}.tar.zst"]) for name in stores.STORES}
-        monkeypatch.setattr(database, "restore", lambda *_: None)
+        monkeypatch.setattr(database, "restore", lambda *_: [])
         monkeypatch.setattr(database, "rows", lambda name: rows[name.removesuffix("_restored")])
         monkeypatch.setattr(database, "analyze", lambda: None)
         monkeypatch.setattr(stores, "does", lambda name, *_: files[name])
@@ -175,7 +175,7 @@ def test_the_room_of_volumes_that_share_a_disk_is_added_up(tmp_path, monkeypatch
     rows = restore.database_room(manifest)
 
     def room(database_device, free):
-        monkeypatch.setattr(restore, "database_place", lambda: (database_device, free))
+        monkeypatch.setattr(database, "place", lambda: (database_device, free))
         restore.check_room(manifest, {name: {"device": 1, "free": files} for name in stores.STORES})
 
     room(2, rows)
@@ -283,7 +283,7 @@ def test_git_leaves_backups_out():
 def test_a_dump_is_restored_as_a_role_whose_rights_end_there(monkeypatch):
     run = []
     monkeypatch.setattr(database, "sql", lambda statement, *_: run.append(statement))
-    monkeypatch.setattr(streams, "fed", lambda command, *_, **__: run.append(command))
+    monkeypatch.setattr(streams, "fed", lambda command, *_, **__: run.append(command) or "")
     for name, user in database.USERS.items():
         run.clear()
         database.restore(name, [])

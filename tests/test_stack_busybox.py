@@ -7,7 +7,7 @@ import pytest
 from copies import Copy
 from waiting import until
 
-from toolbox import database, model, restore, upgrade
+from toolbox import database, model, upgrade
 
 pytestmark = pytest.mark.stack
 
@@ -97,7 +97,7 @@ def test_secrets_are_made_and_those_that_cannot_be_are_refused(busybox):
     assert serves(busybox)
 
 
-@pytest.mark.parametrize("script", [database.HOLD, restore.PLACE, upgrade.VERSIONS], ids=["hold", "place", "versions"])
+@pytest.mark.parametrize("script", [database.HOLD, database.PLACE, upgrade.VERSIONS], ids=["hold", "place", "versions"])
 def test_what_the_tasks_run_there_works(busybox, script):
     ran = inside(busybox, script)
     assert (ran.returncode, ran.stderr) == (0, "")

@@ -177,3 +177,39 @@ def test_a_session_that_idles_in_a_transaction_is_ended_after_the_time_that_is_s
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1].startswith("FAIL: soon is no time: set POSTGRES_IDLE_TRANSACTIONS in .env")
     copy.succeed("up")
+
+
+# A check whose function asks for a table by a name that is found only where the table was made.
+UNRESTORABLE = """
+    CREATE TABLE limits AS SELECT 10 AS top;
+    CREATE FUNCTION top() RETURNS int LANGUAGE sql STABLE AS 'SELECT max(top) FROM limits';
+    CREATE TABLE orders (number int CHECK (number <= top()));
+    INSERT INTO orders VALUES (1), (2), (3);
+    CREATE TABLE held AS SELECT 1 AS a;
+    CREATE TABLE "it's ""one" AS SELECT 1 AS a;
+"""
+
+
+def test_a_backup_says_what_it_cannot_take_and_gives_back_all_the_rest(copy, tmp_path):
+    path = tmp_path / "backup.zip"
+    copy.sql("analyst", "datasets", UNRESTORABLE)
+    assert records(copy)
+    runs = copy.sql("analyst", "mlflow", "SELECT run_uuid FROM runs ORDER BY 1")
+    with closing(copy.connect("analyst", "datasets")) as holder, holder.cursor() as cursor:
+        cursor.execute("LOCK TABLE held")
+        printed = copy.succeed("backup", "--to", str(path))
+    [line] = [line for line in printed.splitlines() if line.startswith("What a restore would lack of the database ")]
+    assert "public.held, which is locked" in line
+    assert "public.orders (0 of 3 rows)" in line
+    assert 'relation "limits" does not exist' in line
+    assert "_tried" not in copy.psql("postgres", "postgres", "SELECT datname FROM pg_database")
+    copy.sql("analyst", "datasets", "DROP TABLE limits, held; UPDATE mine SET value = 0")
+    printed = copy.succeed("restore", str(path), "--yes")
+    [line] = [
+        line for line in printed.splitlines() if line.startswith("What is not restored of the database datasets:")
+    ]
+    assert 'relation "limits" does not exist' in line
+    assert copy.sql("analyst", "mlflow", "SELECT run_uuid FROM runs ORDER BY 1") == runs
+    kept = "SELECT (SELECT value FROM mine), (SELECT top FROM limits), (SELECT count(*) FROM orders)"
+    assert copy.sql("analyst", "datasets", kept) == [(42, 10, 0)]
+    assert copy.sql("analyst", "datasets", """SELECT a FROM "it's ""one" """) == [(1,)]

@@ -121,6 +121,10 @@ class Writer:
                     packed.write(chunk)
         self.members[name] = {"size": hashed.size, "sha256": hashed.sha256.hexdigest(), "unpacked": unpacked}
 
+    def chunks(self, name):
+        """Yield a member that was added, decompressed."""
+        yield from Limited(self.zipped.open(name), self.members[name]["unpacked"]).chunks()
+
     def finish(self, description):
         """Add the manifest: `description`, which has what `described` asks for but the format and the members."""
         manifest = {"format": FORMAT, **description, "members": self.members}

@@ -2,11 +2,12 @@
 
 import contextlib
 import json
+import re
 import subprocess
 
 from . import streams
-from .archive import DATABASES
-from .failure import Failure
+from .archive import DATABASES, printable
+from .failure import Failure, one_line
 
 # Who has everything in a database, and whose it is: its owner can delete it, or let nobody in.
 USERS = {"mlflow": "mlflow", "datasets": "analyst"}
@@ -26,16 +27,58 @@ OWN_SETTINGS = "PGOPTIONS=" + " ".join(
 # Where a database is while it is restored, and where the one is that it has replaced.
 RESTORED = "{}_restored"
 REPLACED = "{}_replaced"
+# Where a backup tries whether it can be restored, and how long it takes at most: a function of a table may never end.
+TRIED = "{}_tried"
+TRIAL_SECONDS = 600
 # Where the image has the rights in a database.
 RIGHTS = "/etc/data-toolbox/{}.sql"
-# How long to wait for a table that someone has locked.
+# As much that a restored database lacks is named.
+NAMED = 5
+# How long to wait for tables that someone has locked: for all that a dump needs, and before that for each.
 LOCK_SECONDS = 60
+EACH_LOCK_SECONDS = 2
 
+PLACE = 'stat -c %d "$PGDATA" && df -Pk "$PGDATA"'
 NAMES = "SELECT datname FROM pg_database;"
+TABLES = """
+FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE relkind IN ('r', 'p') AND nspname <> 'information_schema' AND nspname !~ '^pg_'
+"""
 # Prints a JSON list for each table: its name and how many rows it has.
-ROWS = """
-SELECT format('SELECT json_build_array(%L, count(*)) FROM %I.%I', format('%I.%I', schemaname, tablename), schemaname,
-    tablename) FROM pg_tables WHERE schemaname <> 'information_schema' AND schemaname !~ '^pg_' ORDER BY 1 \\gexec
+ROWS = f"""
+SELECT format('SELECT json_build_array(%L, count(*)) FROM %I.%I', format('%I.%I', nspname, relname), nspname,
+    relname) {TABLES} {{}} ORDER BY 1 \\gexec
+"""
+# Locks each table that nobody has locked for himself, so that it can be read until the end of the transaction.
+LOCK_TABLES = f"""
+\\set ON_ERROR_ROLLBACK on
+\\set ON_ERROR_STOP off
+SET LOCAL lock_timeout = '{EACH_LOCK_SECONDS}s';
+SELECT format('LOCK TABLE ONLY %I.%I IN ACCESS SHARE MODE', nspname, relname)
+    {TABLES} ORDER BY 1 \\gexec
+\\set ON_ERROR_ROLLBACK off
+\\set ON_ERROR_STOP on
+"""
+IS_LOCKED = """
+EXISTS (SELECT FROM pg_locks WHERE pid = pg_backend_pid() AND granted AND mode = 'AccessShareLock'
+    AND relation = pg_class.oid
+    AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
+# pg_restore passes over what does not succeed, and says so, which is no end to accept where the disk is full.
+TOLERANT = """
+limit=$1
+shift
+said=$(${limit:+timeout "$limit"} pg_restore "$@" 2>&1) && exit
+code=$?
+case $said in
+*"No space left on device"*) ;;
+*"errors ignored on restore"*)
+    echo "$said"
+    exit
+    ;;
+esac
+echo "$said" >&2
+exit $code
 """
 
 # Puts the restored databases in the place of those that were there, all of them or none. A database that someone is
@@ -61,15 +104,15 @@ exec 3>"$file" && rm "$file" && head -c {RESERVE} /dev/zero >&3 && echo held && 
 """
 
 
-def inside(program, role="postgres"):
-    """Return the command that runs a client program of Postgres in the postgres container as `role`."""
-    return ["docker", "compose", "exec", "--no-TTY", "--env", OWN_SETTINGS, "postgres", program, "--username", role]
+def inside(program, *arguments):
+    """Return the command that runs a client program of Postgres in the postgres container."""
+    return ["docker", "compose", "exec", "--no-TTY", "--env", OWN_SETTINGS, "postgres", program, *arguments]
 
 
 def psql(database):
     """Return the command that runs the SQL of its input as the superuser and prints the bare values."""
     return [
-        *inside("psql"),
+        *inside("psql", "--username", "postgres"),
         *("--dbname", database, "--no-psqlrc", "--quiet", "--tuples-only", "--no-align"),
         *("--set", "ON_ERROR_STOP=1"),
     ]
@@ -88,7 +131,7 @@ def databases():
 
 def rows(database):
     """Return the number of rows of each table of a database."""
-    return dict(map(json.loads, sql(ROWS, database)))
+    return dict(map(json.loads, sql(ROWS.format(""), database)))
 
 
 def version():
@@ -101,20 +144,35 @@ def schema(database="mlflow"):
     return sql("SELECT version_num FROM public.alembic_version;", database)[0]
 
 
+def size(database):
+    """Return how many bytes of the disk a database takes."""
+    return int(sql(f"SELECT pg_database_size('{database}');")[0])
+
+
+def place():
+    """Return the number of the device that the databases are on, and how many bytes are free there."""
+    what = "the free space of the database cannot be asked: see its log"
+    lines = b"".join(streams.output(inside("sh", "-c", PLACE), what)).decode().splitlines()
+    # The last line is like "/dev/sda1 264212084 30121012 76269900 29% /var/lib/postgresql/data", in kB.
+    return int(lines[0]), int(lines[-1].split()[3]) * 1024
+
+
 # --- Backup ---
 
 
 @contextlib.contextmanager
 def snapshot(database):
-    """Give (name, rows) of a state of a database that stays as it is for the block, whatever is written meanwhile.
+    """Give (name, rows, locked) of a state of a database that stays as it is for the block, whatever is written.
 
-    `rows` is the number of rows of each table; the name is for pg_dump.
+    `rows` is the number of rows of each table that can be read, `locked` are the names of the others; the name is for
+    pg_dump.
     """
     begin = f"""
-        SET lock_timeout = '{LOCK_SECONDS}s';
         BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
         SELECT pg_export_snapshot();
-        {ROWS}
+        {LOCK_TABLES}
+        {ROWS.format(f"AND {IS_LOCKED}")}
+        SELECT json_build_array(format('%I.%I', nspname, relname), NULL) {TABLES} AND NOT {IS_LOCKED};
         \\echo
     """
     what = f"the rows of the database {database} cannot be counted: see what Postgres says"
@@ -127,15 +185,42 @@ def snapshot(database):
             lines.append(line.strip())
         # Without the empty line it has ended before its time, and why is told when the block is left.
         if line:
-            yield lines[0], dict(map(json.loads, lines[1:]))
+            counts = dict(map(json.loads, lines[1:]))
+            locked = [table for table, count in counts.items() if count is None]
+            yield lines[0], {table: count for table, count in counts.items() if count is not None}, locked
 
 
-def dump(database, snapshot_name):
-    """Yield a database in pg_dump's custom format, as it was at a snapshot; not compressed, which zstd does outside."""
+def dump(database, snapshot_name, left_out=()):
+    """Yield a database in pg_dump's custom format, as it was at a snapshot; not compressed, which zstd does outside.
+
+    `left_out` are names of tables, as `snapshot` gives them.
+    """
     options = ["--format=custom", "--compress=0", f"--lock-wait-timeout={LOCK_SECONDS}s"]
-    command = [*inside("pg_dump"), "--dbname", database, f"--snapshot={snapshot_name}", *options]
+    options += [f"--snapshot={snapshot_name}", *(f"--exclude-table={table}" for table in left_out)]
     what = f"the database {database} cannot be dumped: see what pg_dump says"
-    return streams.output(command, what)
+    return streams.output(inside("pg_dump", "--username", "postgres", "--dbname", database, *options), what)
+
+
+def tried(database, chunks, *options):
+    """Restore a dump into a database that is deleted again, with options of pg_restore.
+
+    Return the number of rows of each table that it has then, and what did not succeed, as `restore` does.
+    Raises Failure when it does not end in TRIAL_SECONDS, or its disk is full.
+    """
+    drop(TRIED.format(database))
+    try:
+        passed_over = restore(database, chunks, TRIED, str(TRIAL_SECONDS), *options)
+        return rows(TRIED.format(database)), passed_over
+    finally:
+        drop(TRIED.format(database))
+
+
+def lacking(said, found, passed_over):
+    """Return in words what a restored database lacks: tables with fewer rows, and what did not succeed."""
+    fewer = [
+        f"{table} ({found.get(table, 0)} of {count} rows)" for table, count in said.items() if found.get(table) != count
+    ]
+    return one_line("; ".join((*fewer[:NAMED], *passed_over[:NAMED])))
 
 
 # --- Restore ---
@@ -159,19 +244,35 @@ def reserve():
                 holder.wait()
 
 
-def restore(database, chunks):
-    """Make a new database beside `database`, with the same rights, and fill it with a dump.
+def restore(database, chunks, beside=RESTORED, limit="", *more):
+    """Make a new database `beside` another one, with the same rights, and fill it with a dump.
 
-    The statements of the dump are run as its user, whose rights end at that database: a dump can be forged. So the user
-    has everything in it, whoever had it before.
+    Return what did not succeed, in words, as Postgres says it: a table of one person is not to stand in the way of the
+    rest. The statements of the dump are run as the user of the database, whose rights end there: a dump can be forged.
+    So the user has everything in it, whoever had it before.
+    Raises Failure when the dump cannot be read, the disk is full, or `limit`, in seconds, is over.
     """
-    user, name = USERS[database], RESTORED.format(database)
+    user, name = USERS[database], beside.format(database)
     sql(f"CREATE DATABASE {name} OWNER {OWNERS[database]} TEMPLATE template0;")
     sql(f"\\i {RIGHTS.format(database)}", name)
-    options = ["--no-owner", "--no-privileges", "--exit-on-error"]
-    command = [*inside("pg_restore", user), "--dbname", name, *options]
+    options = ["--username", user, "--dbname", name, "--no-owner", "--no-privileges", *more]
     what = f"the database {database} cannot be restored: make room if its disk is full, else take another backup"
-    streams.fed(command, what, chunks)
+    said = streams.fed(inside("sh", "-c", TOLERANT, "-", limit, *options), what, chunks)
+    causes = re.findall(r"^pg_restore: error: (?:could not execute query: )?(?:ERROR: +)?(.*)$", said, flags=re.M)
+    return [printable(cause) for cause in dict.fromkeys(causes)]
+
+
+def may_lack(database, passed_over):
+    """Return whether a restored database may have fewer rows than what was dumped: that of people, for a reason.
+
+    `passed_over` is what `restore` returned.
+    """
+    return database == "datasets" and bool(passed_over)
+
+
+def drop(name):
+    """Delete a database, if it is there, whoever is connected to it."""
+    sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE);")
 
 
 def swap():
@@ -207,5 +308,5 @@ def has_remains(names):
 
 def drop_remains():
     """Delete the databases that restores left: what was to replace others, and what was replaced."""
-    for name in sorted(databases() & {form.format(name) for form in (RESTORED, REPLACED) for name in DATABASES}):
-        sql(f"DROP DATABASE {name} WITH (FORCE);")
+    for name in sorted(form.format(name) for form in (RESTORED, REPLACED, TRIED) for name in DATABASES):
+        drop(name)
