@@ -322,7 +322,7 @@ def run_tests(c, quick=False, no_docker=False, only=""):
     """Run the tests, on a toolbox of their own."""
     left_out = [*(["not slow"] if quick else []), *(["not stack"] if no_docker else [])]
     chosen = [*(["-m", " and ".join(left_out)] if left_out else []), *(["-k", only] if only else [])]
-    if not visibly(c, [tool("pytest"), *chosen]):
+    if not visibly(c, [*tool("pytest"), *chosen]):
         raise Exit(code=1)
 
 
@@ -356,14 +356,14 @@ def pictures(c):
 def lint(c):
     """Check the files with linters."""
     notebooks = files.notebooks(ROOT)
-    schema = [tool("check-jsonschema"), "--builtin-schema"]
+    schema = [*tool("check_jsonschema"), "--builtin-schema"]
     checks = [
-        visibly(c, [tool("ruff"), "check"]),
-        visibly(c, [tool("ruff"), "format", "--check"]),
-        visibly(c, [tool("shellcheck"), *files.shell_programs(ROOT)]),
-        visibly(c, [tool("hadolint"), *files.dockerfiles(ROOT)]),
+        visibly(c, [*tool("ruff"), "check"]),
+        visibly(c, [*tool("ruff"), "format", "--check"]),
+        visibly(c, [*tool("shellcheck"), *files.shell_programs(ROOT)]),
+        visibly(c, [*tool("hadolint"), *files.dockerfiles(ROOT)]),
         # With no file it would read one from standard input.
-        *([visibly(c, [tool("nbstripout"), "--keep-id", "--verify", *notebooks])] if notebooks else []),
+        *([visibly(c, [*tool("nbstripout"), "--keep-id", "--verify", *notebooks])] if notebooks else []),
         visibly(c, [*schema, "vendor.github-workflows", *files.workflows(ROOT)]),
         visibly(c, [*schema, "vendor.dependabot", ".github/dependabot.yml"]),
         compose(c, "--env-file", ".env.example", "config", "--quiet"),
@@ -382,7 +382,7 @@ def write_reference(c):
 @invoke.task
 def lock(c):
     """Pin the packages of every requirements.in, with hashes."""
-    uv = [tool("uv"), "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
+    uv = [*tool("uv"), "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
     for folder, python in LOCKED.items():
         output = f"{folder}/requirements.txt"
         options = ["--custom-compile-command", "invoke lock", "--python-version", python, "--output-file", output]

@@ -96,6 +96,7 @@ def docker(answers=None, config=None):
         "docker compose version": "2.26.1-4\n",
         "docker compose config": json.dumps(config or configuration()),
         "docker (volume|image) inspect": False,
+        "docker inspect .*StartedAt": "2026-11-28T09:30:00.123456789Z\n",
         "docker compose exec --no-TTY notebook cat": f"{SECRETS['JUPYTER_TOKEN']}\n",
         "docker compose exec --no-TTY postgres cat": f"{SECRETS['ANALYST_DB_PASSWORD']}\n",
         "": True,

@@ -9,26 +9,27 @@ from layers import ROOT
 
 # Plays every python3 and the one in .venv: notes what it is told, makes an environment with itself, and runs no tasks.
 PYTHON = """#!/bin/sh
-echo "$*" >>"$LOG"
+printf "%s\\n" "$*" >>"$LOG"
 case "$1 $2" in
 "-m venv")
     mkdir -p "$3/bin"
     cp "$0" "$3/bin/python"
     ;;
 "-m pip") exit "${PIP:-0}" ;;
+"-I -c") exit "${NO_PACKAGES:-0}" ;;
 -c*) exit "${OLD:-0}" ;;
 */tasks.py" help") exit "${UNKNOWN:-0}" ;;
-*/tasks.py*) echo "$*" ;;
+*/tasks.py*) printf "%s\\n" "$*" ;;
 esac
 """
 PYTHONS = ("python3", *(f"python3.{minor}" for minor in range(10, 15)))
 
 
 class Launcher:
-    """A copy of the launcher in a folder with a space in its name, for a user who is not root and has no Docker."""
+    """A copy of the launcher in a folder with a difficult name, for a user who is not root and has no Docker."""
 
-    def __init__(self, folder):
-        self.root = folder / "a box"
+    def __init__(self, folder, name="a b'c\"d;touch PWNED;$(touch PWNED)\\\\n%s*\n"):
+        self.root = folder / name
         self.log = folder / "log"
         self.log.touch()
         (self.root / "bare-machine").mkdir(parents=True)
@@ -60,7 +61,8 @@ class Launcher:
 
 @pytest.fixture
 def run(tmp_path):
-    return Launcher(tmp_path)
+    yield Launcher(tmp_path)
+    assert [*Path().glob("PWNED"), *tmp_path.rglob("PWNED")] == []
 
 
 def test_the_first_time_it_makes_the_environment_and_every_time_it_hands_over_to_the_tasks(run):
@@ -89,6 +91,27 @@ def test_an_environment_whose_python_is_gone_is_made_again(run):
     run.program(run.root / ".venv" / "bin" / "python", "exit 127")
     run("--list")
     assert run.done() == ["made", "filled"] * 2
+
+
+def test_an_environment_is_made_again_for_a_newer_python_that_does_not_find_its_packages(run):
+    run("--list")
+    run("--list", NO_PACKAGES="1")
+    assert run.done() == ["made", "filled"] * 2
+
+
+def test_it_is_found_however_it_is_called(run):
+    run("--list")
+    beside = {"cwd": run.root, "env": {"PATH": f"{run.programs}:/usr/bin:/bin", "LOG": str(run.log), "CDPATH": "/"}}
+    for command in (["./run"], ["sh", "run"], ["sh", "./bare-machine/../run"]):
+        assert subprocess.run(command, **beside, capture_output=True, check=False).returncode == 0
+    assert run.done() == ["made", "filled"]
+
+
+def test_python_makes_no_environment_in_a_folder_with_a_colon(tmp_path):
+    failed = Launcher(tmp_path, "a:b")("up")
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("FAIL: Python makes no environment in a folder with a colon")
+    assert failed.stderr.count("\n") == 1
 
 
 def test_an_environment_that_could_not_be_filled_is_told_in_one_line_and_made_again(run):

@@ -105,5 +105,7 @@ def containers(listed):
 
 def folder(container):
     """Return the folder of the repository from which a container was made; `container` is one of `containers`."""
-    label = re.search(r"com\.docker\.compose\.project\.working_dir=([^,]*)", container.get("Labels", ""))
+    # Commas stand between the labels, and may be in the name too; the names of labels have dots.
+    entry = r"com\.docker\.compose\.project\.working_dir=(.*?)(?=,\w[\w-]*(?:\.[\w-]+)+=|\Z)"
+    label = re.search(entry, container.get("Labels", ""), flags=re.DOTALL)
     return label and label[1]

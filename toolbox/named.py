@@ -108,7 +108,8 @@ def use_settings():
     """Have Docker Compose use the settings of the named toolbox, until the end of the block of `of`."""
     if not dotenv.values(dotenv.read(env())).get("COMPOSE_PROJECT_NAME"):
         raise Failure("COMPOSE_PROJECT_NAME is missing in .env: without it, this is the toolbox that has no name.")
-    set_variables({"COMPOSE_ENV_FILES": str(env())})
+    # From the root, where Compose runs: it would split the whole path at a comma.
+    set_variables({"COMPOSE_ENV_FILES": os.path.relpath(env(), ROOT)})
 
 
 def words(text):

@@ -216,7 +216,8 @@ def log_since_start(c, service, container):
 def started_at(c, container):
     """Return when a container was started last, as `--since` takes it: no line of that start is older."""
     written = quietly(c, ["docker", "inspect", "--format", "{{.State.StartedAt}}", container["ID"]]).stdout.strip()
-    return (datetime.fromisoformat(written) - START_NOTED_LATE).isoformat()
+    # In whole seconds of UTC: Python 3.10 knows neither nanoseconds nor the Z.
+    return (datetime.fromisoformat(f"{written[:19]}+00:00") - START_NOTED_LATE).isoformat()
 
 
 def base_names(c):
