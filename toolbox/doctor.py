@@ -160,8 +160,7 @@ def check_env(patient):
 def known_variables(compose_file, example):
     """Return the variables that something reads; the arguments are the texts of docker-compose.yml and .env.example."""
     used = re.findall(r"\$\{(\w+)", compose_file)
-    explained = re.findall(r"^#?(\w+)=", example, flags=re.M)
-    return {*used, *explained, *COMPOSE_VARIABLES}
+    return {*used, *dotenv.defaults(example), *COMPOSE_VARIABLES}
 
 
 def mode_problems(mode, values):

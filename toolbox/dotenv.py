@@ -49,6 +49,11 @@ def values(text):
     return found
 
 
+def defaults(example):
+    """Return the variables that `example`, the text of .env.example, explains, each with its default."""
+    return dict(re.findall(r"^#?(\w+)=(.*)$", example, flags=re.M))
+
+
 def read(path):
     """Return the text of the .env file at `path`, which is empty where there is none.
 

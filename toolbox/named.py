@@ -12,7 +12,7 @@ import re
 
 import invoke
 
-from . import dotenv, model, ports
+from . import dotenv, model, outside, ports
 from .commands import ROOT, environment, set_variables
 from .failure import Failure
 
@@ -84,6 +84,8 @@ def of(name, made=True):
     Raises Failure when a toolbox cannot have that name, or has no settings yet though it is to be `made`.
     """
     if name is None:
+        if not current():
+            outside.say(env())
         yield
         return
     check(name)
@@ -91,6 +93,7 @@ def of(name, made=True):
     try:
         # What the environment says of another toolbox would count more than the settings.
         with environment(COMPOSE_ENV_FILES=None, COMPOSE_PROJECT_NAME=None):
+            outside.say(env())
             if env().exists():
                 use_settings()
             elif made:
@@ -138,7 +141,7 @@ def settings(project):
 
 def inherited(text, example):
     """Return what a new toolbox takes over from `text`, the settings of another one, as written there, by name."""
-    known = set(re.findall(r"^#?(\w+)=", example, flags=re.M)) - OWN
+    known = dotenv.defaults(example).keys() - OWN
     return {name: value for name, value in re.findall(r"^(\w+)=(.*)$", text, flags=re.M) if name in known}
 
 
