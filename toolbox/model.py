@@ -21,8 +21,8 @@ def load(run):
 
     `run` takes a list of arguments and returns the result, with the attributes `ok`, `stdout` and `stderr`, and does
     not raise.
-    Raises Failure when Compose refuses the configuration, a service is missing, a port is not one number, the address to publish on is not
-    IPv4, or the user of the notebook has a name that no user can have.
+    Raises Failure when Compose refuses the configuration, a service is missing, a port is not one number, the address
+    to publish on is not IPv4, or the user of the notebook has a name that no user can have.
     """
     result = run(["docker", "compose", "config", "--format", "json"])
     if not result.ok:

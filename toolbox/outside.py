@@ -1,4 +1,4 @@
-"""What the environment sets: to Compose it counts more than .env, so it is said, and refused where it leads elsewhere."""
+"""What the environment sets: it counts more than .env, so tasks say it, and refuse what leads Compose elsewhere."""
 
 import functools
 import os
@@ -40,7 +40,7 @@ def check(environment, written):
     # The first decides which folder, and with it which .env, Compose takes for the project's.
     if first and (ROOT / first).resolve() != (ROOT / "docker-compose.yml").resolve():
         where = "the environment" if "COMPOSE_FILE" in environment else ".env"
-        raise Failure(f"COMPOSE_FILE in {where} does not begin with docker-compose.yml of this folder: take it out there.")
+        raise Failure(f"COMPOSE_FILE in {where} does not begin with this docker-compose.yml: take it out there.")
 
 
 def say(path):

@@ -12,8 +12,9 @@ Made by `./run reference` from [docker-compose.yml](../docker-compose.yml) and [
 decide: change those, not this.
 
 A setting is a line `NAME=value` in the file `.env`; one in the environment of a task or of Compose comes first, and a
-task says so. A value with spaces, quotes or `$` stands between single quotes. `./run up` applies what changed. The last column names
-the services that have the setting, whose containers a change replaces. `./run doctor` finds misspelled names.
+task says so. A value with spaces, quotes or `$` stands between single quotes. `./run up` applies what changed. The last
+column names the services that have the setting, whose containers a change replaces. `./run doctor` finds misspelled
+names.
 """
 
 
