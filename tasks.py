@@ -24,6 +24,7 @@ from toolbox import (
     show,
     stack,
     trash,
+    values,
     work,
     zones,
 )
@@ -62,6 +63,7 @@ def up(c, insecure=False):
     stack.check_engine(c)
     if named.is_new():
         named.make(stack.settings(c)["name"])
+    values.check(c)
     proxies.keep_exceptions()
     config = stack.settings(c)
     before = stack.containers(c)
@@ -87,6 +89,7 @@ def up(c, insecure=False):
 def upgrade(c, old_base="", insecure=False):
     """Move the data to a new version of MLflow or Postgres, and start."""
     stack.check_engine(c)
+    values.check(c)
     upgrading.take_over(c, old_base)
     up(c, insecure)
 

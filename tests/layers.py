@@ -123,7 +123,9 @@ def commands(c):
 
 def doings(c):
     """Return those commands of a context that change something."""
-    asking = r"docker ((compose |buildx )?version|(volume |image )?inspect|volume ls|compose (config|ps|exec|logs))\b"
+    asking = (
+        r"docker ((compose |buildx )?version|(volume |image )?inspect|volume ls|info|compose (config|ps|exec|logs))\b"
+    )
     return [command for command in commands(c) if not re.match(asking, command)]
 
 
