@@ -4,13 +4,13 @@ import os
 import sys
 from pathlib import Path
 
-import invoke
 from invoke import Exit
 
 from toolbox import backup as backing_up
 from toolbox import (
     bases,
     browser,
+    failure,
     files,
     model,
     named,
@@ -270,7 +270,7 @@ def restore(c, file, yes=False):
         print(f"This replaces the databases, the artifacts and the notebook home of the project {project}.")
         return is_typed(project, "replace")
 
-    print(*restoring.run(c, Path(file).expanduser().absolute(), started, lambda: yes or confirmed()), sep="\n")
+    print(*restoring.run(c, Path(os.path.expanduser(file)).absolute(), started, lambda: yes or confirmed()), sep="\n")
 
 
 @task(help={"keep": "delete all of them but this many, the newest"})
@@ -313,7 +313,7 @@ def bases_(c, official=False, remove=False):
             visibly(c, ["docker", "image", "rm", image])
 
 
-@invoke.task(
+@failure.task(
     name="test",
     help={
         "quick": "leave out the tests that take minutes",
@@ -329,7 +329,7 @@ def run_tests(c, quick=False, no_docker=False, only=""):
         raise Exit(code=1)
 
 
-@invoke.task(
+@failure.task(
     help={
         "quick": "a few minutes' worth of figures, with a few samples of each",
         "compare": "a speed.json of another run, to say what has moved since",
@@ -346,7 +346,7 @@ def bench(c, quick=False, compare="", only=""):
     os.execv(sys.executable, [sys.executable, str(ROOT / "tests" / "bench" / "run.py"), *options])
 
 
-@invoke.task
+@failure.task
 def pictures(c):
     """Make new screenshots for the README."""
     stack.check_engine(c)
@@ -355,7 +355,7 @@ def pictures(c):
     os.execv(sys.executable, [sys.executable, str(ROOT / "tests" / "pictures.py")])
 
 
-@invoke.task
+@failure.task
 def lint(c):
     """Check the files with linters."""
     notebooks = files.notebooks(ROOT)
@@ -375,14 +375,14 @@ def lint(c):
         raise Failure("a check did not pass: what it found is above.")
 
 
-@invoke.task(name="reference")
+@failure.task(name="reference")
 def write_reference(c):
     """Write docs/configuration.md from the settings' own comments."""
     sources = [(ROOT / name).read_text(encoding="utf-8") for name in ("docker-compose.yml", ".env.example")]
     (ROOT / "docs" / "configuration.md").write_text(reference.made(*sources), encoding="utf-8")
 
 
-@invoke.task
+@failure.task
 def lock(c):
     """Pin the packages of every requirements.in, with hashes."""
     uv = [*tool("uv"), "pip", "compile", "--quiet", "--universal", "--generate-hashes"]

@@ -1,7 +1,9 @@
 """run: the launcher, with a Python that is played by a script, so that nothing is installed."""
 
+import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -123,6 +125,30 @@ def test_an_environment_that_could_not_be_filled_is_told_in_one_line_and_made_ag
     ]
     assert run("--list").returncode == 0
     assert run.done() == ["made", "filled"] * 2
+
+
+def test_an_environment_that_could_not_be_made_leaves_nothing(run):
+    run("up", PIP="1")
+    assert not (run.root / ".venv").exists()
+
+
+def test_a_disk_without_room_for_an_environment_is_told_before_anything_is_done(run):
+    run.program(run.programs / "df", "printf 'a b c d\\n/dev/a 1 1 12000 99%% /\\n'")
+    failed = run("up")
+    assert failed.returncode == 1
+    assert failed.stderr == "FAIL: .venv takes up to 300 MB, and its disk has 12 MB free: make room there.\n"
+    assert run.done() == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user is needed")
+def test_a_clone_of_somebody_else_is_told_before_anything_is_done(tmp_path):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        run = Launcher(Path(folder))
+        ran = subprocess.run([run.root / "run", "up"], user=65534, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("FAIL: you cannot write to the folder of the clone")
+    assert ran.stderr.count("\n") == 1
 
 
 def test_without_a_python_that_is_new_enough_it_says_what_to_install(run):

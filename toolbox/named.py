@@ -10,9 +10,7 @@ import inspect
 import os
 import re
 
-import invoke
-
-from . import dotenv, model, outside, ports
+from . import dotenv, failure, model, outside, ports
 from .commands import ROOT, environment, set_variables
 from .failure import Failure
 
@@ -167,7 +165,7 @@ def one_at_a_time():
 
 
 def task(*args, makes=False, **options):
-    """Make a function a task, as invoke.task does, that takes the name of a toolbox, and may make it."""
+    """Make a function a task, as failure.task does, that takes the name of a toolbox, and may make it."""
     if args:
         return task()(*args)
 
@@ -181,6 +179,6 @@ def task(*args, makes=False, **options):
         name = inspect.Parameter("name", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None)
         about.__signature__ = signature.replace(parameters=[*signature.parameters.values(), name])
         options["help"] = {**options.get("help", {}), "name": "the toolbox that is meant, if it is not the one of .env"}
-        return invoke.task(**options)(about)
+        return failure.task(**options)(about)
 
     return decorated
