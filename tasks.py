@@ -4,13 +4,13 @@ import os
 import sys
 from pathlib import Path
 
-import invoke
 from invoke import Exit
 
 from toolbox import backup as backing_up
 from toolbox import (
     bases,
     browser,
+    failure,
     files,
     model,
     named,
@@ -24,6 +24,7 @@ from toolbox import (
     show,
     stack,
     trash,
+    values,
     work,
     zones,
 )
@@ -62,6 +63,7 @@ def up(c, insecure=False):
     stack.check_engine(c)
     if named.is_new():
         named.make(stack.settings(c)["name"])
+    values.check(c)
     proxies.keep_exceptions()
     config = stack.settings(c)
     before = stack.own_containers(c, config["name"])
@@ -89,6 +91,7 @@ def up(c, insecure=False):
 def upgrade(c, old_base="", insecure=False):
     """Move the data to a new version of MLflow or Postgres, and start."""
     stack.check_engine(c)
+    values.check(c)
     upgrading.take_over(c, old_base)
     up(c, insecure)
 
@@ -276,7 +279,7 @@ def restore(c, file, yes=False):
         print(f"This replaces the databases, the artifacts and the notebook home of the project {project}.")
         return is_typed(project, "replace")
 
-    print(*restoring.run(c, Path(file).expanduser().absolute(), started, lambda: yes or confirmed()), sep="\n")
+    print(*restoring.run(c, Path(os.path.expanduser(file)).absolute(), started, lambda: yes or confirmed()), sep="\n")
 
 
 @task(help={"keep": "delete all of them but this many, the newest"})
@@ -321,7 +324,7 @@ def bases_(c, official=False, remove=False):
             visibly(c, ["docker", "image", "rm", image])
 
 
-@invoke.task(
+@failure.task(
     name="test",
     help={
         "quick": "leave out the tests that take minutes",
@@ -333,11 +336,11 @@ def run_tests(c, quick=False, no_docker=False, only=""):
     """Run the tests, on a toolbox of their own."""
     left_out = [*(["not slow"] if quick else []), *(["not stack"] if no_docker else [])]
     chosen = [*(["-m", " and ".join(left_out)] if left_out else []), *(["-k", only] if only else [])]
-    if not visibly(c, [tool("pytest"), *chosen]):
+    if not visibly(c, [*tool("pytest"), *chosen]):
         raise Exit(code=1)
 
 
-@invoke.task(
+@failure.task(
     help={
         "quick": "a few minutes' worth of figures, with a few samples of each",
         "compare": "a speed.json of another run, to say what has moved since",
@@ -354,7 +357,7 @@ def bench(c, quick=False, compare="", only=""):
     os.execv(sys.executable, [sys.executable, str(ROOT / "tests" / "bench" / "run.py"), *options])
 
 
-@invoke.task
+@failure.task
 def pictures(c):
     """Make new screenshots for the README."""
     stack.check_engine(c)
@@ -363,18 +366,18 @@ def pictures(c):
     os.execv(sys.executable, [sys.executable, str(ROOT / "tests" / "pictures.py")])
 
 
-@invoke.task
+@failure.task
 def lint(c):
     """Check the files with linters."""
     notebooks = files.notebooks(ROOT)
-    schema = [tool("check-jsonschema"), "--builtin-schema"]
+    schema = [*tool("check_jsonschema"), "--builtin-schema"]
     checks = [
-        visibly(c, [tool("ruff"), "check"]),
-        visibly(c, [tool("ruff"), "format", "--check"]),
-        visibly(c, [tool("shellcheck"), *files.shell_programs(ROOT)]),
-        visibly(c, [tool("hadolint"), *files.dockerfiles(ROOT)]),
+        visibly(c, [*tool("ruff"), "check"]),
+        visibly(c, [*tool("ruff"), "format", "--check"]),
+        visibly(c, [*tool("shellcheck"), *files.shell_programs(ROOT)]),
+        visibly(c, [*tool("hadolint"), *files.dockerfiles(ROOT)]),
         # With no file it would read one from standard input.
-        *([visibly(c, [tool("nbstripout"), "--keep-id", "--verify", *notebooks])] if notebooks else []),
+        *([visibly(c, [*tool("nbstripout"), "--keep-id", "--verify", *notebooks])] if notebooks else []),
         visibly(c, [*schema, "vendor.github-workflows", *files.workflows(ROOT)]),
         visibly(c, [*schema, "vendor.dependabot", ".github/dependabot.yml"]),
         compose(c, "--env-file", ".env.example", "config", "--quiet"),
@@ -383,17 +386,17 @@ def lint(c):
         raise Failure("a check did not pass: what it found is above.")
 
 
-@invoke.task(name="reference")
+@failure.task(name="reference")
 def write_reference(c):
     """Write docs/configuration.md from the settings' own comments."""
     sources = [(ROOT / name).read_text(encoding="utf-8") for name in ("docker-compose.yml", ".env.example")]
     (ROOT / "docs" / "configuration.md").write_text(reference.made(*sources), encoding="utf-8")
 
 
-@invoke.task
+@failure.task
 def lock(c):
     """Pin the packages of every requirements.in, with hashes."""
-    uv = [tool("uv"), "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
+    uv = [*tool("uv"), "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
     for folder, python in LOCKED.items():
         output = f"{folder}/requirements.txt"
         options = ["--custom-compile-command", "invoke lock", "--python-version", python, "--output-file", output]

@@ -97,6 +97,9 @@ if __name__ == "__main__":
     destination = os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", "")
     if not backend:
         sys.exit("FAIL: MLFLOW_BACKEND_STORE_URI is not set: give the address of the database, without its password.")
+    workers = os.environ.get("MLFLOW_WORKERS", "1")
+    if not re.fullmatch("0*[1-9][0-9]*", workers):
+        sys.exit(f"FAIL: MLFLOW_WORKERS is {workers!r}: set it to a whole number from 1.")
     if backend.startswith("postgresql"):
         wait(backend, destination)
     remove_unfinished(destination)

@@ -5,6 +5,8 @@ from copies import Copy
 
 from toolbox.model import SERVICES
 
+# A character of every kind that a shell, Compose, Docker or Python could take for its own.
+FOLDER = """a b'c"d;touch PWNED;$(touch PWNED)$HOME,e:f\\g%s{h}é"""
 BASES = pytest.StashKey[dict]()
 FIGURES = pytest.StashKey[list]()
 
@@ -12,7 +14,7 @@ FIGURES = pytest.StashKey[list]()
 @pytest.fixture(scope="session")
 def toolbox(tmp_path_factory, pytestconfig):
     """A toolbox of its own, started with `invoke up` and gone afterwards."""
-    copy = Copy(tmp_path_factory.mktemp("copy") / "data-toolbox")
+    copy = Copy(tmp_path_factory.mktemp("copy") / FOLDER)
     try:
         copy.succeed("up")
         # Of the start that made the database; new containers begin new logs.
@@ -22,6 +24,7 @@ def toolbox(tmp_path_factory, pytestconfig):
     finally:
         copy.succeed("clean", "--yes")
     assert copy.remains() == []
+    assert list(copy.root.parent.rglob("PWNED")) == []
 
 
 @pytest.fixture

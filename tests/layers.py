@@ -97,6 +97,7 @@ def docker(answers=None, config=None):
         "docker compose config": json.dumps(config or configuration()),
         "docker volume inspect --format .*folder": f"{ROOT}\n",
         "docker (volume|image) inspect": False,
+        "docker inspect .*StartedAt": "2026-11-28T09:30:00.123456789Z\n",
         "docker compose exec --no-TTY notebook cat": f"{SECRETS['JUPYTER_TOKEN']}\n",
         "docker compose exec --no-TTY postgres cat": f"{SECRETS['ANALYST_DB_PASSWORD']}\n",
         "": True,
@@ -123,7 +124,9 @@ def commands(c):
 
 def doings(c):
     """Return those commands of a context that change something."""
-    asking = r"docker ((compose |buildx )?version|(volume |image )?inspect|volume ls|compose (config|ps|exec|logs))\b"
+    asking = (
+        r"docker ((compose |buildx )?version|(volume |image )?inspect|volume ls|info|compose (config|ps|exec|logs))\b"
+    )
     return [command for command in commands(c) if not re.match(asking, command)]
 
 

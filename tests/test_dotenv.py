@@ -1,6 +1,8 @@
 """toolbox.dotenv: reading .env and changing it."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 from layers import the_line
@@ -76,13 +78,6 @@ def test_an_env_that_another_editor_spoilt_is_told_with_what_to_save(tmp_path, c
     assert remedy in the_line(raised)
 
 
-def test_an_env_that_cannot_be_read_is_told(tmp_path):
-    (tmp_path / ".env").mkdir()
-    with pytest.raises(Failure) as raised:
-        dotenv.read(tmp_path / ".env")
-    assert "cannot be read" in the_line(raised)
-
-
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
 def test_only_its_owner_can_read_env(tmp_path, umask):
     path = tmp_path / ".env"
@@ -125,3 +120,46 @@ def test_a_first_write_that_fails_leaves_no_env_and_does_not_stop_the_next(tmp_p
     assert not path.exists()
     dotenv.write(path, "A=1\n")
     assert os.listdir(tmp_path) == [".env"]
+
+
+def test_a_full_disk_is_told_in_one_line_and_leaves_the_old_env_and_nothing_else(tmp_path):
+    path = tmp_path / ".env"
+    path.write_text("A=1\n")
+    # The system's own limit on the size of a file refuses a write as a full disk does.
+    program = (
+        "import resource, sys; from pathlib import Path; from toolbox import dotenv;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (8, 8)); dotenv.write(Path(sys.argv[1]), 'A=2\\n' * 9)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=False)
+    assert ran.stderr.splitlines()[-1].endswith(
+        f"{path} cannot be written (File too large), and a setting has to be noted there."
+    )
+    assert path.read_text() == "A=1\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_stays_one(tmp_path):
+    path, place = tmp_path / ".env", tmp_path / "elsewhere"
+    place.write_text("A=1\n")
+    path.symlink_to(place)
+    dotenv.write(path, "A=2\n")
+    assert path.is_symlink()
+    assert place.read_text() == "A=2\n"
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda path: path.symlink_to("nowhere"), "is a link to nowhere, which is not there"),
+        (lambda path: path.mkdir(), "is not a file"),
+        (os.mkfifo, "is not a file"),
+        (lambda path: path.symlink_to(path), "cannot be read"),
+    ],
+    ids=["a link to nothing", "a folder", "a pipe", "a link to itself"],
+)
+def test_what_is_no_file_is_told_in_one_line(tmp_path, make, told):
+    path = tmp_path / ".env"
+    make(path)
+    with pytest.raises(Failure) as raised:
+        dotenv.read(path)
+    assert f"{path} {told}" in the_line(raised)

@@ -45,6 +45,20 @@ def test_a_port_must_be_one_number(port):
 
 
 @pytest.mark.parametrize(
+    "spoil",
+    [lambda services: services.pop("mlflow"), lambda services: services["mlflow"].pop("ports")]
+    + [lambda services, name=name: services["mlflow"]["ports"][0].pop(name) for name in ("published", "host_ip")],
+    ids=["no service", "no ports", "no number", "no address"],
+)
+def test_an_override_that_takes_away_what_the_tasks_need_is_told_in_one_line(spoil):
+    config = configuration()
+    spoil(config["services"])
+    with pytest.raises(Failure) as raised:
+        loaded(config)
+    assert "the configuration has no mlflow, or not its port and address: correct" in the_line(raised)
+
+
+@pytest.mark.parametrize(
     ("stderr", "told"),
     [
         (

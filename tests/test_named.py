@@ -81,7 +81,7 @@ def test_a_name_that_no_toolbox_has_is_told_with_those_that_there_are(env):
 def test_a_toolbox_of_another_folder_with_the_same_name_is_not_touched(env, tmp_path):
     (tmp_path / "docker-compose.yml").touch()
     container = listed(postgres="running healthy").replace(
-        "}", ', "Labels": "com.docker.compose.project.working_dir=%s,a=b"}'
+        "}", ', "Labels": "com.docker.compose.project.working_dir=%s,com.docker.compose.service=postgres"}'
     )
     for verb in ("up", "down", "clean", "status", "backup"):
         c = docker({"docker compose ps": container % tmp_path})
@@ -157,7 +157,7 @@ def test_compose_gets_the_settings_of_the_toolbox_for_the_task_alone(env, monkey
     made(env, "alice")
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", "of-the-environment")
     with named.of("alice"):
-        assert os.environ["COMPOSE_ENV_FILES"] == str(env.with_name(".env.alice"))
+        assert (ROOT / os.environ["COMPOSE_ENV_FILES"]).samefile(env.with_name(".env.alice"))
         assert "COMPOSE_PROJECT_NAME" not in os.environ
         with named.of(None):
             # As when one task calls another.
@@ -172,7 +172,7 @@ def test_the_task_that_makes_it_is_about_it_from_then_on(env):
         assert named.is_new()
         named.make("box")
         assert not named.is_new()
-        assert os.environ["COMPOSE_ENV_FILES"] == str(env.with_name(".env.alice"))
+        assert (ROOT / os.environ["COMPOSE_ENV_FILES"]).samefile(env.with_name(".env.alice"))
     assert "COMPOSE_ENV_FILES" not in os.environ
 
 

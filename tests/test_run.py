@@ -1,7 +1,9 @@
 """run: the launcher, with a Python that is played by a script, so that nothing is installed."""
 
+import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,26 +11,27 @@ from layers import ROOT
 
 # Plays every python3 and the one in .venv: notes what it is told, makes an environment with itself, and runs no tasks.
 PYTHON = """#!/bin/sh
-echo "$*" >>"$LOG"
+printf "%s\\n" "$*" >>"$LOG"
 case "$1 $2" in
 "-m venv")
     mkdir -p "$3/bin"
     cp "$0" "$3/bin/python"
     ;;
 "-m pip") exit "${PIP:-0}" ;;
+"-I -c") exit "${NO_PACKAGES:-0}" ;;
 -c*) exit "${OLD:-0}" ;;
 */tasks.py" help") exit "${UNKNOWN:-0}" ;;
-*/tasks.py*) echo "$*" ;;
+*/tasks.py*) printf "%s\\n" "$*" ;;
 esac
 """
 PYTHONS = ("python3", *(f"python3.{minor}" for minor in range(10, 15)))
 
 
 class Launcher:
-    """A copy of the launcher in a folder with a space in its name, for a user who is not root and has no Docker."""
+    """A copy of the launcher in a folder with a difficult name, for a user who is not root and has no Docker."""
 
-    def __init__(self, folder):
-        self.root = folder / "a box"
+    def __init__(self, folder, name="a b'c\"d;touch PWNED;$(touch PWNED)\\\\n%s*\n"):
+        self.root = folder / name
         self.log = folder / "log"
         self.log.touch()
         (self.root / "bare-machine").mkdir(parents=True)
@@ -60,7 +63,8 @@ class Launcher:
 
 @pytest.fixture
 def run(tmp_path):
-    return Launcher(tmp_path)
+    yield Launcher(tmp_path)
+    assert [*Path().glob("PWNED"), *tmp_path.rglob("PWNED")] == []
 
 
 def test_the_first_time_it_makes_the_environment_and_every_time_it_hands_over_to_the_tasks(run):
@@ -91,6 +95,27 @@ def test_an_environment_whose_python_is_gone_is_made_again(run):
     assert run.done() == ["made", "filled"] * 2
 
 
+def test_an_environment_is_made_again_for_a_newer_python_that_does_not_find_its_packages(run):
+    run("--list")
+    run("--list", NO_PACKAGES="1")
+    assert run.done() == ["made", "filled"] * 2
+
+
+def test_it_is_found_however_it_is_called(run):
+    run("--list")
+    beside = {"cwd": run.root, "env": {"PATH": f"{run.programs}:/usr/bin:/bin", "LOG": str(run.log), "CDPATH": "/"}}
+    for command in (["./run"], ["sh", "run"], ["sh", "./bare-machine/../run"]):
+        assert subprocess.run(command, **beside, capture_output=True, check=False).returncode == 0
+    assert run.done() == ["made", "filled"]
+
+
+def test_python_makes_no_environment_in_a_folder_with_a_colon(tmp_path):
+    failed = Launcher(tmp_path, "a:b")("up")
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("FAIL: Python makes no environment in a folder with a colon")
+    assert failed.stderr.count("\n") == 1
+
+
 def test_an_environment_that_could_not_be_filled_is_told_in_one_line_and_made_again(run):
     failed = run("up", PIP="1")
     assert failed.returncode == 1
@@ -100,6 +125,30 @@ def test_an_environment_that_could_not_be_filled_is_told_in_one_line_and_made_ag
     ]
     assert run("--list").returncode == 0
     assert run.done() == ["made", "filled"] * 2
+
+
+def test_an_environment_that_could_not_be_made_leaves_nothing(run):
+    run("up", PIP="1")
+    assert not (run.root / ".venv").exists()
+
+
+def test_a_disk_without_room_for_an_environment_is_told_before_anything_is_done(run):
+    run.program(run.programs / "df", "printf 'a b c d\\n/dev/a 1 1 12000 99%% /\\n'")
+    failed = run("up")
+    assert failed.returncode == 1
+    assert failed.stderr == "FAIL: .venv takes up to 300 MB, and its disk has 12 MB free: make room there.\n"
+    assert run.done() == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user is needed")
+def test_a_clone_of_somebody_else_is_told_before_anything_is_done(tmp_path):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        run = Launcher(Path(folder))
+        ran = subprocess.run([run.root / "run", "up"], user=65534, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("FAIL: you cannot write to the folder of the clone")
+    assert ran.stderr.count("\n") == 1
 
 
 def test_without_a_python_that_is_new_enough_it_says_what_to_install(run):

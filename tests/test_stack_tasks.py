@@ -254,11 +254,11 @@ def test_a_second_copy_runs_beside_the_first_and_its_clean_touches_nothing_else(
 
 def test_a_service_that_does_not_become_healthy_is_named_with_the_end_of_its_log(tmp_path):
     broken = Copy(tmp_path / "broken")
-    broken.set(MLFLOW_WORKERS="none")
+    broken.set(MLFLOW_EXPOSE_PROMETHEUS="/read-only")
     try:
         result = broken.invoke("up")
     finally:
         broken.succeed("clean", "--yes")
     assert result.returncode != 0
     assert result.stderr.splitlines()[-1].startswith("FAIL: mlflow did not become healthy")
-    assert "'none' is not a valid" in result.stdout
+    assert "Read-only file system: '/read-only'" in result.stdout

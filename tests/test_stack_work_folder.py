@@ -22,7 +22,7 @@ OWNER = 1001 if os.getuid() == 0 else os.getuid()
 @pytest.fixture(scope="module")
 def folder(toolbox, tmp_path_factory):
     """A folder of somebody else's with a file in it, which is ~/work in a toolbox with a name of its own."""
-    path = tmp_path_factory.mktemp("folder") / "my data"
+    path = tmp_path_factory.mktemp("folder") / 'my "data", raw'
     path.mkdir()
     (path / "mine.csv").write_text("a,b\n")
     for made in (path, path / "mine.csv"):

@@ -209,6 +209,14 @@ def test_what_only_mlflow_does_is_left_to_it_with_its_secrets_in_the_environment
     assert printed == f"{process.pid}|server --app-name data-toolbox|a $b|{START.parent}\n"
 
 
+@pytest.mark.parametrize("workers", ["abc", "0", "-1", "1.5"])
+def test_a_number_of_workers_that_is_none_is_told_in_one_line(workers):
+    environment = {"PATH": "/usr/bin:/bin"} | SETTINGS | {"MLFLOW_WORKERS": workers}
+    ran = subprocess.run([sys.executable, START], env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr == f"FAIL: MLFLOW_WORKERS is {workers!r}: set it to a whole number from 1.\n"
+
+
 @pytest.fixture(scope="module")
 def serve():
     return program("ml-flow-docker/serve.py")

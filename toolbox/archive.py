@@ -30,6 +30,7 @@ except ImportError:
         zstd = None
 
 from . import volume
+from .dotenv import sync_folder
 from .failure import Failure
 
 FORMAT = 1
@@ -92,15 +93,6 @@ def written(path):
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-
-
-def sync_folder(folder):
-    """Have the names in a folder on the disk, so that they are there after a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class Writer:

@@ -57,7 +57,7 @@ def make(c, config, to):
     archive.check_zstd()
     check_healthy(c)
     project, now = config["name"], datetime.now(timezone.utc)
-    path = Path(to).expanduser().absolute() if to else default_path(project, now)
+    path = Path(os.path.expanduser(to)).absolute() if to else default_path(project, now)
     with tidy():
         if not to:
             make_folder()

@@ -1,6 +1,7 @@
 """Running commands in the root of the repository: shown to the reader, who learns Docker on the way, or quietly."""
 
 import contextlib
+import importlib.util
 import io
 import os
 import shlex
@@ -36,9 +37,8 @@ def visibly(c, args, **options):
 
     On a terminal the command gets one too, so that it can draw its progress; all of its output is then in `stdout`.
     """
-    command = announced(args)
-    with c.cd(str(ROOT)):
-        return c.run(command, shell=SHELL, warn=True, pty=sys.stdout.isatty(), **options)
+    announce(args)
+    return run(c, args, pty=sys.stdout.isatty(), **options)
 
 
 def followed(c, args, receive):
@@ -46,31 +46,40 @@ def followed(c, args, receive):
 
     Return the result, which is true if it succeeded.
     """
-    command = announced(args)
-    with c.cd(str(ROOT)):
-        streams = {"out_stream": Lines(receive), "err_stream": Lines(receive)}
-        return c.run(command, shell=SHELL, warn=True, in_stream=False, **streams)
+    announce(args)
+    return run(c, args, in_stream=False, out_stream=Lines(receive), err_stream=Lines(receive))
 
 
-def announced(args):
-    """Show the command that a list of arguments is; return it."""
-    command = shlex.join(args)
+def announce(args):
+    """Show the command that a list of arguments is."""
     # What was said before is to stand before, also where standard output is a file.
     sys.stdout.flush()
-    print(f"$ {command}", file=sys.stderr, flush=True)
-    return command
+    print(f"$ {shlex.join(args)}", file=sys.stderr, flush=True)
 
 
 def only_output(c, args, **options):
     """Run a list of arguments with its output passed on and the command not shown; return the result."""
-    with c.cd(str(ROOT)):
-        return c.run(shlex.join(args), shell=SHELL, warn=True, in_stream=False, **options)
+    return run(c, args, in_stream=False, **options)
 
 
 def quietly(c, args, stdin="", **options):
     """Run a list of arguments with nothing shown and `stdin` as input; return the result, true if it succeeded."""
-    with c.cd(str(ROOT)):
-        return c.run(shlex.join(args), shell=SHELL, hide=True, warn=True, in_stream=io.StringIO(stdin), **options)
+    return run(c, args, hide=True, in_stream=io.StringIO(stdin), **options)
+
+
+def run(c, args, **options):
+    """Run a list of arguments in the root of the repository; return the result. `options` are those of Invoke's `run`.
+
+    Not with Invoke's `cd`: that puts the folder into the shell's line as it is, and its name may be any text.
+    """
+    before = os.open(".", os.O_RDONLY)
+    os.chdir(ROOT)
+    try:
+        with environment(PWD=str(ROOT)):
+            return c.run(shlex.join(args), shell=SHELL, warn=True, **options)
+    finally:
+        os.fchdir(before)
+        os.close(before)
 
 
 def on_terminal():
@@ -84,14 +93,17 @@ def is_watched():
 
 
 def tool(name):
-    """Return the path of a program of requirements.txt, which is beside the Python that runs this.
+    """Return how a program of requirements.txt begins, a list: the module of that name, or the file beside this Python.
 
+    No script in .venv/bin is run: each names the folder in which it was made, and the clone may have been moved.
     Raises Failure when it is not there: whoever calls `invoke` directly may have that alone.
     """
+    if importlib.util.find_spec(name):
+        return [sys.executable, "-m", name]
     path = Path(sys.executable).with_name(name)
     if not path.exists():
         raise Failure(f'{name} is not installed beside {sys.executable}: use "./run", which installs requirements.txt.')
-    return str(path)
+    return [str(path)]
 
 
 def compose(c, *args, **options):

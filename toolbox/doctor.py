@@ -6,7 +6,23 @@ import shlex
 import time
 from typing import NamedTuple
 
-from . import database, dotenv, model, named, passwords, ports, report, runs, stack, status, stores, streams, work
+from . import (
+    database,
+    dotenv,
+    model,
+    named,
+    passwords,
+    ports,
+    report,
+    runs,
+    stack,
+    status,
+    stores,
+    streams,
+    values,
+    work,
+    zones,
+)
 from .commands import ROOT, quietly
 from .failure import Failure
 from .progress import in_words
@@ -152,16 +168,15 @@ def check_env(patient):
         yield "ok", "there is none: all settings have their defaults"
         return
     known = known_variables((ROOT / "docker-compose.yml").read_text(), (ROOT / ".env.example").read_text())
-    values, mode = dotenv.values(text), named.env().stat().st_mode & 0o777
-    problems = [*mode_problems(mode, values), *blank_problems(values), *unknown_problems(values, known)]
-    yield from problems or [("ok", f"mode {mode:04o}, {len(values)} variables, all of them known and set")]
+    written, mode = dotenv.values(text), named.env().stat().st_mode & 0o777
+    problems = [*mode_problems(mode, written), *blank_problems(written), *unknown_problems(written, known)]
+    yield from problems or [("ok", f"mode {mode:04o}, {len(written)} variables, all of them known and set")]
 
 
 def known_variables(compose_file, example):
     """Return the variables that something reads; the arguments are the texts of docker-compose.yml and .env.example."""
     used = re.findall(r"\$\{(\w+)", compose_file)
-    explained = re.findall(r"^#?(\w+)=", example, flags=re.M)
-    return {*used, *explained, *COMPOSE_VARIABLES}
+    return {*used, *dotenv.defaults(example), *COMPOSE_VARIABLES}
 
 
 def mode_problems(mode, values):
@@ -193,12 +208,15 @@ def unknown_problems(values, known):
 
 
 def check_settings(patient):
-    """Read the configuration, and find what runs."""
+    """Read the configuration, find values that cannot work, and what runs."""
+    wrong = values.found(patient.c)
+    yield from (("FAIL", text) for text in wrong)
     patient.config = stack.settings(patient.c)
     patient.containers = stack.containers(patient.c)
     running = {name for name, found in patient.containers.items() if report.state(found).startswith("running")}
     patient.has |= {"settings"} | running & set(model.SERVICES)
-    yield "ok", f"project {patient.config['name']}"
+    if not wrong:
+        yield "ok", f"project {patient.config['name']}"
 
 
 # --- The services ---
@@ -248,12 +266,13 @@ def check_ports(patient):
 
 
 def check_images(patient):
-    """Find whether what runs was built on the base images that are set now."""
+    """Find whether what runs was built on the base images that are set now, and whether it knows the time zone."""
     bases = stack.base_names(patient.c)
     if not bases:
         yield "warn", 'not checked: there are no containers, "invoke up" makes them.'
         return
     yield from images_found(patient.config, bases)
+    zones.check(patient.c, patient.config)
 
 
 def images_found(config, bases):

@@ -3,8 +3,10 @@
 Docker Compose reads the file; what its values mean is asked from Compose (model.py) and not decided here.
 """
 
+import contextlib
 import os
 import re
+from pathlib import Path
 
 from .failure import Failure
 
@@ -49,6 +51,11 @@ def values(text):
     return found
 
 
+def defaults(example):
+    """Return the variables that `example`, the text of .env.example, explains, each with its default."""
+    return dict(re.findall(r"^#?(\w+)=(.*)$", example, flags=re.M))
+
+
 def read(path):
     """Return the text of the .env file at `path`, which is empty where there is none.
 
@@ -56,30 +63,52 @@ def read(path):
     password.
     """
     try:
+        # Reading from a pipe would wait.
+        if path.exists() and not path.is_file():
+            raise Failure(f"{path} is not a file: delete it, or call it something else.")
         content = path.read_bytes()
     except FileNotFoundError:
+        if path.is_symlink():
+            raise Failure(f"{path} is a link to {os.readlink(path)}, which is not there: mend or delete it.") from None
         return ""
     except OSError as error:
-        raise Failure(f"{path.name} cannot be read ({error.strerror}): see who owns it, and its mode.") from None
+        raise Failure(f"{path} cannot be read ({error.strerror}): see who owns it, and its mode.") from None
     if b"\r" in content:
-        raise Failure(f"{path.name} has Windows line ends (CRLF): save it with Unix line ends (LF).")
+        raise Failure(f"{path} has Windows line ends (CRLF): save it with Unix line ends (LF).")
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise Failure(f"{path.name} has characters that are not UTF-8: save it in that encoding.") from None
+        raise Failure(f"{path} has characters that are not UTF-8: save it in that encoding.") from None
 
 
 def write(path, text):
-    """Write `text` to the .env file at `path`, readable by its owner alone. It is whole or it is not there.
+    """Write `text` to the .env file at `path`, readable by its owner alone, and to the disk: whole, or it is as before.
 
     Raises Failure when it cannot be written.
     """
-    part = path.with_name(f"{path.name}.part")
+    # A link stays one.
+    place = Path(os.path.realpath(path))
+    part = place.with_name(f"{place.name}.part")
     try:
         part.unlink(missing_ok=True)
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
-        part.replace(path)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(place)
+        sync_folder(place.parent)
     except OSError as error:
         raise Failure(f"{path} cannot be written ({error.strerror}), and a setting has to be noted there.") from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def sync_folder(folder):
+    """Have the names in a folder on the disk, so that they are there after a power failure."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

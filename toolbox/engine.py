@@ -1,6 +1,8 @@
 """What the Docker on this machine must be, and what to say when it is not."""
 
+import os
 import re
+from pathlib import Path
 
 from .failure import Failure, one_line
 
@@ -42,6 +44,21 @@ def check(run):
         )
     if not run(["docker", "buildx", "version"]).ok:
         raise Failure('BuildKit is missing ("docker buildx" is no command): install its plugin, docker-buildx-plugin.')
+
+
+def own_folder():
+    """Return where the docker command keeps its settings, and what it notes while it builds."""
+    return Path(os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker"))
+
+
+def check_own_folder():
+    """Raise Failure unless the docker command can write there, which a build has to."""
+    folder = own_folder()
+    place = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise Failure(
+            f"Docker cannot write to {folder}, where it keeps its settings: set DOCKER_CONFIG to another folder."
+        )
 
 
 def explained(stderr):

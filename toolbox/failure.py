@@ -1,13 +1,25 @@
 """The one way in which a task ends when something is wrong."""
 
+import contextlib
+import errno
+import functools
+import os
 import re
 import sys
 from pathlib import Path
 
+import invoke
 from invoke import Exit
 
 # What was typed: ./run runs tasks.py, and Invoke is a program of its own.
 TYPED = "./run" if Path(sys.argv[0]).name == "tasks.py" else "invoke"
+# What to do when the system refuses something.
+REMEDIES = {
+    errno.ENOSPC: "make room on its disk",
+    errno.EDQUOT: "make room on its disk, or have more allotted to you",
+    errno.EROFS: "its disk can only be read, so move it or mount it otherwise",
+    errno.ENOENT: "it is missing, so make it, or clone the repository again",
+}
 
 
 class Failure(Exit):
@@ -17,7 +29,45 @@ class Failure(Exit):
     """
 
     def __init__(self, message):
-        super().__init__(f"FAIL: {as_typed(message)}", code=1)
+        # The name of a file may have line ends.
+        super().__init__(f"FAIL: {' '.join(as_typed(message).splitlines())}", code=1)
+
+
+def task(*args, **options):
+    """Make a function a task, as invoke.task does; what the system refuses to it is a Failure."""
+    if args:
+        return task()(*args)
+
+    def decorated(body):
+        @functools.wraps(body)
+        def told(*values, **more):
+            for stream in filter(None, (sys.stdout, sys.stderr)):
+                # The name of a file may have bytes that no text has.
+                stream.reconfigure(errors="backslashreplace")
+            try:
+                result = body(*values, **more)
+                sys.stdout.flush()
+            except OSError as error:
+                raise ended(error) from error
+            return result
+
+        return invoke.task(**options)(told)
+
+    return decorated
+
+
+def ended(error):
+    """Return the exception that ends a task after an OSError."""
+    if error.filename is None and error.errno in (errno.EPIPE, errno.ENOSPC):
+        # It would be tried again at the end, to write what standard output has left.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        # Whoever reads has seen enough, as `head` does.
+        return Exit(code=128 + 13)
+    what = f"{error.filename} cannot be used" if error.filename else "the task cannot go on"
+    remedy = REMEDIES.get(error.errno, "see who owns it, and who may do what there")
+    return Failure(f"{what} ({error.strerror}): {remedy}.")
 
 
 def as_typed(text):

@@ -22,21 +22,25 @@ def load(run):
 
     `run` takes a list of arguments and returns the result, with the attributes `ok`, `stdout` and `stderr`, and does
     not raise.
-    Raises Failure when Compose refuses the configuration, a port is not one number, the address to publish on is not
-    IPv4, or the user of the notebook has a name that no user can have.
+    Raises Failure when Compose refuses the configuration, a service is missing, a port is not one number, the address
+    to publish on is not IPv4, or the user of the notebook has a name that no user can have.
     """
     result = run(["docker", "compose", "config", "--format", "json"])
     if not result.ok:
         raise Failure(explained(result.stderr))
     model = json.loads(result.stdout)
     for service in SERVICES:
-        published = model["services"][service]["ports"][0]
-        port = published["published"]
+        try:
+            published = model["services"][service]["ports"][0]
+            port, host = published["published"], published["host_ip"]
+        except LookupError:
+            text = f"the configuration has no {service}, or not its port and address: correct docker-compose.yml"
+            raise Failure(f"{text}, or the file that overrides it.") from None
         if not port.isdecimal() or int(port) == 0:
             raise Failure(f"{service.upper()}_PORT in .env is {port}: set it to one number from 1 to 65535.")
         # The network of the containers is IPv4, and so is what MLflow knows of its own addresses.
-        if ipaddress.ip_address(published["host_ip"]).version != 4:
-            raise Failure(no_address(published["host_ip"]))
+        if ipaddress.ip_address(host).version != 4:
+            raise Failure(no_address(host))
     person = environment(model, "notebook").get("USER", "jovyan")
     # With a colon or a line break it would be another entry of /etc/passwd, which takes no name longer than that.
     if not re.fullmatch(r"\w[\w.@+-]{0,31}", person):
@@ -106,7 +110,9 @@ def containers(listed):
 
 def folder(container):
     """Return the folder of the repository from which a container was made; `container` is one of `containers`."""
-    label = re.search(r"com\.docker\.compose\.project\.working_dir=([^,]*)", container.get("Labels", ""))
+    # Commas stand between the labels, and may be in the name too; the names of labels have dots.
+    entry = r"com\.docker\.compose\.project\.working_dir=(.*?)(?=,\w[\w-]*(?:\.[\w-]+)+=|\Z)"
+    label = re.search(entry, container.get("Labels", ""), flags=re.DOTALL)
     return label and label[1]
 
 

@@ -6,12 +6,11 @@ Each has a project of its own, and with it containers, volumes, secrets, a netwo
 import contextlib
 import functools
 import inspect
+import os
 import re
 from contextlib import nullcontext as nothing
 
-import invoke
-
-from . import dotenv, lock, model, ports
+from . import dotenv, failure, lock, model, outside, ports
 from .commands import ROOT, environment, set_variables
 from .failure import Failure
 
@@ -84,6 +83,8 @@ def of(name, made=True):
     Raises Failure when a toolbox cannot have that name, or has no settings yet though it is to be `made`.
     """
     if name is None:
+        if not current():
+            outside.say(env())
         yield
         return
     check(name)
@@ -91,6 +92,7 @@ def of(name, made=True):
     try:
         # What the environment says of another toolbox would count more than the settings.
         with environment(COMPOSE_ENV_FILES=None, COMPOSE_PROJECT_NAME=None):
+            outside.say(env())
             if env().exists():
                 use_settings()
             elif made:
@@ -108,7 +110,8 @@ def use_settings():
     """Have Docker Compose use the settings of the named toolbox, until the end of the block of `of`."""
     if not dotenv.values(dotenv.read(env())).get("COMPOSE_PROJECT_NAME"):
         raise Failure("COMPOSE_PROJECT_NAME is missing in .env: without it, this is the toolbox that has no name.")
-    set_variables({"COMPOSE_ENV_FILES": str(env())})
+    # From the root, where Compose runs: it would split the whole path at a comma.
+    set_variables({"COMPOSE_ENV_FILES": os.path.relpath(env(), ROOT)})
 
 
 def words(text):
@@ -137,7 +140,7 @@ def settings(project):
 
 def inherited(text, example):
     """Return what a new toolbox takes over from `text`, the settings of another one, as written there, by name."""
-    known = set(re.findall(r"^#?(\w+)=", example, flags=re.M)) - OWN
+    known = dotenv.defaults(example).keys() - OWN
     return {name: value for name, value in re.findall(r"^(\w+)=(.*)$", text, flags=re.M) if name in known}
 
 
@@ -157,7 +160,7 @@ def alone(task):
 
 
 def task(*args, makes=False, changes=False, **options):
-    """Make a function a task, as invoke.task does, that takes the name of a toolbox, and may make it.
+    """Make a function a task, as failure.task does, that takes the name of a toolbox, and may make it.
 
     One that `changes` the toolbox is refused while another one does.
     """
@@ -174,6 +177,6 @@ def task(*args, makes=False, changes=False, **options):
         name = inspect.Parameter("name", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None)
         about.__signature__ = signature.replace(parameters=[*signature.parameters.values(), name])
         options["help"] = {**options.get("help", {}), "name": "the toolbox that is meant, if it is not the one of .env"}
-        return invoke.task(**options)(about)
+        return failure.task(**options)(about)
 
     return decorated

@@ -9,7 +9,7 @@ from textwrap import fill
 import invoke
 from invoke.exceptions import ParseError
 
-from .failure import Failure
+from .failure import Failure, ended
 
 WIDTH = 80
 NAME_WIDTH = 12
@@ -21,6 +21,17 @@ class Program(invoke.Program):
     def __init__(self, module, groups):
         super().__init__(namespace=invoke.Collection.from_module(module), binary="./run")
         self.groups = groups
+
+    def run(self, *args, **options):
+        """Do what the command line says, and end in one line where the system refuses something."""
+        try:
+            super().run(*args, **options)
+            sys.stdout.flush()
+        except OSError as error:
+            ending = ended(error)
+            if ending.message:
+                print(ending.message, file=sys.stderr)
+            sys.exit(ending.code)
 
     def parse_core(self, argv):
         """Take `help TASK` for `--help TASK`."""

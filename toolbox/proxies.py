@@ -2,9 +2,8 @@
 
 import json
 import os
-from pathlib import Path
 
-from . import dotenv, named
+from . import dotenv, engine, named
 
 SETTING = "NO_PROXY"
 
@@ -14,7 +13,7 @@ def keep_exceptions():
     text = dotenv.read(named.env())
     if SETTING in os.environ or SETTING in dotenv.values(text):
         return
-    if names := exceptions(Path(os.environ.get("DOCKER_CONFIG") or "~/.docker").expanduser() / "config.json"):
+    if names := exceptions(engine.own_folder() / "config.json"):
         print(named.words(f"Docker asks no proxy for {names}: neither does the toolbox now (NO_PROXY in .env)."))
         dotenv.write(named.env(), dotenv.with_value(text, SETTING, f"'{names}'"))
 

@@ -11,9 +11,10 @@ HEAD = """\
 Made by `./run reference` from [docker-compose.yml](../docker-compose.yml) and [.env.example](../.env.example), which
 decide: change those, not this.
 
-A setting is a line `NAME=value` in the file `.env`; one in the environment of a task or of Compose comes first.
-A value with spaces, quotes or `$` stands between single quotes. `./run up` applies what changed. The last column names
-the services that have the setting, whose containers a change replaces. `./run doctor` finds misspelled names.
+A setting is a line `NAME=value` in the file `.env`; one in the environment of a task or of Compose comes first, and a
+task says so. A value with spaces, quotes or `$` stands between single quotes. `./run up` applies what changed. The last
+column names the services that have the setting, whose containers a change replaces. `./run doctor` finds misspelled
+names.
 """
 
 

@@ -98,6 +98,7 @@ def exists(c, kind, name):
 
 def build_images(c):
     """Build the three images, and first stand-ins for the bases that no registry gives. Return the configuration."""
+    engine.check_own_folder()
     config = settings(c)
     absent = bases.absent(
         config, official_bases(), has=functools.partial(exists, c, "image"), pull=functools.partial(pull, c)

@@ -69,7 +69,9 @@ def unwritable(path, owner, present):
 
 def look(c, config, source, target, kind):
     """Return the owner of a folder or volume as the notebook sees it, a number as text, and whether it can write it."""
-    place = f"type={kind},source={source},target={target}"
+    # As CSV has it: the name of a folder may have commas and quotes.
+    quoted = source.replace('"', '""')
+    place = f'type={kind},"source={quoted}",target={target}'
     as_user = ["--user", f"{user(config)}:100"]
     looked = quietly(c, [*alone(config, place), *as_user, image(config), "-c", LOOK, "-", target])
     if not looked:
