@@ -62,6 +62,7 @@ def up(c, insecure=False):
     stack.check_engine(c)
     if named.is_new():
         named.make(stack.settings(c)["name"])
+    named.keep_page_host()
     proxies.keep_exceptions()
     config = stack.settings(c)
     before = stack.containers(c)
