@@ -64,6 +64,7 @@ def up(c, insecure=False):
     if named.is_new():
         named.make(stack.settings(c)["name"])
     values.check(c)
+    named.keep_page_host()
     proxies.keep_exceptions()
     config = stack.settings(c)
     before = stack.own_containers(c, config["name"])

@@ -24,10 +24,19 @@ c.LabApp.extension_manager = "readonly"
 # A folder that is deleted in the file browser, after a question, is gone with all that is in it, as a file is.
 c.FileContentsManager.always_delete_dir = True
 
+# Whoever has the cookie can run programs. It is not sent with requests that pages of other sites make, and lasts a week, not a
+# month. Browsers send it to every port of this host, which is why a toolbox with a name has a host of its own.
+COOKIES = {"samesite": "Strict", "expires_days": 7}
+c.IdentityProvider.cookie_options = COOKIES
+c.IdentityProvider.get_secure_cookie_kwargs = {"max_age_days": COOKIES["expires_days"]}
+
 # Tiles, notices and the login page of this toolbox.
 c.LabApp.extra_labextensions_path = ["/opt/data-toolbox/lab/labextensions"]
 c.ServerApp.extra_template_paths = ["/opt/data-toolbox/lab/templates"]
-c.ServerApp.tornado_settings = {"page_config_data": {"mlflowPort": os.environ.get("MLFLOW_PAGE_PORT", "5000")}}
+c.ServerApp.tornado_settings = {
+    "page_config_data": {"mlflowPort": os.environ.get("MLFLOW_PAGE_PORT", "5000")},
+    "xsrf_cookie_kwargs": COOKIES,
+}
 
 # The next start would not know such a password, but the token.
 c.PasswordIdentityProvider.allow_password_change = False

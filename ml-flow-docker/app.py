@@ -8,11 +8,13 @@ import errno
 import functools
 import json
 import logging
+import os
 import posixpath
 import sys
 from http import HTTPStatus
 from pathlib import Path
 
+import guard
 from healthcheck import ROUTE
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -43,6 +45,9 @@ ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts/"
 @functools.cache
 def create_app():
     """Return the application that uvicorn serves: always the same one."""
+    # MLflow looks at these as well, when it is imported.
+    origins = guard.own_origins(os.environ)
+    os.environ["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] = ",".join(sorted(origins))
     # Here, because `mlflow server` imports this module too and serves nothing itself: it would take 100 MB for nothing.
     from fastapi.responses import JSONResponse
     from flask import Response, has_request_context, request
@@ -206,6 +211,9 @@ def create_app():
         if statement.startswith("SELECT DISTINCT runs.") and " inputs" not in statement:
             statement = statement.replace("DISTINCT ", "", 1)
         return statement, parameters
+
+    # The last one is asked first.
+    app.add_middleware(guard.Guard, origins=origins)
 
     # The health check asks every ten seconds; what people look for in the log would drown in that.
     logging.getLogger("uvicorn.access").addFilter(is_worth_a_line)

@@ -1,5 +1,6 @@
 """A toolbox of the tests' own: a copy of this repository with its own project name, ports and passwords."""
 
+import http.client
 import json
 import os
 import secrets
@@ -218,6 +219,15 @@ class Copy:
             return status, json.loads(answer)
         except ValueError:
             return status, {}
+
+    def answered(self, method, service, path, **headers):
+        """Send a request to a service, from this machine; return (status, headers), those with small letters."""
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[f"{service.upper()}_PORT"], timeout=30)
+        with closing(connection):
+            connection.request(method, path, headers=names)
+            answer = connection.getresponse()
+            return answer.status, {name.lower(): value for name, value in answer.getheaders()}
 
     def headers(self, service, path):
         """Return the headers of a page of a service."""

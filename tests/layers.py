@@ -55,8 +55,11 @@ def postgres_settings():
 # --- A stand-in for Docker ---
 
 
-def configuration(ports=None, images=OFFICIAL, **secrets):
-    """Return a configuration as `docker compose config` prints it, as far as the tasks look at it; on free ports."""
+def configuration(ports=None, images=OFFICIAL, host="127.0.0.1", **secrets):
+    """Return a configuration as `docker compose config` prints it, as far as the tasks look at it; on free ports.
+
+    `host` is what browsers ask for.
+    """
     variables = {name: value.replace("$", "$$") for name, value in secrets.items()}
     config = {
         "name": "box",
@@ -69,6 +72,7 @@ def configuration(ports=None, images=OFFICIAL, **secrets):
             "environment": {},
             "ports": [{"host_ip": "127.0.0.1", "published": str(port)}],
         }
+    config["services"]["notebook"]["environment"]["NOTEBOOK_ADDRESS"] = f"{host}:{port}"
     return config
 
 

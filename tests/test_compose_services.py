@@ -164,6 +164,21 @@ def test_mlflow_takes_requests_and_pages_of_the_address_that_is_printed_for_it(a
     assert urlsplit(report.page(config, "mlflow")).netloc in environment["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
 
 
+def test_a_host_for_pages_is_told_to_all_that_show_it_and_the_database_stays_at_the_address():
+    config = real_configuration(PAGE_HOST="a_b.localhost", MLFLOW_PORT="5555", NOTEBOOK_PORT="8899")
+    mlflow, notebook = (model.environment(config, service) for service in ("mlflow", "notebook"))
+    assert "a_b.localhost:5555" in mlflow["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
+    assert "http://a_b.localhost:5555" in mlflow["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"].split(",")
+    assert notebook["MLFLOW_NOTEBOOK_TRACE_RENDERER_BASE_URL"] == "http://a_b.localhost:5555"
+    assert notebook["NOTEBOOK_ADDRESS"] == "a_b.localhost:8899"
+    assert report.addresses(config, "token", "password") == [
+        "notebook  http://a_b.localhost:8899/lab?token=token",
+        "mlflow    http://a_b.localhost:5555  no login",
+        "postgres  postgresql://analyst:password@127.0.0.1:5432/mlflow",
+    ]
+    assert model.address(config, "mlflow") == ("127.0.0.1", 5555)
+
+
 def test_services_keep_data_in_volumes_of_the_project_and_in_no_folder_of_the_machine(config):
     mounts = [mount for service in config["services"].values() for mount in service["volumes"]]
     assert {mount["type"] for mount in mounts} == {"volume"}

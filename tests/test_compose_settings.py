@@ -17,6 +17,8 @@ COMPOSE = re.sub(r"^ *#.*\n", "", (ROOT / "docker-compose.yml").read_text(), fla
 DEFAULTS = {*re.findall(r"\$\{(\w+):-(.*?)\}", COMPOSE), ("COMPOSE_PROJECT_NAME", COMPOSE.split()[1])}
 # Where no folder is named, the volume is in its place.
 DEFAULTS = DEFAULTS - {("WORK_FOLDER", "file-store")} | {("WORK_FOLDER", "")}
+# Without a host for pages they are at the address.
+DEFAULTS = DEFAULTS - {("PAGE_HOST", "${BIND_ADDRESS:-127.0.0.1")} | {("PAGE_HOST", "")}
 VALUES = {"BIND_ADDRESS": "127.4.3.21", "WORK_FOLDER": "/4321"}
 
 

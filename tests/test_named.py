@@ -108,7 +108,8 @@ def test_a_toolbox_with_a_name_has_its_own_project_and_ports(env):
 
 
 def test_its_settings_are_short_and_have_no_secret(env):
-    assert made(env, "alice").keys() == {"COMPOSE_PROJECT_NAME", "NOTEBOOK_USER", *ports.DEFAULTS, "MLFLOW_WORKERS"}
+    own = {"COMPOSE_PROJECT_NAME", "NOTEBOOK_USER", "PAGE_HOST"}
+    assert made(env, "alice").keys() == {*own, *ports.DEFAULTS, "MLFLOW_WORKERS"}
 
 
 def test_it_takes_over_what_is_not_one_toolboxs_alone(env):
@@ -121,6 +122,37 @@ def test_who_works_there_has_its_name(env):
     assert made(env, "alice")["NOTEBOOK_USER"] == "alice"
     env.write_text(env.read_text() + "NOTEBOOK_USER=ada\n")
     assert made(env, "bob")["NOTEBOOK_USER"] == "bob"
+
+
+def test_browsers_know_it_by_its_name(env):
+    env.write_text(env.read_text() + "PAGE_HOST=localhost\n")
+    assert made(env, "a_b")["PAGE_HOST"] == "a_b.localhost"
+
+
+def test_one_from_before_gets_its_name_in_browsers_at_the_next_start(env):
+    made(env, "alice")
+    path = env.with_name(".env.alice")
+    path.write_text(re.sub("PAGE_HOST=.*\n", "", path.read_text()))
+    assert made(env, "alice")["PAGE_HOST"] == "alice.localhost"
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [("PAGE_HOST=", ""), ("PAGE_HOST=192.0.2.7", "192.0.2.7"), ("BIND_ADDRESS=192.0.2.7", None)],
+)
+def test_a_host_that_its_owner_chose_or_that_does_not_lead_to_it_is_left_alone(env, written, kept):
+    made(env, "alice")
+    path = env.with_name(".env.alice")
+    path.write_text(re.sub("PAGE_HOST=.*\n", "", path.read_text()) + f"{written}\n")
+    # Compose itself is not asked here.
+    with named.of("alice"):
+        named.keep_page_host()
+    assert dotenv.values(path.read_text()).get("PAGE_HOST") == kept
+
+
+def test_the_one_without_a_name_keeps_its_address(env):
+    tasks.up(docker({"docker image inspect": True}))
+    assert "PAGE_HOST" not in env.read_text()
 
 
 def test_its_settings_are_for_its_owner_alone(env):

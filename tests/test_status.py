@@ -110,6 +110,23 @@ def test_programs_get_the_numbers(capsys):
     }
 
 
+def test_people_get_the_host_for_browsers_and_programs_the_address_that_all_know(capsys):
+    config = configuration(ports=(5432, 5000, 8888), host="alice.localhost")
+    tasks.status(docker(ANSWERS, config))
+    printed = capsys.readouterr().out
+    assert [row[3] for row in cells(printed)] == [
+        "127.0.0.1:5432",
+        "http://alice.localhost:5000",
+        "http://alice.localhost:8888",
+    ]
+    tasks.status(docker(ANSWERS, config), json=True)
+    assert [it["address"] for it in json.loads(capsys.readouterr().out)] == [
+        "127.0.0.1:5432",
+        "http://127.0.0.1:5000",
+        "http://127.0.0.1:8888",
+    ]
+
+
 @pytest.mark.parametrize("json", [False, True])
 def test_no_secret_is_shown(capsys, json):
     printed = shown(capsys, ANSWERS, json=json)

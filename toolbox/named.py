@@ -28,6 +28,7 @@ OWN = {
     "MLFLOW_EXTRA_ALLOWED_HOSTS",
     "NOTEBOOK_UID",
     "NOTEBOOK_USER",
+    "PAGE_HOST",
     "WORK_FOLDER",
 }
 
@@ -59,6 +60,19 @@ def make(project):
         dotenv.write(env(), settings(project))
     use_settings()
     print(f"Made {env().name}, with free ports.")
+
+
+def keep_page_host():
+    """Have browsers ask for the named toolbox by a name of its own: they send the cookies of a name to all its ports.
+
+    Not where it listens on an address that such a name does not lead to.
+    """
+    if not current():
+        return
+    text = dotenv.read(env())
+    values = dotenv.values(text)
+    if "PAGE_HOST" not in values and values.get("BIND_ADDRESS", "") in ("", "127.0.0.1", "0.0.0.0"):
+        dotenv.write(env(), dotenv.with_value(text, "PAGE_HOST", f"{current()}.localhost"))
 
 
 def check(name):

@@ -1,11 +1,10 @@
 """What the tasks tell about a running toolbox."""
 
-import ipaddress
 import re
 from urllib.parse import quote
 
 from .failure import Failure, one_line
-from .model import IN_ORDER, ONE_SHOTS, address
+from .model import IN_ORDER, ONE_SHOTS, address, environment
 
 
 def addresses(model, token, password):
@@ -27,10 +26,20 @@ def lab(model, token):
 
 
 def page(model, service):
-    """Return the address of a service, with no secret in it."""
-    host, port = address(model, service)
+    """Return the address of a service for people and their browsers, with no secret in it."""
+    host = environment(model, "notebook")["NOTEBOOK_ADDRESS"].rpartition(":")[0]
+    return place(model, service) if service == "postgres" else written(service, host, address(model, service)[1])
+
+
+def place(model, service):
+    """Return the address of a service for programs, many of which know no other names of this machine than its own."""
+    return written(service, *address(model, service))
+
+
+def written(service, host, port):
+    """Return an address as it is written for that service."""
     # Some browsers open no page at the address that stands for all of the machine's own.
-    host = "127.0.0.1" if ipaddress.ip_address(host).is_unspecified else host
+    host = "127.0.0.1" if host == "0.0.0.0" else host
     return f"{host}:{port}" if service == "postgres" else f"http://{host}:{port}"
 
 

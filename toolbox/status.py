@@ -58,6 +58,7 @@ def described(c, config, service, container):
         "health": container.get("Health") or None if container else None,
         "since": began if state == "running" else None,
         "address": report.page(config, service),
+        "place": report.place(config, service),
         "program": PROGRAMS[service],
         "version": inside.get("version"),
         "memory_bytes": inside["memory"] - inside.get("cache", 0) if "memory" in inside else None,
@@ -136,5 +137,6 @@ def ended(number):
 
 
 def as_json(services):
-    """Return what `gather` returned as JSON."""
-    return json.dumps(services, indent=2)
+    """Return what `gather` returned as JSON, with the addresses for programs."""
+    services = [it | {"address": it["place"]} for it in services]
+    return json.dumps([{name: it[name] for name in it if name != "place"} for it in services], indent=2)
