@@ -13,6 +13,8 @@ rights=/etc/data-toolbox
 analyst_connections=60
 # Of each session.
 analyst_temp_files=1GB
+# What a process of the server needs at least: to tidy up takes 32 MB.
+least_share_kb=65536
 
 # Say why there is no database, and stay: were this to end, Docker would start it again and again.
 refuse() {
@@ -62,9 +64,10 @@ write_settings() {
 limit_memory() {
     limit=$(cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null) || return 0
     case $limit in
-    *[!0-9]* | "") ;;
-    *) ulimit -d $((limit / 1024 / 8)) ;;
+    *[!0-9]* | "") return ;;
     esac
+    share_kb=$((limit / 1024 / 8))
+    ulimit -d $((share_kb > least_share_kb ? share_kb : least_share_kb))
 }
 
 check_secrets() {

@@ -9,6 +9,8 @@ from toolbox import doctor, dotenv, values
 DEFAULTS = dotenv.defaults((ROOT / ".env.example").read_text())
 WRONG = {
     "COMPOSE_PROJECT_NAME": ["Box", "a b", "-a", "é", "x" * 64],
+    "PAGE_HOST": ["a:80", "http://a", "a b", ".a"],
+    "POSTGRES_IDLE_TRANSACTIONS": ["soon", "5", "1.5h", "1 h", "-1s"],
     "TZ": ["Asia/", "../etc/passwd", "Asia/Tokyo x", ":UTC"],
     "NOTEBOOK_PORT": ["0", "70000", "-1", "abc", "8000-8010", "1:2", "80/udp", " 80"],
     "MLFLOW_PORT": ["65536"],
@@ -35,6 +37,8 @@ WRONG = {
 }
 RIGHT = {
     "COMPOSE_PROJECT_NAME": ["a", "0-b_c"],
+    "PAGE_HOST": ["mine.localhost", "a_b.localhost", "toolbox.example.org"],
+    "POSTGRES_IDLE_TRANSACTIONS": ["0s", "30s", "10min", "1h", "7d"],
     "TZ": ["Asia/Tokyo", "America/Argentina/Buenos_Aires", "America/Port-au-Prince", "Etc/GMT+5"],
     "NOTEBOOK_PORT": ["1", "65535"],
     "WORK_FOLDER": ["~", "./x", "/a b,c;d", "~/projects/churn"],

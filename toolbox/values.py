@@ -65,6 +65,7 @@ image = like(IMAGE, "take the name of an image, such as registry.example.org/nam
 # What is wrong with the value of a setting, or None; asked with the value, the name, and how many processors there are.
 CHECKS = {
     "COMPOSE_PROJECT_NAME": like("[a-z0-9][a-z0-9_-]{0,62}", "take up to 63 small letters, digits, - and _"),
+    "PAGE_HOST": like(r"[\w-]+(\.[\w-]+)*", "take a name without a port, such as mine.localhost"),
     "TZ": like(r"[\w+-]+(/[\w+-]+)*", "take a time zone such as Asia/Tokyo"),
     "NOTEBOOK_PORT": port,
     "WORK_FOLDER": like("[^:]+", "Docker takes no folder with a colon in its path, so take another one"),
@@ -88,6 +89,7 @@ CHECKS = {
     "POSTGRES_PORT": port,
     "POSTGRES_MEMORY": memory,
     "POSTGRES_CPUS": processors,
+    "POSTGRES_IDLE_TRANSACTIONS": like("[0-9]{1,6}(s|min|h|d)", "take a time such as 30s, 10min, 1h or 1d"),
     "POSTGRES_BASE_IMAGE": image,
     "DB_STORE": like("[A-Za-z0-9][A-Za-z0-9_.-]*", "take letters, digits, . _ and -, a letter or digit first"),
 }
