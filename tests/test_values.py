@@ -13,7 +13,7 @@ WRONG = {
     "NOTEBOOK_PORT": ["0", "70000", "-1", "abc", "8000-8010", "1:2", "80/udp", " 80"],
     "MLFLOW_PORT": ["65536"],
     "POSTGRES_PORT": ["5432.0"],
-    "WORK_FOLDER": ["/a:b", "/data:ro"],
+    "WORK_FOLDER": ["/a:b", "/data:ro", "x", "my data"],
     "NOTEBOOK_UID": ["0", "-1", "jovyan", "1000:0", "99999999999"],
     "NOTEBOOK_MEMORY": ["2 g", "2x", "-1g", "1e9", "6m", "1", "4,5g", "g", "no"],
     "MLFLOW_MEMORY": ["2 g", "2 GB", "255m"],

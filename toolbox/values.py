@@ -67,7 +67,7 @@ CHECKS = {
     "COMPOSE_PROJECT_NAME": like("[a-z0-9][a-z0-9_-]{0,62}", "take up to 63 small letters, digits, - and _"),
     "TZ": like(r"[\w+-]+(/[\w+-]+)*", "take a time zone such as Asia/Tokyo"),
     "NOTEBOOK_PORT": port,
-    "WORK_FOLDER": like("[^:]+", "Docker takes no folder with a colon in its path, so take another one"),
+    "WORK_FOLDER": like("[~./][^:]*", "take a whole path, or one that begins with ./ or ~/, with no colon in it"),
     "NOTEBOOK_UID": number(1, LARGEST_UID),
     "NOTEBOOK_MEMORY": memory,
     "NOTEBOOK_CPUS": processors,
