@@ -101,6 +101,15 @@ def test_a_start_refuses_it_before_anything_is_done_and_doctor_says_the_same(tmp
     assert [told in finding.text for finding in doctor.examine(c) if finding.check == "settings"] == [True]
 
 
+def test_a_new_toolbox_that_would_take_it_over_is_not_made(tmp_path, monkeypatch):
+    env = a_users_env(tmp_path, monkeypatch)
+    env.write_text("MLFLOW_WORKERS=abc\n")
+    with pytest.raises(tasks.Failure) as raised:
+        tasks.up(docker(), name="alice")
+    assert 'MLFLOW_WORKERS is "abc"' in the_line(raised)
+    assert list(tmp_path.iterdir()) == [env]
+
+
 def test_what_the_environment_sets_counts(tmp_path, monkeypatch):
     a_users_env(tmp_path, monkeypatch).write_text("MLFLOW_WORKERS=2\n")
     monkeypatch.setenv("MLFLOW_WORKERS", "abc")

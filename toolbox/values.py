@@ -112,9 +112,10 @@ def problems(values, cpus):
 
 
 def found(c):
-    """Return what is wrong with the settings that count now. An engine has to answer."""
+    """Return what is wrong with the settings that count now, or would for a new toolbox. An engine has to answer."""
     cpus = quietly(c, ["docker", "info", "--format", "{{.NCPU}}"]).stdout.strip()
-    values = {**dotenv.values(dotenv.read(named.env())), **os.environ}
+    env = named.FOLDER / ".env" if named.is_new() else named.env()
+    values = {**dotenv.values(dotenv.read(env)), **os.environ}
     return list(problems(values, int(cpus) if cpus.isdecimal() else float("inf")))
 
 
