@@ -13,6 +13,7 @@ migration ends, with a message that says who holds what.
 """
 
 import contextlib
+import fcntl
 import os
 import re
 import subprocess
@@ -34,8 +35,6 @@ import sys
 from mlflow.store.db import utils
 utils._initialize_tables(utils.create_sqlalchemy_engine_with_retry(sys.argv[1]))
 """
-# Any number, the same for all that migrate.
-LOCK = 20261123
 # The newest runs of an experiment, as MLflow's API asks for them, and as its pages do: without an index every request
 # for some of them sorts all. There is none on the values of metrics, since it would change with each that is logged.
 INDEXES = {
@@ -49,13 +48,12 @@ PATIENCE_SECONDS = 30
 PAUSE_SECONDS = 1
 # pg_dump has a limit of its own for locks, which is one for statements.
 IS_LOCKED = re.compile("due to (lock|statement) timeout")
-# Who else holds what a migration needs, which all roles may see: tables, and the lock of migrations, which has no name.
+# Who else holds tables, which all roles may see.
 HOLDERS = """
-    SELECT usename, pid, application_name, array_agg(DISTINCT relname::text) FILTER (WHERE relkind = 'r')
-    FROM pg_locks JOIN pg_stat_activity USING (pid) LEFT JOIN pg_class ON pg_class.oid = relation
-    WHERE granted AND pid <> pg_backend_pid()
+    SELECT usename, pid, application_name, array_agg(DISTINCT relname::text)
+    FROM pg_locks JOIN pg_stat_activity USING (pid) JOIN pg_class ON pg_class.oid = relation
+    WHERE granted AND pid <> pg_backend_pid() AND relkind = 'r' AND relnamespace = 'public'::regnamespace
         AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND (relnamespace = 'public'::regnamespace OR locktype = 'advisory' AND objid = %s)
     GROUP BY usename, pid, application_name ORDER BY pid
 """
 # As many sessions, and tables of each.
@@ -77,8 +75,6 @@ def main(uri, with_dump=True):
     version, *revisions = KNOWN.read_text().split()
     wait(uri)
     cursor = connected(uri)
-    # Where two are started at once, the second one finds nothing to do.
-    patiently(cursor, lambda: ask(cursor, "SELECT pg_advisory_lock(%s)", [LOCK]))
     revision, used_by = patiently(cursor, lambda: found(cursor))
     if revision and revision not in revisions:
         sys.exit(newer(revision, used_by, version))
@@ -101,6 +97,24 @@ def main(uri, with_dump=True):
         # For the message of an older MLflow that finds these tables.
         patiently(cursor, lambda: ask(cursor, f"COMMENT ON TABLE alembic_version IS 'MLflow {version}'"))
     print(f"MLflow {version}: its tables are at revision {revisions[0]}.")
+
+
+@contextlib.contextmanager
+def alone():
+    """Have no other migration at the same time: the second one waits, and finds nothing to do.
+
+    The lock is one on the folder of the dumps, which no role of the database can take.
+    """
+    descriptor = os.open(DUMPS, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Waiting for another migration, which runs.", flush=True)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def connected(uri):
@@ -150,16 +164,13 @@ def run(command):
 
 def holders(cursor):
     """Return in words who holds locks that a migration needs."""
-    cursor.execute(HOLDERS, [LOCK])
+    cursor.execute(HOLDERS)
     return "; ".join(session(*row) for row in cursor.fetchmany(NAMED)) or "whoever had a lock has just ended"
 
 
 def session(role, pid, program, tables):
-    """Return in words who holds a lock: the role, the process of the server, the name of the program or "", the tables.
-
-    Without tables (None) it is the lock that keeps two migrations apart.
-    """
-    what = ", ".join(tables[:NAMED]) + (" and others" if len(tables) > NAMED else "") if tables else "all migrations"
+    """Return in words who holds a lock: the role, the process of the server, the program's name or "", the tables."""
+    what = ", ".join(tables[:NAMED]) + (" and others" if len(tables) > NAMED else "")
     return f"role {role} holds a lock on {what} ({', '.join(filter(None, (f'process {pid}', program)))})"
 
 
@@ -254,7 +265,8 @@ def back(uri, name):
 
 if __name__ == "__main__":
     database = os.environ["MLFLOW_BACKEND_STORE_URI"]
-    if sys.argv[1:2] == ["--back"]:
-        back(database, "".join(sys.argv[2:3]))
-    else:
-        main(database, with_dump="--without-dump" not in sys.argv[1:])
+    with alone():
+        if sys.argv[1:2] == ["--back"]:
+            back(database, "".join(sys.argv[2:3]))
+        else:
+            main(database, with_dump="--without-dump" not in sys.argv[1:])

@@ -1,22 +1,13 @@
--- Roles and databases, made once, when the data directory is empty. psql runs this as the superuser. The roles get their
--- passwords from start.sh, each time.
+-- Roles and databases, made once, when the data directory is empty. psql runs this as the superuser. start.sh gives the roles
+-- their passwords, limits and rights.
 
 -- The tracking server: owns its database, and nothing else.
 CREATE ROLE mlflow LOGIN;
 CREATE DATABASE mlflow OWNER mlflow;
 
--- The people: read all that MLflow records, and own a database for their tables.
+-- The people: read all that MLflow records, and have a database for their tables.
 CREATE ROLE analyst LOGIN;
-CREATE DATABASE datasets OWNER analyst;
+CREATE DATABASE datasets;
 
 -- By default every role may connect to every database and make temporary tables there.
 REVOKE ALL ON DATABASE mlflow, datasets, postgres, template1 FROM PUBLIC;
-GRANT CONNECT ON DATABASE mlflow TO analyst;
-
--- MLflow makes its tables later, and new ones with each version: all of them can be read.
-\connect mlflow
-ALTER DEFAULT PRIVILEGES FOR ROLE mlflow GRANT SELECT ON TABLES TO analyst;
-ALTER DEFAULT PRIVILEGES FOR ROLE mlflow GRANT SELECT ON SEQUENCES TO analyst;
-
--- By default every role may store large objects.
-REVOKE EXECUTE ON FUNCTION lo_creat(int), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC;

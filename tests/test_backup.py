@@ -3,7 +3,6 @@
 import fcntl
 import io
 import os
-import re
 import signal
 import sys
 
@@ -127,8 +126,7 @@ def test_what_was_restored_and_is_not_what_the_backup_says_is_refused(tmp_path, 
         files = {name: list(source.files[f"{name}.tar.zst"]) for name in stores.STORES}
         monkeypatch.setattr(database, "restore", lambda *_: None)
         monkeypatch.setattr(database, "rows", lambda name: rows[name.removesuffix("_restored")])
-        for name in ("grant", "analyze"):
-            monkeypatch.setattr(database, name, lambda: None)
+        monkeypatch.setattr(database, "analyze", lambda: None)
         monkeypatch.setattr(stores, "does", lambda name, *_: files[name])
         revisions = [source.manifest["schema"]]
         assert len(restore.beside(source, revisions, progress.Progress())) == 5
@@ -295,26 +293,16 @@ def test_git_leaves_backups_out():
 # --- What commands are told ---
 
 
-def test_a_dump_is_restored_as_the_owner_whose_rights_end_there(monkeypatch):
+def test_a_dump_is_restored_as_a_role_whose_rights_end_there(monkeypatch):
     run = []
     monkeypatch.setattr(database, "sql", lambda statement, *_: run.append(statement))
     monkeypatch.setattr(streams, "fed", lambda command, *_, **__: run.append(command))
-    for name, owner in database.OWNERS.items():
+    for name, user in database.USERS.items():
         run.clear()
         database.restore(name, [])
-        assert run[0].startswith(f"CREATE DATABASE {name}_restored OWNER {owner}")
-        assert run[1] == f"REVOKE ALL ON DATABASE {name}_restored FROM PUBLIC;"
-        assert run[2][run[2].index("--username") + 1] == owner
-
-
-def test_a_restored_database_takes_away_what_a_new_one_does(monkeypatch):
-    run = []
-    monkeypatch.setattr(database, "sql", lambda statement, *_: run.append(statement))
-    database.grant()
-    made = (ROOT / "postgres-docker" / "init.sql").read_text()
-    for taken in re.findall(r"^REVOKE EXECUTE .*;$", made, re.M):
-        assert taken in run[0]
-    assert "lo_create" in run[0]
+        assert run[0].startswith(f"CREATE DATABASE {name}_restored OWNER {database.OWNERS[name]}")
+        assert run[1] == f"\\i /etc/data-toolbox/{name}.sql"
+        assert run[2][run[2].index("--username") + 1] == user
 
 
 # --- Commands whose input or output is long ---

@@ -75,9 +75,8 @@ def test_a_dump_that_fails_leaves_no_file_and_deletes_none(migrate, pg_dump, tmp
         ("notebook", ["metrics"], "role analyst holds a lock on metrics (process 81, notebook)"),
         ("", ["metrics", "runs"], "role analyst holds a lock on metrics, runs (process 81)"),
         ("pg_dump", list("abcde"), "role analyst holds a lock on a, b, c and others (process 81, pg_dump)"),
-        ("psql", None, "role analyst holds a lock on all migrations (process 81, psql)"),
     ],
-    ids=["a table", "without a name", "many tables", "the lock of migrations"],
+    ids=["a table", "without a name", "many tables"],
 )
 def test_a_session_that_holds_a_lock_is_named_with_what_it_holds(migrate, program, tables, words):
     assert migrate.session("analyst", 81, program, tables) == words

@@ -15,7 +15,9 @@ while [ "$1" ]; do
     case "$1" in -U) role=$2 ;; esac
     shift
 done
-[ "$PGPASSWORD" = "$(cat "$(dirname "$0")/$role-takes")" ]
+[ "$PGPASSWORD" = "$(cat "$(dirname "$0")/$role-takes")" ] && exit
+echo "FATAL:  password authentication failed for user \\"$role\\"" >&2
+exit 2
 """
 NEW = "docker compose run --rm --no-TTY secrets --new"
 

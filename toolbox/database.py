@@ -8,13 +8,26 @@ from . import streams
 from .archive import DATABASES
 from .failure import Failure
 
-OWNERS = {"mlflow": "mlflow", "datasets": "analyst"}
-# Names mean what Postgres itself defines: the owner of a database could have made a function of the same name there,
-# for the superuser to run.
-OWN_NAMES = "PGOPTIONS=--search_path=pg_catalog"
+# Who has everything in a database, and whose it is: its owner can delete it, or let nobody in.
+USERS = {"mlflow": "mlflow", "datasets": "analyst"}
+OWNERS = {"mlflow": "mlflow", "datasets": "postgres"}
+# Whatever a role has set for itself or for its database. Names mean what Postgres itself defines: who makes functions in
+# a database could have made one of the same name there, for the superuser to run.
+OWN_SETTINGS = "PGOPTIONS=" + " ".join(
+    f"--{name}={value}"
+    for name, value in {
+        "search_path": "pg_catalog",
+        "statement_timeout": "0",
+        "idle_in_transaction_session_timeout": "0",
+        "default_transaction_read_only": "off",
+        "local_preload_libraries": "",
+    }.items()
+)
 # Where a database is while it is restored, and where the one is that it has replaced.
 RESTORED = "{}_restored"
 REPLACED = "{}_replaced"
+# Where the image has the rights in a database.
+RIGHTS = "/etc/data-toolbox/{}.sql"
 # How long to wait for a table that someone has locked.
 LOCK_SECONDS = 60
 
@@ -50,7 +63,7 @@ exec 3>"$file" && rm "$file" && head -c {RESERVE} /dev/zero >&3 && echo held && 
 
 def inside(program, role="postgres"):
     """Return the command that runs a client program of Postgres in the postgres container as `role`."""
-    return ["docker", "compose", "exec", "--no-TTY", "--env", OWN_NAMES, "postgres", program, "--username", role]
+    return ["docker", "compose", "exec", "--no-TTY", "--env", OWN_SETTINGS, "postgres", program, "--username", role]
 
 
 def psql(database):
@@ -99,7 +112,6 @@ def snapshot(database):
     """
     begin = f"""
         SET lock_timeout = '{LOCK_SECONDS}s';
-        SET idle_in_transaction_session_timeout = 0;
         BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
         SELECT pg_export_snapshot();
         {ROWS}
@@ -148,34 +160,18 @@ def reserve():
 
 
 def restore(database, chunks):
-    """Make a new database beside `database`, owned by the same role, and fill it with a dump.
+    """Make a new database beside `database`, with the same rights, and fill it with a dump.
 
-    The statements of the dump are run as the owner, whose rights end at that database: a dump can be forged. So the
-    owner has everything in it, whoever had it before.
+    The statements of the dump are run as its user, whose rights end at that database: a dump can be forged. So the user
+    has everything in it, whoever had it before.
     """
-    owner, name = OWNERS[database], RESTORED.format(database)
-    sql(f"CREATE DATABASE {name} OWNER {owner} TEMPLATE template0;")
-    sql(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC;")
+    user, name = USERS[database], RESTORED.format(database)
+    sql(f"CREATE DATABASE {name} OWNER {OWNERS[database]} TEMPLATE template0;")
+    sql(f"\\i {RIGHTS.format(database)}", name)
     options = ["--no-owner", "--no-privileges", "--exit-on-error"]
-    command = [*inside("pg_restore", owner), "--dbname", name, *options]
+    command = [*inside("pg_restore", user), "--dbname", name, *options]
     what = f"the database {database} cannot be restored: make room if its disk is full, else take another backup"
     streams.fed(command, what, chunks)
-
-
-def grant():
-    """Give the analyst the rights on the restored database of MLflow that init.sql gives, and no more."""
-    name = RESTORED.format("mlflow")
-    sql(
-        f"""
-        GRANT CONNECT ON DATABASE {name} TO analyst;
-        ALTER DEFAULT PRIVILEGES FOR ROLE mlflow GRANT SELECT ON TABLES TO analyst;
-        ALTER DEFAULT PRIVILEGES FOR ROLE mlflow GRANT SELECT ON SEQUENCES TO analyst;
-        GRANT SELECT ON ALL TABLES IN SCHEMA public TO analyst;
-        GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO analyst;
-        REVOKE EXECUTE ON FUNCTION lo_creat(int), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC;
-        """,
-        name,
-    )
 
 
 def swap():

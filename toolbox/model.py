@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import re
+from datetime import datetime
 
 from .failure import Failure, last_line, one_line
 
@@ -113,3 +114,8 @@ def folder(container):
     entry = r"com\.docker\.compose\.project\.working_dir=(.*?)(?=,\w[\w-]*(?:\.[\w-]+)+=|\Z)"
     label = re.search(entry, container.get("Labels", ""), flags=re.DOTALL)
     return label and label[1]
+
+
+def time(written):
+    """Return a time as Docker writes it, such as 2026-11-28T09:05:01.123456789Z, without the part of a second."""
+    return datetime.fromisoformat(re.sub(r"\.\d+", "", written).replace("Z", "+00:00"))

@@ -6,10 +6,11 @@ from .failure import Failure
 
 # The roles that have one. The superuser has none: it is let in by the socket inside its container alone.
 ROLES = ("mlflow", "analyst")
-# Runs in the postgres container; prints the roles that do not get in with their password.
+# Runs in the postgres container; prints the roles whose password is refused, not those that do not get in otherwise.
 CHECK = """
 for role in "$@"; do
-    PGPASSWORD=$(cat "/secrets/$role") psql -h 127.0.0.1 -U "$role" -d mlflow -qtAc SELECT >&2 || echo "$role"
+    PGPASSWORD=$(cat "/secrets/$role") psql -h 127.0.0.1 -U "$role" -d mlflow -qtAc SELECT 2>&1 |
+        grep -q "authentication failed" && echo "$role"
 done
 """
 

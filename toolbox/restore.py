@@ -189,7 +189,6 @@ def beside(source, revisions, progress):
         if found != manifest["rows"][name]:
             raise Failure(different(rows))
     migrate(manifest["schema"], revisions)
-    database.grant()
     database.analyze()
     for name in archive.STORES:
         member = f"{name}.tar.zst"

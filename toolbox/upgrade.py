@@ -166,7 +166,6 @@ def refill(c, folder, rows):
         table.append((name, restore.in_tables(rows[name]), restore.in_tables(found)))
         if found != rows[name]:
             raise Failure(f"{name} has {table[-1][2]} where there were {table[-1][1]}: nothing was changed.")
-    database.grant()
     database.analyze()
     database.swap()
     database.drop_remains()

@@ -1,0 +1,8 @@
+-- The rights in the database datasets, a statement in a line. start.sh runs this where it has not been run yet, and a restore.
+-- Its people make and delete everything in it, but not itself: its owner could delete it, or let nobody in.
+CREATE SCHEMA IF NOT EXISTS public;
+ALTER SCHEMA public OWNER TO analyst;
+-- By default every role may take advisory locks, so many that the server has no room for those of MLflow.
+DO 'DECLARE name regprocedure; BEGIN FOR name IN SELECT oid FROM pg_proc WHERE proname ~ ''^pg_(try_)?advisory_(xact_)?lock'' LOOP EXECUTE format(''REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC'', name); END LOOP; END';
+-- By whatever name it is restored. What it is called shows that this was run: the number is another one with each change here.
+DO 'BEGIN EXECUTE format(''ALTER DATABASE %1$I OWNER TO postgres; REVOKE ALL ON DATABASE %1$I FROM PUBLIC; GRANT ALL ON DATABASE %1$I TO analyst; ALTER DATABASE %1$I ALLOW_CONNECTIONS true; ALTER DATABASE %1$I RESET ALL; COMMENT ON DATABASE %1$I IS ''''Tables of your own (rights 1)'''''', current_database()); END';
