@@ -61,9 +61,9 @@ def build(c):
 def up(c, insecure=False):
     """Build and start everything, wait until it is healthy, show the addresses."""
     stack.check_engine(c)
+    values.check(c)
     if named.is_new():
         named.make(stack.settings(c)["name"])
-    values.check(c)
     named.keep_page_host()
     proxies.keep_exceptions()
     config = stack.settings(c)

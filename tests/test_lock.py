@@ -88,3 +88,28 @@ def test_a_link_that_somebody_put_there_is_not_followed(path, tmp_path):
 def test_one_that_cannot_be_made_is_told(tmp_path):
     line = refusal(tmp_path / "none" / ".lock")
     assert "/none/.lock cannot be opened (No such file or directory): run this as the owner of the folder" in line
+
+
+def test_a_lock_file_stays_no_longer_than_its_lock(path):
+    with lock.alone(path, "up"):
+        assert path.exists()
+    assert not path.exists()
+
+
+def test_those_who_wait_for_a_lock_have_it_one_after_the_other(path, tmp_path):
+    # Each adds one to a number, in two steps between which another could read it.
+    program = """
+import sys
+from pathlib import Path
+from toolbox import lock
+path, number = map(Path, sys.argv[1:])
+for _ in range(50):
+    with lock.taking_turns(path):
+        number.write_text(str(int(number.read_text()) + 1))
+"""
+    number = tmp_path / "number"
+    number.write_text("0")
+    command = [sys.executable, "-c", program, path, number]
+    for process in [subprocess.Popen(command, cwd=ROOT) for _ in range(4)]:
+        assert process.wait() == 0
+    assert number.read_text() == "200"

@@ -88,3 +88,10 @@ def test_what_docker_compose_run_made_is_no_container_of_a_service():
     own = {"Service": "mlflow", "ID": "own", "Labels": "a=b,com.docker.compose.oneoff=False"}
     for order in ([one, own], [own, one]):
         assert model.containers("\n".join(map(json.dumps, order)))["mlflow"]["ID"] == "own"
+
+
+def test_a_line_that_compose_cannot_read_is_told_whatever_the_folder_is_called():
+    for folder in ("/box", "/a b: c;d", "/new\nline"):
+        with pytest.raises(Failure) as raised:
+            load(Result("", f'failed to read {folder}/.env: line 9: unterminated quoted value "x\n', exited=1))
+        assert "cannot read line 9 of .env (unterminated quoted value): correct it." in the_line(raised)

@@ -35,7 +35,7 @@ class Launcher:
         self.log = folder / "log"
         self.log.touch()
         (self.root / "bare-machine").mkdir(parents=True)
-        for name in ("run", "requirements.txt"):
+        for name in ("run", "requirements.txt", "tasks.py"):
             shutil.copy(ROOT / name, self.root)
         self.programs = folder / "bin"
         self.programs.mkdir()
@@ -107,6 +107,15 @@ def test_it_is_found_however_it_is_called(run):
     for command in (["./run"], ["sh", "run"], ["sh", "./bare-machine/../run"]):
         assert subprocess.run(command, **beside, capture_output=True, check=False).returncode == 0
     assert run.done() == ["made", "filled"]
+
+
+def test_a_link_to_it_touches_no_other_environment(run, tmp_path):
+    (tmp_path / "other" / ".venv").mkdir(parents=True)
+    (tmp_path / "other" / "run").symlink_to(run.root / "run")
+    ran = subprocess.run([tmp_path / "other" / "run", "up"], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
+    assert "by its own path, and not by a link." in ran.stderr
+    assert (tmp_path / "other" / ".venv").exists()
 
 
 def test_python_makes_no_environment_in_a_folder_with_a_colon(tmp_path):

@@ -149,7 +149,9 @@ def test_one_task_at_a_time_changes_a_toolbox(toolbox, printed, tmp_path):
             ):
                 refused = toolbox.invoke(*command, "--name", "bob")
                 assert refused.returncode == 1
-                told = f'another task of this toolbox is running ("invoke backup --name bob", process {backup.pid}): wait'
+                told = (
+                    f'another task of this toolbox is running ("invoke backup --name bob", process {backup.pid}): wait'
+                )
                 assert told in refused.stderr.splitlines()[-1]
             # Another toolbox is another matter.
             toolbox.succeed("gc", "--name", "alice")

@@ -10,12 +10,11 @@ DEFAULTS = dotenv.defaults((ROOT / ".env.example").read_text())
 WRONG = {
     "COMPOSE_PROJECT_NAME": ["Box", "a b", "-a", "é", "x" * 64],
     "PAGE_HOST": ["a:80", "http://a", "a b", ".a"],
-    "POSTGRES_IDLE_TRANSACTIONS": ["soon", "5", "1.5h", "1 h", "-1s"],
     "TZ": ["Asia/", "../etc/passwd", "Asia/Tokyo x", ":UTC"],
     "NOTEBOOK_PORT": ["0", "70000", "-1", "abc", "8000-8010", "1:2", "80/udp", " 80"],
     "MLFLOW_PORT": ["65536"],
     "POSTGRES_PORT": ["5432.0"],
-    "WORK_FOLDER": ["/a:b", "/data:ro"],
+    "WORK_FOLDER": ["/a:b", "/data:ro", "x", "my data"],
     "NOTEBOOK_UID": ["0", "-1", "jovyan", "1000:0", "99999999999"],
     "NOTEBOOK_MEMORY": ["2 g", "2x", "-1g", "1e9", "6m", "1", "4,5g", "g", "no"],
     "MLFLOW_MEMORY": ["2 g", "2 GB", "255m"],
@@ -27,6 +26,7 @@ WRONG = {
     "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": ["yes"],
     "SAFE_MODEL_FORMATS": ["no"],
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": ["off"],
+    "POSTGRES_IDLE_TRANSACTIONS": ["3600", "1 h", "1m", "-1h", "0s", "soon"],
     "NOTEBOOK_BASE_IMAGE": ["a/Case", "a b", "x:", "x@sha256:1", "https://x/y", "-x"],
     "MLFLOW_BASE_IMAGE": ["python:3.13 slim"],
     "POSTGRES_BASE_IMAGE": [":17"],
@@ -38,7 +38,7 @@ WRONG = {
 RIGHT = {
     "COMPOSE_PROJECT_NAME": ["a", "0-b_c"],
     "PAGE_HOST": ["mine.localhost", "a_b.localhost", "toolbox.example.org"],
-    "POSTGRES_IDLE_TRANSACTIONS": ["0s", "30s", "10min", "1h", "7d"],
+    "POSTGRES_IDLE_TRANSACTIONS": ["30s", "10min", "1h", "7d"],
     "TZ": ["Asia/Tokyo", "America/Argentina/Buenos_Aires", "America/Port-au-Prince", "Etc/GMT+5"],
     "NOTEBOOK_PORT": ["1", "65535"],
     "WORK_FOLDER": ["~", "./x", "/a b,c;d", "~/projects/churn"],
@@ -103,6 +103,15 @@ def test_a_start_refuses_it_before_anything_is_done_and_doctor_says_the_same(tmp
     assert told in the_line(raised)
     assert doings(c) == []
     assert [told in finding.text for finding in doctor.examine(c) if finding.check == "settings"] == [True]
+
+
+def test_a_new_toolbox_that_would_take_it_over_is_not_made(tmp_path, monkeypatch):
+    env = a_users_env(tmp_path, monkeypatch)
+    env.write_text("MLFLOW_WORKERS=abc\n")
+    with pytest.raises(tasks.Failure) as raised:
+        tasks.up(docker(), name="alice")
+    assert 'MLFLOW_WORKERS is "abc"' in the_line(raised)
+    assert list(tmp_path.iterdir()) == [env]
 
 
 def test_what_the_environment_sets_counts(tmp_path, monkeypatch):

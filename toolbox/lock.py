@@ -18,11 +18,7 @@ def alone(path, task):
     if path in _held:
         yield
         return
-    with opened(path) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Failure(f"another task of this toolbox is running ({file.read()}): wait until it ends.") from None
+    with locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB) as file:
         file.truncate(0)
         print(f'"invoke {task}", process {os.getpid()}', end="", file=file, flush=True)
         _held.add(path)
@@ -30,7 +26,6 @@ def alone(path, task):
             yield
         finally:
             _held.discard(path)
-            file.truncate(0)
 
 
 @contextlib.contextmanager
@@ -39,13 +34,42 @@ def taking_turns(path):
 
     Raises Failure when the file cannot be used.
     """
-    with opened(path) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with locked(path, fcntl.LOCK_EX):
         yield
 
 
+@contextlib.contextmanager
+def locked(path, how):
+    """Give the lock file at `path`, locked as flock does it; it is gone after the block.
+
+    Raises Failure when another one has it, or it cannot be made.
+    """
+    with acquired(path, how) as file:
+        try:
+            yield file
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def acquired(path, how):
+    """Return the file that `locked` gives. Raises Failure as it does."""
+    while True:
+        file = opened(path)
+        try:
+            fcntl.flock(file, how)
+            # Whoever had it has deleted it meanwhile, and another one may have made it again.
+            if os.path.samestat(os.stat(path), os.fstat(file.fileno())):
+                return file
+        except BlockingIOError:
+            who = file.read() or "which has just begun"
+            raise Failure(f"another task of this toolbox is running ({who}): wait until it ends.") from None
+        except FileNotFoundError:
+            pass
+        file.close()
+
+
 def opened(path):
-    """Return the lock file at `path`, open; it is made for its owner alone, as whoever can open it can hold the lock.
+    """Return the file at `path`, open; it is made for its owner alone, as whoever can open it can hold the lock.
 
     Raises Failure when that cannot be done.
     """

@@ -52,10 +52,10 @@ def explained(stderr):
     """Return why Compose refuses the configuration, as cause and remedy; `stderr` is what it printed there."""
     last = last_line(stderr) or "no reason given"
     # It quotes the line, which may hold a password.
-    unread = re.search(r"failed to read \S+: line (\d+): ([a-z ]*[a-z])", stderr)
+    unread = re.search(r"failed to read .+?: line (\d+): ([a-z ]*[a-z])", stderr, flags=re.DOTALL)
     if unread:
         return f"Docker Compose cannot read line {unread[1]} of .env ({unread[2]}): correct it."
-    no_path = re.search(r'"notebook" refers to undefined volume (\S+):', last)
+    no_path = re.search(r'"notebook" refers to undefined volume (.+?):', last)
     if no_path:
         return f"WORK_FOLDER in .env is {no_path[1]}: give a whole path, or one that begins with ./ or ~/."
     no_ip = re.search(r"^invalid ip address:? (.*?)(?:: address .*)?$", last, flags=re.I)

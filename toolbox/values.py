@@ -68,7 +68,7 @@ CHECKS = {
     "PAGE_HOST": like(r"[\w-]+(\.[\w-]+)*", "take a name without a port, such as mine.localhost"),
     "TZ": like(r"[\w+-]+(/[\w+-]+)*", "take a time zone such as Asia/Tokyo"),
     "NOTEBOOK_PORT": port,
-    "WORK_FOLDER": like("[^:]+", "Docker takes no folder with a colon in its path, so take another one"),
+    "WORK_FOLDER": like("[~./][^:]*", "take a whole path, or one that begins with ./ or ~/, with no colon in it"),
     "NOTEBOOK_UID": number(1, LARGEST_UID),
     "NOTEBOOK_MEMORY": memory,
     "NOTEBOOK_CPUS": processors,
@@ -89,7 +89,7 @@ CHECKS = {
     "POSTGRES_PORT": port,
     "POSTGRES_MEMORY": memory,
     "POSTGRES_CPUS": processors,
-    "POSTGRES_IDLE_TRANSACTIONS": like("[0-9]{1,6}(s|min|h|d)", "take a time such as 30s, 10min, 1h or 1d"),
+    "POSTGRES_IDLE_TRANSACTIONS": like("0*[1-9][0-9]{0,5}(s|min|h|d)", "take a time such as 30s, 10min, 1h or 1d"),
     "POSTGRES_BASE_IMAGE": image,
     "DB_STORE": like("[A-Za-z0-9][A-Za-z0-9_.-]*", "take letters, digits, . _ and -, a letter or digit first"),
 }
@@ -114,9 +114,10 @@ def problems(values, cpus):
 
 
 def found(c):
-    """Return what is wrong with the settings that count now. An engine has to answer."""
+    """Return what is wrong with the settings that count now, or would for a new toolbox. An engine has to answer."""
     cpus = quietly(c, ["docker", "info", "--format", "{{.NCPU}}"]).stdout.strip()
-    values = {**dotenv.values(dotenv.read(named.env())), **os.environ}
+    env = named.FOLDER / ".env" if named.is_new() else named.env()
+    values = {**dotenv.values(dotenv.read(env)), **os.environ}
     return list(problems(values, int(cpus) if cpus.isdecimal() else float("inf")))
 
 
