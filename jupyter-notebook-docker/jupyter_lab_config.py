@@ -24,8 +24,8 @@ c.LabApp.extension_manager = "readonly"
 # A folder that is deleted in the file browser, after a question, is gone with all that is in it, as a file is.
 c.FileContentsManager.always_delete_dir = True
 
-# Whoever has the cookie can run programs. It is not sent with requests that pages of other sites make, and lasts a week, not a
-# month. Browsers send it to every port of this host, which is why a toolbox with a name has a host of its own.
+# Whoever has the cookie can run programs. It is not sent with requests that pages of other sites make, and lasts a
+# week, not a month. Browsers send it to every port of its host, which is why a toolbox with a name has one of its own.
 COOKIES = {"samesite": "Strict", "expires_days": 7}
 c.IdentityProvider.cookie_options = COOKIES
 c.IdentityProvider.get_secure_cookie_kwargs = {"max_age_days": COOKIES["expires_days"]}

@@ -1,6 +1,6 @@
 """What is refused before MLflow sees it: requests of foreign web pages, and bodies that its memory has no room for.
 
-MLflow lets pages of any port of localhost call it, checks the origin for some paths alone, and reads bodies of any
+MLflow lets pages of any port of localhost call it, checks the origin for some paths alone, and reads a body of any
 size.
 """
 

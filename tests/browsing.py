@@ -35,18 +35,20 @@ def remove(toolbox):
     toolbox.run("docker", "image", "rm", "--force", image(toolbox))
 
 
-def visit(toolbox, folder, program, **told):
+def visit(toolbox, folder, program, network=None, **told):
     """Run a program of tests/browser on the pages of a toolbox; return what it saw. The pictures go into `folder`.
+
+    It runs on the network of the toolbox, or on another one.
 
     Raises AssertionError, with what failed and what the page showed, when something does not show.
     """
-    servers = {toolbox.url(service, ""): f"{service}:{port}" for service, port in SERVERS.items()}
+    servers = {} if network else {toolbox.url(service, ""): f"{service}:{port}" for service, port in SERVERS.items()}
     container = f"{toolbox.project}-browser-{secrets.token_hex(4)}"
     try:
         result = toolbox.run(
             *("docker", "run", "--interactive", f"--name={container}", label(toolbox)),
             # Chromium's processes share what they draw, and it leaves some behind when they end.
-            *("--init", "--shm-size=1g", f"--network={toolbox.project}_default"),
+            *("--init", "--shm-size=1g", f"--network={network or f'{toolbox.project}_default'}"),
             *(image(toolbox), "python", f"/opt/browser/{program}"),
             stdin=json.dumps({"servers": servers} | told),
         )

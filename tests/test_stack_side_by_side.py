@@ -1,5 +1,7 @@
 """Toolboxes with names, beside the one without: each is its own, and the end of one is not the end of another."""
 
+import contextlib
+import http.client
 import json
 import re
 import shutil
@@ -7,6 +9,7 @@ import signal
 import subprocess
 import sys
 
+import browsing
 import pytest
 from copies import Copy, surroundings
 from waiting import until
@@ -60,7 +63,7 @@ def test_each_has_addresses_and_secrets_of_its_own(toolbox, printed):
     secrets = set()
     for name in NAMES:
         port = of[name]["NOTEBOOK_PORT"]
-        secrets |= {re.search(rf"http://127\.0\.0\.1:{port}/lab\?token=(\S+)", printed[name])[1]}
+        secrets |= {re.search(rf"http://{name}\.localhost:{port}/lab\?token=(\S+)", printed[name])[1]}
         secrets |= {re.search(rf"//analyst:(\S+)@127\.0\.0\.1:{of[name]['POSTGRES_PORT']}/", printed[name])[1]}
     assert len(secrets) == 4
 
@@ -71,6 +74,56 @@ def test_each_runs_and_is_as_small_as_the_first(toolbox, printed, record):
         assert {it["health"] for it in services.values()} == {"healthy"}
         took = {service: services[service]["memory_bytes"] >> 20 for service in SERVICES}
         record(f"memory of a second toolbox: {took} MiB, {sum(took.values())} MiB together")
+
+
+@pytest.fixture(scope="module")
+def visited(toolbox, printed, tmp_path_factory):
+    """What a browser saw that was logged in to both."""
+    labs = [re.search(r"http://\S+/lab\?token=\S+", printed[name])[0] for name in NAMES]
+    pages = [f"http://{name}.localhost:{settings(toolbox, name)['MLFLOW_PORT']}" for name in NAMES]
+    browsing.build(toolbox)
+    try:
+        told = {"labs": labs, "pages": pages, "ways": ["file", "link"], "patience": 120}
+        yield browsing.visit(toolbox, tmp_path_factory.mktemp("pictures"), "two_toolboxes.py", network="host", **told)
+    finally:
+        browsing.remove(toolbox)
+
+
+def test_each_is_opened_with_its_token_by_a_file_and_by_a_link_of_another_site(visited):
+    assert visited["ran"] == [True, True]
+
+
+def test_the_cookies_of_one_are_of_its_host_alone_and_go_with_no_request_of_another_site(visited):
+    hosts = {f"{name}.localhost" for name in NAMES}
+    assert {host for host, _, _ in visited["flags"]} == hosts
+    assert {name.partition("-")[0] for _, name, _ in visited["flags"]} == {"username", "_xsrf"}
+    assert {same_site for _, _, same_site in visited["flags"]} == {"Strict"}
+
+
+def test_the_cookies_of_one_are_not_sent_to_the_port_of_another(visited):
+    # To all ports of its own host they are, as a cookie knows no port.
+    for name, other in zip(NAMES, reversed(NAMES), strict=True):
+        got = visited["stranger"][f"{name}.localhost"]
+        assert any(name in cookie for cookie in got)
+        assert not any(other in cookie for cookie in got)
+    assert visited["stranger"]["127.0.0.1"] == [""]
+
+
+def test_a_page_of_one_reads_nothing_of_another_and_sends_none_of_its_cookies(visited):
+    assert visited["read"] == [None, None]
+    assert [cookies for cookies in visited["took"].values() if cookies] == []
+    assert len(visited["took"]) == 2
+
+
+def test_each_answers_by_its_name_and_by_the_address_that_programs_know(toolbox, printed):
+    ports = settings(toolbox, "alice")
+    for service, path in (("NOTEBOOK", "/api"), ("MLFLOW", "/api/2.0/mlflow/experiments/get?experiment_id=0")):
+        for host in ("127.0.0.1", "localhost", "alice.localhost"):
+            headers = {"Host": f"{host}:{ports[f'{service}_PORT']}"}
+            connection = http.client.HTTPConnection("127.0.0.1", int(ports[f"{service}_PORT"]), timeout=30)
+            with contextlib.closing(connection):
+                connection.request("GET", path, headers=headers)
+                assert connection.getresponse().status == 200
 
 
 def test_what_one_logs_no_other_sees(toolbox, printed):
