@@ -80,7 +80,8 @@ def disk_usage(toolbox):
 
 
 def age(toolbox, names):
-    """Have things that are deleted be deleted 31 days ago."""
+    """Have things that are deleted be deleted 31 days ago, long after the end of what logged them."""
+    sql(toolbox, "UPDATE runs SET status = 'FINISHED' WHERE lifecycle_stage = 'deleted' RETURNING 1")
     chosen = ",".join(f"'{name}'" for name in names)
     long_ago = int((time.time() - 31 * 24 * 60 * 60) * 1000)
     for table, column, key in (
@@ -250,6 +251,18 @@ def test_files_that_cannot_be_deleted_keep_their_row_and_the_rest_goes(toolbox, 
     toolbox.succeed("gc")
     assert sql(toolbox, "SELECT run_uuid FROM runs WHERE deleted_time = 2") == []
     assert files(toolbox) == swept["after"]["files"]
+
+
+def test_a_deleted_run_stays_as_long_as_its_program_may_write(toolbox, swept):
+    _, made = toolbox.post("/api/2.0/mlflow/runs/create", {"experiment_id": "0", "start_time": int(time.time() * 1000)})
+    name = made["run"]["info"]["run_id"]
+    sql(toolbox, f"UPDATE runs SET lifecycle_stage = 'deleted', deleted_time = 3 WHERE run_uuid = '{name}' RETURNING 1")
+    said = toolbox.succeed("gc")
+    assert "Of what was deleted, 1 stay, because their programs may still write" in said
+    assert name in ids(toolbox)
+    sql(toolbox, f"UPDATE runs SET status = 'KILLED' WHERE run_uuid = '{name}' RETURNING 1")
+    toolbox.succeed("gc")
+    assert name not in ids(toolbox)
 
 
 # --- Refused ---

@@ -12,7 +12,7 @@ from toolbox.failure import Failure
 
 RUN = "0123456789abcdef0123456789abcdef"
 MODEL = f"m-{RUN}"
-NOTHING = {"limit": 1000, "runs": 0, "experiments": 0, "models": 0, "bytes": 0, "needed": 0, "elsewhere": 0}
+NOTHING = {"limit": 1000, "runs": 0, "experiments": 0, "models": 0, "bytes": 0, "needed": 0, "busy": 0, "elsewhere": 0}
 SOME = NOTHING | {"runs": 2, "models": 1, "bytes": 1_234_567}
 
 
@@ -243,4 +243,5 @@ def test_what_has_to_stay_is_noted_by_reason():
     assert found.can_go({"a": "/a", "b": "/b"}, {"c"})
     assert not found.can_go({"a": "/a", "b": "/b"}, {"b"})
     assert not found.can_go({"a": "/a", "c": None}, set())
-    assert (found.needed, found.elsewhere) == ({"b"}, {"c"})
+    assert not found.can_go({"a": "/a", "d": "/d"}, set(), {"d"})
+    assert (found.needed, found.busy, found.elsewhere) == ({"b"}, {"d"}, {"c"})

@@ -39,6 +39,11 @@ RUNS = """
 SELECT run_uuid, artifact_uri FROM runs
 WHERE lifecycle_stage = 'deleted' AND deleted_time <= %(limit)s
 """
+# Runs that somebody has deleted while their programs may still write: the server takes files for them all the same.
+BUSY = """
+SELECT run_uuid FROM runs WHERE lifecycle_stage = 'deleted' AND status = 'RUNNING' AND %(recent)s < greatest(start_time,
+    (SELECT max(timestamp) FROM latest_metrics WHERE latest_metrics.run_uuid = runs.run_uuid))
+"""
 MODELS = """
 SELECT model_id, artifact_location FROM logged_models
 WHERE lifecycle_stage = 'deleted' AND last_updated_timestamp_ms <= %(limit)s
@@ -141,21 +146,25 @@ class Experiment(NamedTuple):
 class Found:
     """What can go: `runs` and `models` as ids with their folders, `experiments` as ids with an Experiment.
 
-    `needed` and `elsewhere` are the ids of what stays, because a version of a registered model needs it, or because its
-    files are not where MLflow puts them in the artifact store.
+    `needed`, `busy` and `elsewhere` are the ids of what stays, because a version of a registered model needs it, its
+    program may still write, or its files are not where MLflow puts them in the artifact store.
     """
 
     def __init__(self):
         self.runs, self.models, self.experiments = {}, {}, {}
-        self.needed, self.elsewhere = set(), set()
+        self.needed, self.busy, self.elsewhere = set(), set(), set()
 
-    def can_go(self, entries, needed):
-        """Return whether all `entries`, ids with their folders, can go; note those that cannot. `needed` cannot."""
-        kept = entries.keys() & needed
+    def can_go(self, entries, needed, busy=frozenset()):
+        """Return whether all `entries`, ids with their folders, can go; note those that cannot.
+
+        `needed` and `busy` cannot.
+        """
+        kept, written = entries.keys() & needed, entries.keys() & busy
         strange = {name for name, folder in entries.items() if folder is None} - kept
         self.needed |= kept
+        self.busy |= written
         self.elsewhere |= strange
-        return not kept and not strange
+        return not kept and not written and not strange
 
     def folders(self):
         """Return the folders of all runs, models and traces that go."""
@@ -175,6 +184,7 @@ class Found:
             "models": len(models),
             "bytes": sum(map(whole_usage, folders)) + sum(map(usage, frames)),
             "needed": len(self.needed),
+            "busy": len(self.busy),
             "elsewhere": len(self.elsewhere),
         }
 
@@ -189,9 +199,10 @@ def find(cursor, limit):
     """Return what was deleted at the time `limit`, in ms since 1970, or before."""
     found = Found()
     needed = {name for (name,) in rows(cursor, NEEDED)}
+    busy = {name for (name,) in rows(cursor, BUSY, recent=int(time.time() * 1000) - DAY_MS)}
     for name, uri in rows(cursor, RUNS, limit=limit):
         folder = own_folder(uri, name)
-        if found.can_go({name: folder}, needed):
+        if found.can_go({name: folder}, needed, busy):
             found.runs[name] = folder
     for name, uri in rows(cursor, MODELS, limit=limit):
         folder = own_folder(uri, "models", name)
@@ -202,7 +213,7 @@ def find(cursor, limit):
         models = {model: own_folder(uri, "models", model) for model, uri in rows(cursor, MODELS_OF, experiment=name)}
         traces = {trace: own_folder(uri, "traces", trace) for trace, uri in rows(cursor, TRACES_OF, experiment=name)}
         experiment = Experiment(folder_at(uri), models, traces)
-        if found.can_go(runs | models | traces | {f"experiment {name}": experiment.folder}, needed):
+        if found.can_go(runs | models | traces | {f"experiment {name}": experiment.folder}, needed, busy):
             found.experiments[name] = experiment
     return found
 

@@ -52,13 +52,18 @@ def sweep(action, limit):
 def told(found, count):
     """Return the lines that say what `found` says, which is what sweep.main prints, and that was asked for."""
     age = f"{count} days ago or before" if count else "until now"
-    if not any(found[kind] for kind in (*KINDS, "needed", "elsewhere")):
+    if not any(found[kind] for kind in (*KINDS, "needed", "busy", "elsewhere")):
         return [f"Nothing was deleted in MLflow {age}."]
     numbers = [f"{found[kind]} {word if found[kind] == 1 else f'{word}s'}" for kind, word in KINDS.items()]
     size = f"{in_words(found['bytes'])} ({found['bytes']} bytes)"
     lines = [f"Deleted in MLflow {age}: {', '.join(numbers)}, whose files take {size}."]
     if found["needed"]:
         lines.append(f"Of what was deleted, {found['needed']} stay, because versions of registered models need them.")
+    if found["busy"]:
+        lines.append(
+            f"Of what was deleted, {found['busy']} stay, because their programs may still write: they are called running, "
+            "and were heard of within a day."
+        )
     if found["elsewhere"]:
         lines.append(
             f"Of what was deleted, {found['elsewhere']} stay, because their files are not in the artifact store."
