@@ -61,8 +61,8 @@ def told(found, count):
         lines.append(f"Of what was deleted, {found['needed']} stay, because versions of registered models need them.")
     if found["busy"]:
         lines.append(
-            f"Of what was deleted, {found['busy']} stay, because their programs may still write: they are called running, "
-            "and were heard of within a day."
+            f"Of what was deleted, {found['busy']} stay, because their programs may still write: they are called "
+            "running, and were heard of within a day."
         )
     if found["elsewhere"]:
         lines.append(
