@@ -26,7 +26,7 @@ WRONG = {
     "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": ["yes"],
     "SAFE_MODEL_FORMATS": ["no"],
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": ["off"],
-    "POSTGRES_IDLE_TRANSACTIONS": ["3600", "1 h", "1m", "-1h", "0s", "soon"],
+    "POSTGRES_IDLE_TRANSACTIONS": ["3600", "1 h", "1m", "-1h", "soon"],
     "NOTEBOOK_BASE_IMAGE": ["a/Case", "a b", "x:", "x@sha256:1", "https://x/y", "-x"],
     "MLFLOW_BASE_IMAGE": ["python:3.13 slim"],
     "POSTGRES_BASE_IMAGE": [":17"],

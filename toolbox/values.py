@@ -89,7 +89,7 @@ CHECKS = {
     "POSTGRES_PORT": port,
     "POSTGRES_MEMORY": memory,
     "POSTGRES_CPUS": processors,
-    "POSTGRES_IDLE_TRANSACTIONS": like("0*[1-9][0-9]{0,5}(s|min|h|d)", "take a time such as 30s, 10min, 1h or 1d"),
+    "POSTGRES_IDLE_TRANSACTIONS": like("[0-9]{1,6}(s|min|h|d)", "take a time such as 30s, 10min, 1h or 1d"),
     "POSTGRES_BASE_IMAGE": image,
     "DB_STORE": like("[A-Za-z0-9][A-Za-z0-9_.-]*", "take letters, digits, . _ and -, a letter or digit first"),
 }
