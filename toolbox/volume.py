@@ -370,7 +370,7 @@ class LeftOut(dict):
         self[reason] = count + 1, [*names, name][:NAMED]
 
     def note_error(self, error, name):
-        """Note a file that an OSError leaves out, unless it is gone, was replaced, or holds no data: a pipe, a socket."""
+        """Note a file that an OSError leaves out, unless it is gone, was replaced, or is a pipe or a socket."""
         if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
             self.note(f"it cannot be read ({error.strerror})", name)
 
@@ -433,7 +433,8 @@ def member_of(path, name, stack):
         header.type = tarfile.DIRTYPE
     elif stat.S_ISREG(status.st_mode):
         # It may have been replaced since: by a pipe, for which open() would wait, or by a link or a folder.
-        file = stack.enter_context(open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb"))
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        file = stack.enter_context(open(descriptor, "rb"))
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.ENXIO, "was replaced")
