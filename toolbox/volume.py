@@ -434,7 +434,7 @@ def member_of(path, name, stack):
     elif stat.S_ISREG(status.st_mode):
         # It may have been replaced since: by a pipe, for which open() would wait, or by a link or a folder.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        file = stack.enter_context(open(descriptor, "rb"))
+        file = stack.enter_context(os.fdopen(descriptor, "rb"))
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.ENXIO, "was replaced")
