@@ -361,13 +361,31 @@ def long_name():
     return name.tobuf(tarfile.GNU_FORMAT)
 
 
-def sparse():
-    """A tar with a file of 1 PB of which nothing is stored."""
+def sparse(text, real, stored=0, kind=tarfile.REGTYPE, **more):
+    """A tar with a sparse file of a real size: `text` is its map, and `stored` how many bytes follow."""
     made = tarfile.TarInfo("huge")
-    made.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(1 << 50)}
-    content = b"0\n".ljust(512, b"\0")
+    made.type = kind
+    made.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(real), **more}
+    content = text.ljust(-len(text) // 512 * -512, b"\0") + b"x" * stored
     made.size = len(content)
     return tar((made, content))
+
+
+def other_sparse(**headers):
+    """A tar with a file of nothing, and headers of other formats of sparse files."""
+    made = tarfile.TarInfo("huge")
+    made.pax_headers = {f"GNU.sparse.{name}": value for name, value in headers.items()}
+    return tar((made, b""))
+
+
+def old_sparse():
+    """A tar with a sparse file of the old format of GNU tar, whose map has no end."""
+    block = bytearray(header("huge", tarfile.GNUTYPE_SPARSE).tobuf(tarfile.GNU_FORMAT))
+    block[482] = 1
+    block[148:156] = b"%06o\0 " % (sum(block[:148] + block[156:512]) + 8 * 32)
+    more = bytearray(512)
+    more[504] = 1
+    return bytes(block) + bytes(more) * 100_000
 
 
 ATTACKS = {
@@ -390,7 +408,25 @@ ATTACKS = {
     "character device": (tar(header("d", tarfile.CHRTYPE)), "neither a file"),
     "pipe": (tar(header("p", tarfile.FIFOTYPE)), "neither a file"),
     "long header": (long_name() + bytes(2048), "too long"),
-    "sparse file": (sparse(), "neither a file"),
+    "sparse file of 4 EB": (sparse(b"0\n", 1 << 62), "map does not fit"),
+    "sparse file below zero": (sparse(b"0\n", -1), "map does not fit"),
+    "sparse file that is no number": (sparse(b"0\n", "1e9"), "invalid literal"),
+    "overlapping parts": (sparse(b"2\n0\n10\n5\n10\n", 100, 20), "map does not fit"),
+    "descending parts": (sparse(b"2\n50\n10\n0\n10\n", 100, 20), "map does not fit"),
+    "a part beyond the end": (sparse(b"1\n95\n10\n", 100, 10), "map does not fit"),
+    "a part of less than nothing": (sparse(b"1\n95\n-10\n", 100), "without a map"),
+    "less data than in the map": (sparse(b"1\n0\n10\n", 100, 9), "map does not fit"),
+    "more data than in the map": (sparse(b"1\n0\n10\n", 100, 11), "map does not fit"),
+    "a gigantic map": (sparse(b"99999999999\n" + b"0\n" * 5_000_000, 100), "too many parts"),
+    "a map that breaks off": (sparse(b"99\n", 100), "without a map"),
+    "a number without an end": (sparse(b"9" * 9999, 100), "without a map"),
+    "no map": (sparse(b"", 100), "without a map"),
+    "a map of a folder": (sparse(b"0\n", 100, kind=tarfile.DIRTYPE), "where there is none"),
+    "a sparse file that leads out": (sparse(b"0\n", 100, **{"GNU.sparse.name": "../x"}), "no name of a file"),
+    "sparse format 0.0": (other_sparse(size="99", numblocks="1"), "neither a file"),
+    "sparse format 0.1": (other_sparse(map="0,99", size="99"), "neither a file"),
+    "old sparse format": (old_sparse(), "old format"),
+    "a size below zero": (other_sparse(realsize="-1"), "neither a file"),
 }
 
 

@@ -80,10 +80,23 @@ def test_a_folder_that_cannot_be_written_is_told(env, tmp_path, monkeypatch):
 
 
 def test_a_disk_with_far_too_little_room_is_told_before(tmp_path):
+    measured = {
+        "artifacts": {"bytes": 1 << 60, "largest": [5_000, "1/model.pkl"]},
+        "home": {"bytes": 7_000, "largest": [6_000_000_000, "data/\x1b.csv"]},
+    }
     with pytest.raises(Failure) as raised:
-        backup.check_room(tmp_path, 1 << 60)
-    assert "make room" in the_line(raised)
-    backup.check_room(tmp_path, 1000)
+        backup.check_room(tmp_path, measured)
+    assert "the largest is data/ .csv in home, 6.0 GB: make room" in the_line(raised)
+    measured["artifacts"]["bytes"] = 1000
+    backup.check_room(tmp_path, measured)
+
+
+def test_what_is_left_out_is_named_by_reason(capsys):
+    backup.tell_left_out("home", {"it leads out": [7, ["a", "b\x1b"]], "it cannot be read (no)": [1, ["c"]]})
+    assert capsys.readouterr().out == (
+        "Left out of home, because it leads out: a, b, and 5 more\n"
+        "Left out of home, because it cannot be read (no): c\n"
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -23,6 +23,7 @@ SAVED = "/api/contents/backed-up.ipynb"
 NOTEBOOK = {"cells": [], "metadata": {"made by": "the tests"}, "nbformat": 4, "nbformat_minor": 5}
 # A file in the notebook container, outside the home: it ends the writer.
 END = "/tmp/end-of-writing"
+SPARSE = "/home/jovyan/sparse.img"
 RIGHTS = """
     SELECT datname, datdba::regrole, datacl FROM pg_database WHERE datname IN ('mlflow', 'datasets') ORDER BY 1;
     SELECT defaclrole::regrole, defaclobjtype, defaclacl FROM pg_default_acl ORDER BY 1, 2;
@@ -87,6 +88,7 @@ def made(toolbox):
     assert status == 201
     logged = toolbox.in_notebook("train.py")
     toolbox.in_notebook("own_tables.py")
+    toolbox.compose("exec", "--no-TTY", "notebook", "truncate", "--size", "2T", SPARSE)
     with ThreadPoolExecutor() as pool:
         writer = pool.submit(toolbox.in_notebook, "log_steps.py", END)
         try:
@@ -95,6 +97,7 @@ def made(toolbox):
             printed = toolbox.succeed("backup")
         finally:
             toolbox.compose("exec", "--no-TTY", "notebook", "touch", END)
+            toolbox.compose("exec", "--no-TTY", "notebook", "rm", SPARSE)
         steps = writer.result()
     [path] = (toolbox.root / "backups").iterdir()
     assert printed.startswith(str(path))
@@ -154,6 +157,12 @@ def test_the_notebook_file_is_there(second):
     status, answer = second.get("notebook", SAVED, **TOKEN_HEADER)
     assert status == 200
     assert json.loads(answer)["content"]["metadata"]["made by"] == "the tests"
+
+
+def test_a_sparse_file_of_2_tb_is_there_and_takes_no_room(second):
+    printed = second.compose("exec", "--no-TTY", "notebook", "stat", "--format", "%s %b", SPARSE)
+    size, blocks = map(int, printed.split())
+    assert (size, blocks < 100) == (2 << 40, True)
 
 
 def test_tables_of_ones_own_are_there(second):

@@ -16,7 +16,6 @@ from .progress import Progress, in_words
 FOLDER = ROOT / "backups"
 # Less than what a backup needs at the very least: zstd makes models and pictures hardly smaller, but text.
 LEAST_PART = 10
-LEFT_OUT_SHOWN = 5
 
 # Prints the version of MLflow and every revision that its tables can have, the present one first. Run from here,
 # because an older image does not have it.
@@ -63,8 +62,8 @@ def make(c, config, to):
             make_folder()
         check_folder(path)
         progress = Progress()
-        sizes = {name: stores.size(name) for name in stores.STORES}
-        check_room(path.parent, sum(sizes.values()))
+        measured = {name: stores.measured(name) for name in stores.STORES}
+        check_room(path.parent, measured)
         lacks, left_out = {}, {}
         with archive.written(path) as writer:
             description = {
@@ -83,15 +82,15 @@ def make(c, config, to):
                 description["rows"][name], lacks[name] = proven(name, writer.chunks(member), rows, locked)
             for name in archive.STORES:
                 contents, member = {}, f"{name}.tar.zst"
-                writer.add(member, progress.counted(member, stores.pack(name, contents), sizes[name]))
+                writer.add(member, progress.counted(member, stores.pack(name, contents), measured[name]["bytes"]))
                 left_out[name] = contents.pop("left_out")
                 writer.members[member] |= contents
             writer.finish(description)
     for name, words in lacks.items():
         if words:
             print(f"What a restore would lack of the database {name}: {words}.")
-    for name, paths in left_out.items():
-        tell_left_out(name, paths)
+    for name, reasons in left_out.items():
+        tell_left_out(name, reasons)
     return path
 
 
@@ -157,13 +156,17 @@ def check_folder(path):
         raise Failure(f"the folder {path.parent} cannot be written to: give another place with --to.")
 
 
-def check_room(place, size):
-    """Raise Failure when a folder has so little room that `size` bytes of files do not fit in, however packed."""
-    free = shutil.disk_usage(place).free
+def check_room(place, measured):
+    """Raise Failure when a folder has so little room that the files of the stores do not fit in, however packed.
+
+    `measured` is, by store, what volume.measure says of it.
+    """
+    free, size = shutil.disk_usage(place).free, sum(found["bytes"] for found in measured.values())
     if free < size / LEAST_PART:
+        (largest, name), store = max((found["largest"], store) for store, found in measured.items())
         raise Failure(
-            f"{place} has {in_words(free)} free, too little for {in_words(size)} of files, even packed: "
-            "make room, or give another place with --to."
+            f"{place} has {in_words(free)} free, too little for {in_words(size)} of files, even packed; the largest is "
+            f"{archive.printable(name)} in {store}, {in_words(largest)}: make room, or give another place with --to."
         )
 
 
@@ -178,12 +181,11 @@ def mlflow(where):
     return version, revisions
 
 
-def tell_left_out(name, paths):
-    """Say which files of a store are not in the backup, and why."""
-    if paths:
-        more = [f"and {len(paths) - LEFT_OUT_SHOWN} more"] if len(paths) > LEFT_OUT_SHOWN else []
-        shown = ", ".join([*map(archive.printable, paths[:LEFT_OUT_SHOWN]), *more])
-        print(f"Left out of {name}, because it must not be read or is a link that leads out of the folder: {shown}")
+def tell_left_out(name, reasons):
+    """Say which files of a store are not in the backup, and why: `reasons` is a volume.LeftOut."""
+    for reason, (count, paths) in reasons.items():
+        more = [f"and {count - len(paths)} more"] if count > len(paths) else []
+        print(f"Left out of {name}, because {reason}: {', '.join([*map(archive.printable, paths), *more])}")
 
 
 # --- Those that there are ---

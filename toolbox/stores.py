@@ -45,9 +45,14 @@ def apart(name, *command):
 # --- Backup ---
 
 
+def measured(name):
+    """Return what volume.measure says of the files of a store."""
+    return json.loads(b"".join(streams.output(running(name, *program(name, "measure")), f"{name} cannot be read")))
+
+
 def size(name):
-    """Return how many bytes the files of a store have."""
-    return int(b"".join(streams.output(running(name, *program(name, "measure")), f"{name} cannot be read")))
+    """Return how many bytes the files of a store take, without holes."""
+    return measured(name)["bytes"]
 
 
 def pack(name, contents):

@@ -31,15 +31,70 @@ CACHES = frozenset({".cache", ".local/share/Trash", ".local/share/jupyter/runtim
 CACHE_NAMES = frozenset({".ipynb_checkpoints", "__pycache__"})
 # The longest header of a member, in bytes; a path has 4096 at most.
 LONGEST_HEADER = 1 << 16
+# The longest path below the folder, in bytes: that of the workshop is put before it, and Linux takes 4095.
+LONGEST_PATH = 4000
+# The smallest hole of a sparse file that is kept, in bytes: smaller ones are stored as zeros.
+HOLE = 1 << 16
+# Into how many parts the holes may divide a file.
+PARTS = 100_000
+# The largest file of ext4, in bytes. Others hold larger ones, with holes, which could not be restored on every machine.
+LARGEST = (1 << 44) - 4096
+# How many of the files that are left out are named.
+NAMED = 5
 
 
 class Header(tarfile.TarInfo):
-    """A member of a tar. Names that are too long for one block come in a block of their own, which is read at once."""
+    """A member of a tar. Names that are too long for one block come in a block of their own, which is read at once.
+
+    A sparse file, in the format 1.0 of GNU tar (https://www.gnu.org/software/tar/manual/html_node/PAX-1.html), is a
+    file of the bytes that are stored; `layout` is then its real size and the parts that these are, as (offset, length).
+    """
+
+    layout = None
 
     def _proc_member(self, tar):
         if self.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) and self.size > LONGEST_HEADER:
             raise tarfile.ReadError("a header that is too long")
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            raise tarfile.ReadError("a sparse file of an old format")
         return super()._proc_member(tar)
+
+    def _proc_gnusparse_10(self, member, pax_headers, tar):
+        """Read the map that a sparse file begins with, as tarfile would with no bounds, and wrongly from 8 GiB on."""
+        if self.type != tarfile.XHDTYPE or not member.isreg() or member.layout:
+            raise tarfile.ReadError("a map of a sparse file where there is none")
+        start = tar.fileobj.tell()
+        stored = int(pax_headers.pop("size", member.size))
+        real = int(pax_headers.pop("GNU.sparse.realsize"))
+        numbers = map_numbers(tar.fileobj)
+        count = next(numbers)
+        if count > PARTS:
+            raise tarfile.ReadError("a sparse file of too many parts")
+        parts = [(next(numbers), next(numbers)) for _ in range(count)]
+        member.offset_data = tar.fileobj.tell()
+        member.size = sum(length for _, length in parts)
+        ends = [0, *(offset + length for offset, length in parts)]
+        ascending = all(end <= offset for end, (offset, _) in zip(ends, parts, strict=False))
+        if not ascending or not ends[-1] <= real <= LARGEST or stored != member.offset_data - start + member.size:
+            raise tarfile.ReadError("a sparse file whose map does not fit")
+        member.layout = real, parts
+        tar.offset = start + member._block(stored)
+
+
+def map_numbers(file):
+    """Yield the numbers of the map that a sparse member begins with, read from a file block by block."""
+    text = b""
+    while True:
+        while b"\n" not in text:
+            block = file.read(tarfile.BLOCKSIZE)
+            # The largest size of a file has 14 digits.
+            if not block or len(text) > 14:
+                raise tarfile.ReadError("a sparse file without a map")
+            text += block
+        number, text = text.split(b"\n", 1)
+        if not number.isdigit() or len(number) > 14:
+            raise tarfile.ReadError("a sparse file without a map")
+        yield int(number)
 
 
 # --- What may be in a tar ---
@@ -73,7 +128,7 @@ def problem(member, links):
         return "is behind a link"
     if member.issym():
         return "leads out of the folder" if leads_out(member.name, member.linkname) else None
-    if not (member.isdir() or (member.isreg() and not member.issparse())):
+    if not (member.isdir() or (member.isreg() and not member.issparse() and member.size >= 0)):
         return "is neither a file nor a folder nor a symbolic link"
     return None
 
@@ -103,9 +158,11 @@ class Contents:
     def __init__(self):
         self.files = self.bytes = self.sum = 0
 
-    def add(self, name, chunks):
-        """Add a file with the bytes that `chunks` yields."""
-        digest = self._digest("file", name)
+    def add(self, name, chunks, layout=None):
+        """Add a file with the bytes that `chunks` yields; of a sparse one, with that layout, only those stored."""
+        digest = self._digest("sparse" if layout else "file", name)
+        if layout:
+            digest.update(f"{layout}\0".encode())
         for chunk in chunks:
             digest.update(chunk)
             self.bytes += len(chunk)
@@ -140,21 +197,25 @@ def in_tar(source):
     contents = Contents()
     for tar, member in members(source):
         if member.isreg():
-            contents.add(member.name, pieces(tar.extractfile(member)))
+            contents.add(member.name, pieces(tar.extractfile(member)), member.layout)
         elif member.issym():
             contents.add_link(member.name, member.linkname)
     return contents.result()
 
 
-def in_folder(folder):
-    """Return the contents of a folder, read from the disk."""
+def in_folder(folder, layouts=None):
+    """Return the contents of a folder, read from the disk; `layouts` are those of its sparse files, by name."""
     contents = Contents()
     for path, name in entries(folder, False):
         mode = os.lstat(path).st_mode
         if stat.S_ISREG(mode):
             with open(path, "rb") as file:
                 forget_in_memory(file)
-                contents.add(name, pieces(file))
+                layout = (layouts or {}).get(name)
+                if layout:
+                    # A file of another size is another one.
+                    layout = os.fstat(file.fileno()).st_size, layout[1]
+                contents.add(name, parts_of(file, layout[1]) if layout else pieces(file), layout)
         elif stat.S_ISLNK(mode):
             contents.add_link(name, os.readlink(path))
     return contents.result()
@@ -166,22 +227,31 @@ def forget_in_memory(file):
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def pieces(file):
-    """Yield the bytes of a file."""
-    while chunk := file.read(CHUNK):
+def pieces(file, length=sys.maxsize):
+    """Yield the next `length` bytes of a file, or all that there are."""
+    while chunk := file.read(min(length, CHUNK)):
+        length -= len(chunk)
         yield chunk
+
+
+def parts_of(file, parts):
+    """Yield the bytes of the parts of a file, given as (offset, length)."""
+    for offset, length in parts:
+        file.seek(offset)
+        yield from pieces(file, length)
 
 
 # --- Pack ---
 
 
-def entries(folder, without_caches):
+def entries(folder, without_caches, unlisted=None):
     """Yield (path, path below `folder`) of everything below `folder`, a folder before what is in it.
 
-    What is mounted below it is not of this volume: it is an empty folder here.
+    What is mounted below it is not of this volume: it is an empty folder here. `unlisted` is called with the OSError of
+    a folder that cannot be listed.
     """
     mounted = mount_points()
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, onerror=unlisted):
         below = os.path.relpath(parent, folder)
         relative = {name: name if below == "." else f"{below}/{name}" for name in (*folders, *names)}
         left_out = {WORKSHOP} if below == "." else set()
@@ -205,79 +275,192 @@ def mount_points():
     return {re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), path) for path in paths}
 
 
-class Exactly:
-    """A file as it was long when its size was asked: what is added meanwhile is left, what is cut off is zeros."""
+class Stored:
+    """What a tar has of a file, as it was when its size was asked: what is added meanwhile is left, what is cut off or
+    cannot be read is zeros. `error` is then why it cannot.
+    """
 
-    def __init__(self, file):
+    def __init__(self, file, layout):
         self.file = file
+        self.error = None
+        self.rest = b""
+        self.parts = layout[1]
+        if is_sparse(layout):
+            # GNU tar takes the size of the file from a part without bytes at the end.
+            self.parts = [*layout[1], (layout[0], 0)]
+            numbers = [len(self.parts), *(number for part in self.parts for number in part)]
+            text = "".join(f"{number}\n" for number in numbers).encode()
+            self.rest = text.ljust(-len(text) // tarfile.BLOCKSIZE * -tarfile.BLOCKSIZE, b"\0")
+        self.size = len(self.rest) + sum(length for _, length in self.parts)
+        self.pieces = self._pieces()
+
+    def _pieces(self):
+        for offset, length in self.parts:
+            self.file.seek(offset)
+            while length:
+                wanted = min(length, CHUNK)
+                yield self._read(wanted).ljust(wanted, b"\0")
+                length -= wanted
+
+    def _read(self, size):
+        try:
+            return b"" if self.error else self.file.read(size)
+        except OSError as error:
+            self.error = error
+            return b""
 
     def read(self, size):
         """Return `size` bytes."""
-        return self.file.read(size).ljust(size, b"\0")
+        while len(self.rest) < size:
+            self.rest += next(self.pieces)
+        data, self.rest = self.rest[:size], self.rest[size:]
+        return data
+
+
+def is_sparse(layout):
+    """Return whether a layout, a size and parts, has holes."""
+    size, parts = layout
+    return parts != [(0, size)]
+
+
+def sparse_headers(name, size):
+    """Return the headers that tell a sparse file from others: its name, and its size with its holes."""
+    headers = {"major": "1", "minor": "0", "name": name, "realsize": str(size)}
+    return {f"GNU.sparse.{key}": value for key, value in headers.items()}
+
+
+def layout_of(file, size, used):
+    """Return the size of a file and its parts that are not holes, as a list of (offset, length).
+
+    `size` is its size, and `used` what it takes on the disk, both in bytes. Raises OSError when it is too large to be
+    restored, or has so many holes that it would be many times as large without them.
+    """
+    whole = size, [(0, size)]
+    if size - used < HOLE:
+        return whole
+    parts, end = [], 0
+    try:
+        while end < size and (start := os.lseek(file.fileno(), end, os.SEEK_DATA)) < size:
+            end = min(os.lseek(file.fileno(), start, os.SEEK_HOLE), size)
+            if parts and start - sum(parts[-1]) < HOLE:
+                start = parts.pop()[0]
+            parts.append((start, end - start))
+            if len(parts) == PARTS:
+                if size < 4 * used:
+                    return whole
+                raise OSError(errno.EFBIG, "a sparse file with too many holes")
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            # The file system knows no holes.
+            return whole
+        # After the last part there is nothing but a hole.
+        if error.errno != errno.ENXIO:
+            raise
+    if size > LARGEST:
+        raise OSError(errno.EFBIG, "a sparse file of more than 16 TiB")
+    return size, parts
+
+
+class LeftOut(dict):
+    """What is not in a backup: for each reason how many files that are, and the names of the first of them."""
+
+    def note(self, reason, name):
+        """Note a file, and why it is left out."""
+        count, names = self.get(reason, (0, []))
+        self[reason] = count + 1, [*names, name][:NAMED]
+
+    def note_error(self, error, name):
+        """Note a file that an OSError leaves out, unless it is gone, was replaced, or is a pipe or a socket."""
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
+            self.note(f"it cannot be read ({error.strerror})", name)
 
 
 def pack(folder, out, without_caches):
     """Write everything below `folder` as a tar to the file `out`; return what is in it, for the manifest and the user.
 
-    That is the number of `files`, their `bytes`, and what was `left_out`: files that must not be read, and links that
-    lead out of the folder, which a restore would refuse. Left out without a word is what holds no data: sockets, pipes,
-    and files that are deleted meanwhile.
+    That is the number of `files`, their `bytes` that are stored, and what was `left_out`, a LeftOut: what cannot be
+    read, and what a restore would refuse, such as links that lead out of the folder. Left out without a word is what
+    holds no data: sockets, pipes, and files that are deleted meanwhile.
     """
     files = size = 0
-    left_out = []
-    with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT, bufsize=CHUNK) as tar:
-        for path, name in entries(folder, without_caches):
-            try:
-                header = added(tar, path, name)
-            except PermissionError:
-                left_out.append(name)
-            except OSError as error:
-                # Gone, or replaced by a link, since its folder was read; or a pipe or a socket.
-                if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
-                    raise
-            else:
-                files, size = files + header.isreg(), size + header.size
+    left_out, links = LeftOut(), set()
+
+    def unlisted(error):
+        # A folder without the right to read it, or with too long a path, is noted by itself.
+        if error.errno not in (errno.EACCES, errno.ENAMETOOLONG):
+            left_out.note_error(error, os.path.relpath(error.filename, folder))
+
+    options = {"format": tarfile.PAX_FORMAT, "bufsize": CHUNK, "copybufsize": CHUNK}
+    with tarfile.open(fileobj=out, mode="w|", **options) as tar:
+        for path, name in entries(folder, without_caches, unlisted):
+            with contextlib.ExitStack() as stack:
+                try:
+                    header, stored = member_of(path, name, stack)
+                except OSError as error:
+                    left_out.note_error(error, name)
+                    continue
+                if reason := problem(header, links):
+                    left_out.note(f"it {reason}", name)
+                    continue
+                # What goes wrong from here on is not the file, but its way out of the container.
+                tar.addfile(header, stored)
+            if header.issym():
+                links.add(name)
+            elif stored:
+                files, size = files + 1, size + sum(length for _, length in stored.parts)
+                if stored.error:
+                    left_out.note(f"a part cannot be read ({stored.error.strerror}) and is zeros in the backup", name)
             # It keeps all that it has seen, which would be much for a million files.
             tar.members.clear()
     return {"files": files, "bytes": size, "left_out": left_out}
 
 
-def added(tar, path, name):
-    """Add a file, folder or symbolic link to a tar under `name`; return its header.
+def member_of(path, name, stack):
+    """Return the header for a file, folder or symbolic link, and what a tar has of a file; `stack` closes that.
 
-    Raises PermissionError when it is not to be read, or is a link that leads out, and OSError when it cannot be read.
+    Raises OSError when it cannot be read, or holds no data.
     """
     status = os.lstat(path)
-    header = tarfile.TarInfo(name)
+    if len(in_bytes(name)) > LONGEST_PATH:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+    header, stored = tarfile.TarInfo(name), None
     header.mode, header.mtime = stat.S_IMODE(status.st_mode), int(status.st_mtime)
     if stat.S_ISLNK(status.st_mode):
         header.type, header.linkname = tarfile.SYMTYPE, os.readlink(path)
-        if leads_out(name, header.linkname):
-            raise PermissionError("leads out of the folder")
-        tar.addfile(header)
     elif stat.S_ISDIR(status.st_mode):
         if not os.access(path, os.R_OK | os.X_OK):
-            raise PermissionError("must not be read")
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         header.type = tarfile.DIRTYPE
-        tar.addfile(header)
     elif stat.S_ISREG(status.st_mode):
-        # It may have been replaced since: by a pipe, for which open() would wait, or by a link.
-        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-            header.size = os.fstat(file.fileno()).st_size
-            tar.addfile(header, Exactly(file))
+        # It may have been replaced since: by a pipe, for which open() would wait, or by a link or a folder.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        file = stack.enter_context(os.fdopen(descriptor, "rb"))
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.ENXIO, "was replaced")
+        layout = layout_of(file, status.st_size, status.st_blocks * 512)
+        stored = Stored(file, layout)
+        header.size = stored.size
+        if is_sparse(layout):
+            header.pax_headers = sparse_headers(name, layout[0])
+        # One that cannot be read at all is better left out than begun.
+        file.seek(stored.parts[0][0])
+        file.peek()
     else:
         raise OSError(errno.ENXIO, "holds no data")
-    return header
+    return header, stored
 
 
 def measure(folder, without_caches):
-    """Return how many bytes the files below `folder` have."""
-    total = 0
-    for path, _ in entries(folder, without_caches):
+    """Return how many bytes the files below `folder` take, without holes, and the `largest`: its bytes and its name."""
+    total, largest = 0, (0, "")
+    for path, name in entries(folder, without_caches):
         with contextlib.suppress(OSError):
             status = os.lstat(path)
-            total += status.st_size if stat.S_ISREG(status.st_mode) else 0
-    return total
+            if stat.S_ISREG(status.st_mode):
+                size = min(status.st_size, status.st_blocks * 512)
+                total, largest = total + size, max(largest, (size, name))
+    return {"bytes": total, "largest": largest}
 
 
 # --- Unpack beside what is there, and swap ---
@@ -287,7 +470,7 @@ def unpack(folder, source):
     """Unpack the tar in the file `source` into the workshop of `folder`; return the contents of what is there then."""
     new = os.path.join(folder, WORKSHOP, "new")
     os.makedirs(new)
-    folders = []
+    folders, layouts = [], {}
     for tar, member in members(source):
         path = os.path.join(new, member.name)
         os.makedirs(path if member.isdir() else os.path.dirname(path), exist_ok=True)
@@ -298,13 +481,20 @@ def unpack(folder, source):
         else:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
             with open(descriptor, "wb") as file:
-                shutil.copyfileobj(tar.extractfile(member), file, CHUNK)
+                data = tar.extractfile(member)
+                size, parts = member.layout or (member.size, [(0, member.size)])
+                for offset, length in parts:
+                    file.seek(offset)
+                    file.writelines(pieces(data, length))
+                file.truncate(size)
                 # Its owner can read it, as now below.
                 os.fchmod(file.fileno(), member.mode & 0o777 | stat.S_IRUSR)
             os.utime(path, (member.mtime, member.mtime))
+            if member.layout:
+                layouts[member.name] = member.layout
     # All of it is on the disk before anything that was there is deleted.
     os.sync()
-    contents = in_folder(new)
+    contents = in_folder(new, layouts)
     # Last, because nothing can be put into a folder that must not be written.
     for path, mode, mtime in reversed(folders):
         os.utime(path, (mtime, mtime))
@@ -394,6 +584,8 @@ def same_file(one, other):
 def main(action, folder, *options):
     """Do one of the above; print its result as JSON, that of `pack` to standard error."""
     without_caches = "without-caches" in options
+    # os.walk and shutil.rmtree of older Pythons go down a folder by recursion; a path has 2048 folders at most.
+    sys.setrecursionlimit(10_000)
     if action == "pack":
         print(json.dumps(pack(folder, sys.stdout.buffer, without_caches)), file=sys.stderr)
         return
