@@ -94,7 +94,7 @@ set_roles() {
 BEGIN
 ALTER ROLE postgres PASSWORD NULL
 ALTER ROLE mlflow PASSWORD '$(sed "s/'/''/g" /secrets/mlflow)'
-ALTER ROLE analyst PASSWORD '$(sed "s/'/''/g" /secrets/analyst)' CONNECTION LIMIT $analyst_connections
+ALTER ROLE analyst PASSWORD '$(sed "s/'/''/g" /secrets/analyst)' LOGIN CONNECTION LIMIT $analyst_connections
 ALTER ROLE analyst SET temp_file_limit = '$analyst_temp_files'
 ALTER ROLE analyst RESET local_preload_libraries
 DO 'DECLARE name name; BEGIN FOR name IN SELECT datname FROM pg_database LOOP EXECUTE format(''ALTER ROLE analyst IN DATABASE %I RESET local_preload_libraries'', name); END LOOP; END'

@@ -1,6 +1,8 @@
 """What one person does with the role that all notebooks share, on purpose or not, and what the others notice of it."""
 
-from contextlib import ExitStack, closing
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
 
 import psycopg2
 import pytest
@@ -213,3 +215,31 @@ def test_a_backup_says_what_it_cannot_take_and_gives_back_all_the_rest(copy, tmp
     kept = "SELECT (SELECT value FROM mine), (SELECT top FROM limits), (SELECT count(*) FROM orders)"
     assert copy.sql("analyst", "datasets", kept) == [(42, 10, 0)]
     assert copy.sql("analyst", "datasets", """SELECT a FROM "it's ""one" """) == [(1,)]
+
+
+def test_a_restore_succeeds_whoever_connects_or_starts_the_services_meanwhile(copy, tmp_path):
+    path = tmp_path / "backup.zip"
+    copy.sql("analyst", "datasets", "UPDATE mine SET value = 42")
+    copy.succeed("backup", "--to", str(path))
+    copy.sql("analyst", "datasets", "UPDATE mine SET value = 0")
+    over = threading.Event()
+
+    def connect():
+        while not over.is_set():
+            with suppress(psycopg2.Error), closing(copy.connect("analyst", "datasets")):
+                over.wait(0.01)
+
+    def start():
+        while not over.is_set():
+            copy.run("docker", "compose", "up", "--detach")
+
+    with ThreadPoolExecutor() as pool:
+        for busy in (connect, start):
+            pool.submit(busy)
+        try:
+            copy.succeed("restore", str(path), "--yes")
+        finally:
+            over.set()
+    copy.succeed("up")
+    assert copy.sql("analyst", "datasets", "SELECT value FROM mine") == [(42,)]
+    assert records(copy)

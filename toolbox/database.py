@@ -276,18 +276,23 @@ def drop(name):
 
 
 def swap():
-    """Put the restored databases in the place of those that were there.
+    """Put the restored databases in the place of those that were there; people are kept out for that moment.
 
-    Raises Failure when someone connects again and again.
+    Raises Failure when someone else connects again and again.
     """
-    for attempt in range(SWAP_ATTEMPTS):
-        try:
-            sql(SWAP)
-        except Failure:
-            if attempt == SWAP_ATTEMPTS - 1:
-                raise
-        else:
-            return
+    sql("ALTER ROLE analyst NOLOGIN;")
+    try:
+        for attempt in range(SWAP_ATTEMPTS):
+            try:
+                sql(SWAP)
+            except Failure:
+                if attempt == SWAP_ATTEMPTS - 1:
+                    raise
+            else:
+                return
+    finally:
+        # Where this is not reached, the next start of postgres does it.
+        sql("ALTER ROLE analyst LOGIN;")
 
 
 def analyze():

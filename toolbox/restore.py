@@ -139,10 +139,11 @@ def replace(c, source, revisions, progress):
         with database.reserve():
             compared = beside(source, revisions, progress)
         stopped = True
-        if not compose(c, "stop", *WRITERS):
-            raise Failure("Docker could not stop MLflow and the notebook: its own message is above.")
+        stop_writers(c)
         for name in stores.STORES:
             stores.does(name, "swap")
+            # Who has started them meanwhile, by Compose alone. From the first swap on they wait until all is in place.
+            stop_writers(c)
         database.swap()
     except BaseException:
         undo()
@@ -150,6 +151,12 @@ def replace(c, source, revisions, progress):
             compose(c, "up", "--detach", "--wait")
         raise
     return compared
+
+
+def stop_writers(c):
+    """Stop the services that write. Raises Failure when that does not succeed."""
+    if not compose(c, "stop", *WRITERS):
+        raise Failure("Docker could not stop MLflow and the notebook: its own message is above.")
 
 
 def undo():
