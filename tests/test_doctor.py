@@ -101,7 +101,8 @@ def test_without_an_engine_the_rest_is_said_to_be_left_out(env):
     found = examined(docker(NO_ENGINE))
     assert found.pop("engine")[0][0] == "FAIL"
     assert found.pop(".env")[0][0] == "ok"
-    assert {name for name, _, _ in doctor.CHECKS} == {"engine", ".env", *found}
+    assert found.pop("cloud")[0][0] in ("ok", "warn")
+    assert {name for name, _, _ in doctor.CHECKS} == {"engine", ".env", "cloud", *found}
     assert all(entry == [("warn", "not checked: Docker does not answer.")] for entry in found.values())
 
 
@@ -408,3 +409,33 @@ def test_a_clock_that_is_off_is_a_warning(there, said):
     found = list(doctor.clock_found(100, there, 101))
     assert levels(found) == ["warn"]
     assert said in text(found)
+
+
+# --- The cloud ---
+
+RULE = "-N DOCKER-USER\n-A DOCKER-USER -d 169.254.169.254/32 -j REJECT --reject-with icmp-port-unreachable\n"
+
+
+@pytest.mark.parametrize(
+    ("firmware", "cloud"),
+    [
+        ("Amazon EC2 m7i.large Amazon EC2", "Amazon"),
+        ("Google Google Compute Engine", "Google"),
+        ("Microsoft Corporation Virtual Machine 7783-7084-3265-9085-8269-3286-77", "Azure"),
+        ("Microsoft Corporation Surface Laptop 7", None),
+        ("Google Eve", None),
+        ("LENOVO 21CB", None),
+        ("", None),
+    ],
+)
+def test_a_machine_of_a_cloud_is_known_by_its_firmware(firmware, cloud):
+    assert doctor.cloud_of(firmware) == cloud
+
+
+@pytest.mark.parametrize(("rules", "level"), [("", "warn"), ("-N DOCKER-USER\n", "warn"), (RULE, "ok")])
+def test_a_cloud_that_notebooks_can_ask_is_told_with_where_the_rule_is(tmp_path, monkeypatch, rules, level):
+    (tmp_path / "sys_vendor").write_text("Amazon EC2\n")
+    monkeypatch.setattr(doctor, "DMI", tmp_path)
+    [(found, text)] = doctor.check_cloud(doctor.Patient(docker({"iptables --list-rules DOCKER-USER": rules})))
+    assert found == level
+    assert ("ask Amazon, at 169.254.169.254," in text and "docs/security.md" in text) == (level == "warn")

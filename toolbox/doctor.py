@@ -4,6 +4,7 @@ import difflib
 import re
 import shlex
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 from . import (
@@ -62,6 +63,21 @@ NOTEBOOK = ("python", "-c", 'from importlib.metadata import version; print(versi
 SERVER = ("cat", "/opt/mlflow/revisions")
 SIZE = "SELECT sum(pg_database_size(datname)) FROM pg_database;"
 NOW = "SELECT extract(epoch FROM clock_timestamp());"
+
+# What the firmware of a cloud's machines says of itself; cloud-init knows them by the same. Each answers its machines
+# at METADATA, some with passwords for what the machine may do.
+CLOUDS = {
+    "Amazon EC2": "Amazon",
+    "Google Compute Engine": "Google",
+    "7783-7084-3265-9085-8269-3286-77": "Azure",
+    "OracleCloud.com": "Oracle",
+    "DigitalOcean": "DigitalOcean",
+    "Hetzner": "Hetzner",
+    "OpenStack": "OpenStack",
+    "Alibaba Cloud": "Alibaba",
+}
+METADATA = "169.254.169.254"
+DMI = Path("/sys/class/dmi/id")
 
 # Why a check is left out that needs what is not there.
 NOT_CHECKED = {
@@ -478,6 +494,30 @@ def clock_found(before, there, after):
         yield "ok", f"the containers' clock is less than {MOST_DRIFT} s off"
 
 
+def check_cloud(patient):
+    """Find whether notebooks can ask a cloud for the rights of this machine."""
+    cloud = cloud_of(" ".join(read(DMI / name) for name in ("sys_vendor", "product_name", "chassis_asset_tag")))
+    # Who may not see the rules is warned whatever they are.
+    if cloud and METADATA not in quietly(patient.c, ["iptables", "--list-rules", "DOCKER-USER"]).stdout:
+        remedy = "docs/security.md has the rule that forbids it"
+        yield "warn", f"notebooks can ask {cloud}, at {METADATA}, for what this machine may do there: {remedy}."
+    else:
+        yield "ok", "notebooks can ask no cloud that is known here for the rights of this machine"
+
+
+def read(path):
+    """Return the text of a small file; empty where it is not."""
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def cloud_of(firmware):
+    """Return the name of the cloud that a machine is in, from what its firmware says; None where none is known."""
+    return next((cloud for mark, cloud in CLOUDS.items() if mark in firmware), None)
+
+
 # In the order in which they are done; each with what it needs.
 CHECKS = (
     ("engine", check_engine, ()),
@@ -496,4 +536,5 @@ CHECKS = (
     ("runs", check_runs, ("engine", "settings", "postgres")),
     ("size", check_size, ("engine", "settings", "postgres", "mlflow")),
     ("clock", check_clock, ("engine", "settings", "postgres")),
+    ("cloud", check_cloud, ()),
 )
