@@ -1,11 +1,11 @@
-"""docs/hardening.md says what the check of the containers checks, and nothing else."""
+"""docs/security.md says what the check of the containers checks, and nothing else."""
 
 import re
 
 from cis import ITEMS, NOT_MET
 from layers import ROOT
 
-TEXT = (ROOT / "docs" / "hardening.md").read_text()
+TEXT = (ROOT / "docs" / "security.md").read_text()
 
 
 def test_the_document_has_a_row_for_each_item():

@@ -1,4 +1,4 @@
-"""The containers against the CIS Docker Benchmark: each holds an item, or is an exception of docs/hardening.md."""
+"""The containers against the CIS Docker Benchmark: each holds an item, or is an exception of docs/security.md."""
 
 import pytest
 from cis import ITEMS, NOT_MET
