@@ -1,4 +1,6 @@
 -- The rights in the database datasets, a statement in a line. start.sh runs this where it has not been run yet, and a restore.
+-- Run as the superuser: nothing is to be taken for a function of Postgres that somebody has made here under its name.
+SET search_path = pg_catalog;
 -- Its people make and delete everything in it, but not itself: its owner could delete it, or let nobody in.
 CREATE SCHEMA IF NOT EXISTS public;
 ALTER SCHEMA public OWNER TO analyst;

@@ -1,4 +1,6 @@
 -- The rights in the database mlflow, a statement in a line. start.sh runs this where it has not been run yet, and a restore.
+-- Run as the superuser: nothing is to be taken for a function of Postgres that somebody has made here under its name.
+SET search_path = pg_catalog;
 -- MLflow makes its tables later, and new ones with each version: all of them can be read.
 ALTER DEFAULT PRIVILEGES FOR ROLE mlflow GRANT SELECT ON TABLES TO analyst;
 ALTER DEFAULT PRIVILEGES FOR ROLE mlflow GRANT SELECT ON SEQUENCES TO analyst;

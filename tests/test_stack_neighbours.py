@@ -114,7 +114,7 @@ def test_the_analyst_makes_and_deletes_everything_else_in_datasets(copy):
 @pytest.mark.parametrize(
     ("harm", "kept"),
     [
-        ([("analyst", "mlflow", "DROP OWNED BY analyst")], True),
+        ([("postgres", "mlflow", "DROP OWNED BY analyst")], True),
         ([("analyst", "datasets", "ALTER ROLE analyst SET local_preload_libraries = 'none'")], True),
         # As the database was in volumes of before.
         (
@@ -149,6 +149,24 @@ def test_whatever_the_analyst_has_lost_is_back_after_the_next_start(copy, tmp_pa
     owner = "SELECT datdba::regrole::text, datallowconn FROM pg_database WHERE datname = 'datasets'"
     assert copy.sql("postgres", "postgres", owner) == [("postgres", True)]
     copy.succeed("backup", "--to", str(tmp_path / "backup.zip"))
+
+
+@pytest.mark.parametrize(("role", "database"), [("analyst", "datasets"), ("mlflow", "mlflow")])
+def test_what_sets_the_rights_runs_no_function_of_a_role_as_the_superuser(copy, role, database):
+    # In the place of Postgres' own, for which calls with these types are found first.
+    body = "plpgsql AS 'BEGIN ALTER ROLE analyst SUPERUSER; RETURN pg_catalog.format($1, $2); END'"
+    kinds = ("text, regprocedure", "text, name")
+    traps = [f"CREATE FUNCTION public.format({kind}) RETURNS text LANGUAGE {body}" for kind in kinds]
+    copy.sql(role, database, "; ".join(traps))
+    try:
+        # As in a volume of before, where they are yet to be set.
+        copy.sql("postgres", "postgres", "COMMENT ON DATABASE datasets IS NULL")
+        copy.compose("restart", "postgres")
+        copy.succeed("up")
+        assert copy.sql("analyst", "mlflow", "SELECT count(*) >= 0 FROM runs") == [(True,)]
+        assert copy.sql("postgres", "postgres", "SELECT rolname::text FROM pg_roles WHERE rolsuper") == [("postgres",)]
+    finally:
+        copy.sql(role, database, "; ".join(f"DROP FUNCTION public.format({kind})" for kind in kinds))
 
 
 def test_settings_that_the_analyst_gives_itself_are_in_the_way_of_no_backup_and_no_restore(copy, tmp_path):
