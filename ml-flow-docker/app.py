@@ -16,6 +16,7 @@ from pathlib import Path
 
 import guard
 from healthcheck import ROUTE
+from start import WORKSHOP
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # What the driver calls it in the answer that MLflow makes of it.
@@ -137,6 +138,8 @@ def create_app():
             reason = "it has a control character, such as a newline"
         elif path.startswith("/") or ".." in names:
             reason = "it leads out of its folder"
+        elif posixpath.normpath(path).split("/")[0] == WORKSHOP:
+            reason = "a restore keeps there what it replaces"
         elif any(len(name.encode()) > LONGEST_NAME for name in names):
             reason = f"it has more than {LONGEST_NAME} bytes"
         else:

@@ -21,10 +21,11 @@ PAUSE_SECONDS = 1
 REMINDER_SECONDS = 10
 # What MLflow calls the file that it writes an artifact to until it is complete.
 UNFINISHED = ".artifact.uploading."
-# Where a restore keeps the artifacts that it replaces, and what the database is called then that it has replaced. The
-# artifacts are first, the database decides: those without this belong to the database that was there before.
-REPLACED_ARTIFACTS = ".data-toolbox-restore/old"
-REPLACED_DATABASE = "mlflow_replaced"
+# Where a restore works, and keeps the artifacts that it replaces, and what the database is called that it makes. The
+# artifacts are first, the database decides: as long as it has that name, those that were there before belong to it.
+WORKSHOP = ".data-toolbox-restore"
+REPLACED_ARTIFACTS = f"{WORKSHOP}/old"
+RESTORED_DATABASE = "mlflow_restored"
 
 
 def libpq_uri(uri):
@@ -63,7 +64,8 @@ def obstacle(uri, artifacts):
     try:
         with contextlib.closing(psycopg2.connect(uri, connect_timeout=5)) as connection:
             half = artifacts and os.path.lexists(os.path.join(artifacts, REPLACED_ARTIFACTS))
-            if half and not is_replaced(connection):
+            # A folder of that name can be anybody's, the database cannot.
+            if half and has_restored(connection):
                 return '"invoke up": a restore was broken off while it replaced files, and that puts them in order'
     except psycopg2.OperationalError as error:
         reason = " ".join(str(error).split())
@@ -75,10 +77,10 @@ def obstacle(uri, artifacts):
     return None
 
 
-def is_replaced(connection):
-    """Return whether a restore has come as far as replacing the database."""
+def has_restored(connection):
+    """Return whether a restore has yet to put its database in the place of the one that is there."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [REPLACED_DATABASE])
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [RESTORED_DATABASE])
         return cursor.fetchone() is not None
 
 

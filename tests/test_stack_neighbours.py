@@ -261,3 +261,22 @@ def test_a_restore_succeeds_whoever_connects_or_starts_the_services_meanwhile(co
     copy.succeed("up")
     assert copy.sql("analyst", "datasets", "SELECT value FROM mine") == [(42,)]
     assert records(copy)
+
+
+def test_nobody_makes_what_a_restore_would_take_for_its_own(copy, tmp_path):
+    place = "/api/2.0/mlflow-artifacts/artifacts/.data-toolbox-restore"
+    for path in (f"{place}/incoming/x", f"{place}/old/x", place, place.replace("/.data", "/./.data")):
+        status, body = copy.request("PUT", "mlflow", path, b"x")
+        assert (status, b"a restore keeps there what it replaces" in body) == (400, True)
+    # However it came there, through the location of an experiment for example.
+    copy.compose(
+        "exec", "--no-TTY", "mlflow", "sh", "-c", "cd artifacts && touch kept && mkdir -p .data-toolbox-restore/old"
+    )
+    copy.compose("exec", "--no-TTY", "mlflow", "sh", "-c", "cd artifacts/.data-toolbox-restore && mkdir incoming new")
+    path = tmp_path / "backup.zip"
+    copy.succeed("backup", "--to", str(path))
+    copy.compose("restart", "mlflow")
+    copy.succeed("up")
+    copy.succeed("restore", str(path), "--yes")
+    assert copy.compose("exec", "--no-TTY", "mlflow", "ls", "-A", "artifacts").split().count("kept") == 1
+    assert ".data-toolbox-restore" not in copy.compose("exec", "--no-TTY", "mlflow", "ls", "-A", "artifacts")

@@ -93,7 +93,7 @@ def test_it_waits_for_artifacts_that_a_restore_has_half_replaced_and_says_what_m
     start, database, artifacts, capsys, monkeypatch
 ):
     database.answers[:] = [None, None]
-    monkeypatch.setattr(start, "is_replaced", lambda _: False)
+    monkeypatch.setattr(start, "has_restored", lambda _: True)
     monkeypatch.setattr(start.time, "sleep", lambda _: volume.back(artifacts))
     start.wait(URI, artifacts)
     assert database.answers == []
@@ -105,7 +105,7 @@ def test_it_does_not_wait_for_what_a_restore_has_replaced_as_well_as_the_databas
     start, database, artifacts, capsys, monkeypatch
 ):
     database.answers[:] = [None]
-    monkeypatch.setattr(start, "is_replaced", lambda _: True)
+    monkeypatch.setattr(start, "has_restored", lambda _: False)
     start.wait(URI, artifacts)
     assert capsys.readouterr().out == ""
 
@@ -118,7 +118,8 @@ def test_it_does_not_wait_for_what_a_restore_has_unpacked_beside(start, database
 
 
 def test_it_knows_a_restore_by_the_names_that_a_restore_gives(start):
-    assert databases.REPLACED.format("mlflow") == start.REPLACED_DATABASE
+    assert databases.RESTORED.format("mlflow") == start.RESTORED_DATABASE
+    assert volume.WORKSHOP == start.WORKSHOP
     # What the home depends on: the artifacts are replaced first.
     assert next(iter(stores.STORES)) == "artifacts"
 

@@ -45,12 +45,16 @@ def over(c, source, progress, confirmed):
     config = stack.settings(c)
     revisions = check_versions(source)
     states = {name: stores.does(name, "state") for name in stores.STORES}
-    if database.has_remains(database.databases()) or any(state["has_remains"] for state in states.values()):
+    if database.has_remains(database.databases()):
         settle()
         states = {name: stores.does(name, "state") for name in stores.STORES}
     if has_data(states) and not confirmed():
         raise Failure("not confirmed, nothing was changed: type the name of the project when asked, or add --yes.")
     check_room(source.manifest, states)
+    for name, state in states.items():
+        # Without a database beside, no restore has left it.
+        if state["has_remains"]:
+            stores.does(name, "forget")
     compared = replace(c, source, revisions, progress)
     stack.bring_up(c, config["name"])
     settle()

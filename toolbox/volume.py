@@ -532,8 +532,10 @@ def forget(folder):
             path = os.path.join(parent, name)
             if not os.path.islink(path):
                 os.chmod(path, 0o700)
-    if os.path.exists(workshop):
+    if os.path.isdir(workshop) and not os.path.islink(workshop):
         shutil.rmtree(workshop)
+    elif os.path.lexists(workshop):
+        os.unlink(workshop)
 
 
 def move_all(source, target):
