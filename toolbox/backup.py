@@ -77,9 +77,9 @@ def make(c, config, to):
             # The databases first: whatever file a row points at is in the volume by then.
             for name in archive.DATABASES:
                 member = f"{name}.dump.zst"
-                with database.snapshot(name) as (snapshot, rows, locked):
-                    writer.add(member, progress.counted(member, database.dump(name, snapshot, locked)))
-                description["rows"][name], lacks[name] = proven(name, writer.chunks(member), rows, locked)
+                with database.snapshot(name) as (snapshot, rows, unread):
+                    writer.add(member, progress.counted(member, database.dump(name, snapshot, unread)))
+                description["rows"][name], lacks[name] = proven(name, writer.chunks(member), rows, unread)
             for name in archive.STORES:
                 contents, member = {}, f"{name}.tar.zst"
                 writer.add(member, progress.counted(member, stores.pack(name, contents), measured[name]["bytes"]))
@@ -94,34 +94,39 @@ def make(c, config, to):
     return path
 
 
-def proven(name, chunks, rows, locked):
+def proven(name, chunks, rows, unread):
     """Try whether the dump of a database in a backup can be restored with all of its `rows`, which were counted.
 
-    `chunks` are those of the dump, `locked` are tables that are not in it. Return the rows that a restore will have,
-    and in words what it will lack. The rows of MLflow's own tables obey rules that Postgres itself has seen to: of them
-    the tables alone are tried, which takes a second instead of minutes.
-    Raises Failure when a table of MLflow's is locked.
+    `chunks` are those of the dump, `unread` are the tables that it lacks, as database.snapshot gives them. Return the
+    rows that a restore will have, and in words what it will lack. The rows of MLflow's own tables obey rules that
+    Postgres itself has seen to: of them the tables alone are tried, which takes a second instead of minutes.
+    Raises Failure when a table of MLflow's cannot be read.
     """
+    lacks = [f"{table} ({archive.printable(why.reason)})" for table, why in unread.items()]
     if name != "datasets":
-        if locked:
+        if lacks:
             raise Failure(
-                f"{locked[0]} is locked in the database {name}: try again when whatever changes it has ended."
+                f"{lacks[0]} in the database {name} cannot be read: try again when whatever changes it has ended."
             )
         _, passed_over = database.tried(name, chunks, "--schema-only")
         return rows, database.lacking(rows, rows, passed_over)
-    lacks = [f"{table}, which is locked" for table in locked]
     (_, free), size = database.place(), database.size(name)
     # Its tables and as much of the log, and both once more: it is no disk to fill while people work.
     needed = 4 * size + database.RESERVE
     if needed > free:
         lacks.append(f"what is not known, as a trial needs {in_words(needed)}, and {in_words(free)} are free")
-        return rows, database.lacking(rows, rows, lacks)
+        return with_empty(rows, unread), database.lacking(rows, rows, lacks)
     try:
         found, passed_over = database.tried(name, chunks)
     except Failure as failure:
         lacks.append(f"what is not known, as a trial failed ({failure.message.removeprefix('FAIL: ')})")
-        return rows, database.lacking(rows, rows, lacks)
+        return with_empty(rows, unread), database.lacking(rows, rows, lacks)
     return found, database.lacking(rows, found, [*lacks, *passed_over])
+
+
+def with_empty(rows, unread):
+    """Return the numbers of rows with those of the tables that are in a dump without any."""
+    return rows | {table: 0 for table, why in unread.items() if why.code != database.IS_LOCKED}
 
 
 def check_healthy(c):

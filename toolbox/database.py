@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import subprocess
+from typing import NamedTuple
 
 from . import streams
 from .archive import DATABASES, printable
@@ -49,21 +50,31 @@ ROWS = f"""
 SELECT format('SELECT json_build_array(%L, count(*)) FROM %I.%I', format('%I.%I', nspname, relname), nspname,
     relname) {TABLES} {{}} ORDER BY 1 \\gexec
 """
-# Locks each table that nobody has locked for himself, so that it can be read until the end of the transaction.
-LOCK_TABLES = f"""
-\\set ON_ERROR_ROLLBACK on
-\\set ON_ERROR_STOP off
+# Locks each table, so that it can be read until the end of the transaction, and tries that with those of people, whose
+# rows may be too large, or damaged. Those with which it does not succeed are a JSON object then: name, code and reason.
+READ = f"""
 SET LOCAL lock_timeout = '{EACH_LOCK_SECONDS}s';
-SELECT format('LOCK TABLE ONLY %I.%I IN ACCESS SHARE MODE', nspname, relname)
-    {TABLES} ORDER BY 1 \\gexec
-\\set ON_ERROR_ROLLBACK off
-\\set ON_ERROR_STOP on
+DO $$
+DECLARE
+    one record;
+    unread jsonb := '{{}}';
+BEGIN
+    FOR one IN SELECT nspname, relname, relkind {TABLES} ORDER BY 1, 2 LOOP
+        BEGIN
+            EXECUTE format('LOCK TABLE ONLY %I.%I IN ACCESS SHARE MODE', one.nspname, one.relname);
+            IF one.relkind = 'r' AND current_database() = 'datasets' THEN
+                EXECUTE format('COPY %I.%I TO ''/dev/null''', one.nspname, one.relname);
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            unread := unread || jsonb_build_object(format('%I.%I', one.nspname, one.relname), ARRAY[SQLSTATE, SQLERRM]);
+        END;
+    END LOOP;
+    PERFORM set_config('data_toolbox.unread', unread::text, false);
+END $$;
 """
-IS_LOCKED = """
-EXISTS (SELECT FROM pg_locks WHERE pid = pg_backend_pid() AND granted AND mode = 'AccessShareLock'
-    AND relation = pg_class.oid
-    AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
-"""
+UNREAD = "current_setting('data_toolbox.unread')"
+# The code of Postgres for a lock that was not had in time.
+IS_LOCKED = "55P03"
 # pg_restore passes over what does not succeed, and says so, which is no end to accept where the disk is full.
 TOLERANT = """
 limit=$1
@@ -162,17 +173,17 @@ def place():
 
 @contextlib.contextmanager
 def snapshot(database):
-    """Give (name, rows, locked) of a state of a database that stays as it is for the block, whatever is written.
+    """Give (name, rows, unread) of a state of a database that stays as it is for the block, whatever is written.
 
-    `rows` is the number of rows of each table that can be read, `locked` are the names of the others; the name is for
-    pg_dump.
+    `rows` is the number of rows of each table that can be read, and `unread` says why others cannot, as Unread, by the
+    name of the table; the name is for pg_dump.
     """
     begin = f"""
         BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
         SELECT pg_export_snapshot();
-        {LOCK_TABLES}
-        {ROWS.format(f"AND {IS_LOCKED}")}
-        SELECT json_build_array(format('%I.%I', nspname, relname), NULL) {TABLES} AND NOT {IS_LOCKED};
+        {READ}
+        SELECT {UNREAD};
+        {ROWS.format(f"AND NOT {UNREAD}::jsonb ? format('%I.%I', nspname, relname)")}
         \\echo
     """
     what = f"the rows of the database {database} cannot be counted: see what Postgres says"
@@ -185,18 +196,26 @@ def snapshot(database):
             lines.append(line.strip())
         # Without the empty line it has ended before its time, and why is told when the block is left.
         if line:
-            counts = dict(map(json.loads, lines[1:]))
-            locked = [table for table, count in counts.items() if count is None]
-            yield lines[0], {table: count for table, count in counts.items() if count is not None}, locked
+            name, unread, *counts = lines
+            unread = {table: Unread(*why) for table, why in json.loads(unread).items()}
+            yield name, dict(map(json.loads, counts)), unread
 
 
-def dump(database, snapshot_name, left_out=()):
+class Unread(NamedTuple):
+    """Why a table cannot be read: Postgres' code for it, and what it says."""
+
+    code: str
+    reason: str
+
+
+def dump(database, snapshot_name, unread=None):
     """Yield a database in pg_dump's custom format, as it was at a snapshot; not compressed, which zstd does outside.
 
-    `left_out` are names of tables, as `snapshot` gives them.
+    `unread` are tables that cannot be read, as `snapshot` gives them: locked ones are left out, others are empty.
     """
-    options = ["--format=custom", "--compress=0", f"--lock-wait-timeout={LOCK_SECONDS}s"]
-    options += [f"--snapshot={snapshot_name}", *(f"--exclude-table={table}" for table in left_out)]
+    options = ["--format=custom", "--compress=0", f"--lock-wait-timeout={LOCK_SECONDS}s", f"--snapshot={snapshot_name}"]
+    for table, (code, _) in (unread or {}).items():
+        options.append(f"--exclude-table{'' if code == IS_LOCKED else '-data'}={table}")
     what = f"the database {database} cannot be dumped: see what pg_dump says"
     return streams.output(inside("pg_dump", "--username", "postgres", "--dbname", database, *options), what)
 
