@@ -121,6 +121,13 @@ def test_data_of_another_folder_are_not_touched_though_nothing_runs(env, tmp_pat
     assert doings(c) == []
 
 
+def test_a_note_without_data_is_in_nobodys_way(env, tmp_path):
+    (tmp_path / "docker-compose.yml").touch()
+    c = docker(marked(tmp_path) | {"docker volume ls": "box_folder\n"})
+    tasks.up(c)
+    assert "docker volume rm box_folder" in doings(c)
+
+
 def test_data_that_nobody_owns_are_not_deleted(env):
     c = docker(marked(""))
     with pytest.raises(Failure) as raised:

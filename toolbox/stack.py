@@ -52,7 +52,8 @@ def own_containers(c, project):
     """Return what `containers` does. Raises Failure also when the data of the project are those of another folder."""
     found = containers(c)
     owner = folder_of(c, project)
-    if owner and is_another(owner):
+    # By Compose alone the data may be gone, and that note is left.
+    if owner and is_another(owner) and volumes(c, project) != [f"{project}_{MARK}"]:
         raise Failure(
             f"the data of {project} belong to the toolbox in {owner}: set another COMPOSE_PROJECT_NAME in .env; or, if "
             f'this is to go on with them, "docker volume rm {project}_{MARK}" first.'
