@@ -32,7 +32,14 @@ def is_whole(copy):
 
 @pytest.mark.parametrize(
     "reached",
-    ["creating subdirectories", "performing post-bootstrap", "CREATE ROLE", "GRANT", "database system is shut down"],
+    [
+        "creating subdirectories",
+        "performing post-bootstrap",
+        "CREATE ROLE",
+        "REVOKE",
+        "database system is shut down",
+        "Setting the rights",
+    ],
 )
 def test_a_first_start_that_is_killed_is_begun_again(new, reached):
     new.compose("up", "--detach", "postgres")
