@@ -75,14 +75,16 @@ END $$;
 UNREAD = "current_setting('data_toolbox.unread')"
 # The code of Postgres for a lock that was not had in time.
 IS_LOCKED = "55P03"
-# pg_restore passes over what does not succeed, and says so, which is no end to accept where the disk is full.
+# pg_restore passes over what does not succeed, and says so, which is no end to accept where the disk is full or the
+# server has ended.
 TOLERANT = """
 limit=$1
 shift
 said=$(${limit:+timeout "$limit"} pg_restore "$@" 2>&1) && exit
 code=$?
 case $said in
-*"No space left on device"*) ;;
+*"No space left on device"* | *"could not extend file"* | *"could not write"*) ;;
+*"connection to the server"* | *"server closed the connection"* | *"terminating connection"*) ;;
 *"errors ignored on restore"*)
     echo "$said"
     exit
