@@ -80,8 +80,11 @@ IS_LOCKED = "55P03"
 TOLERANT = """
 limit=$1
 shift
-said=$(${limit:+timeout "$limit"} pg_restore "$@" 2>&1) && exit
+said=$(${limit:+timeout "$limit"} pg_restore "$@" 2>&1)
 code=$?
+# With --schema-only it leaves the rows, and whoever sends them sees no end.
+cat >/dev/null
+[ $code != 0 ] || exit 0
 case $said in
 *"No space left on device"* | *"could not extend file"* | *"could not write"*) ;;
 *"connection to the server"* | *"server closed the connection"* | *"terminating connection"*) ;;
