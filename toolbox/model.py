@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import re
+from datetime import datetime
 
 from .failure import Failure, last_line, one_line
 
@@ -107,3 +108,8 @@ def folder(container):
     """Return the folder of the repository from which a container was made; `container` is one of `containers`."""
     label = re.search(r"com\.docker\.compose\.project\.working_dir=([^,]*)", container.get("Labels", ""))
     return label and label[1]
+
+
+def time(written):
+    """Return a time as Docker writes it, such as 2026-11-28T09:05:01.123456789Z, without the part of a second."""
+    return datetime.fromisoformat(re.sub(r"\.\d+", "", written).replace("Z", "+00:00"))

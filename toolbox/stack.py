@@ -3,7 +3,7 @@
 import functools
 import json
 import time
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from invoke import Exit
@@ -214,9 +214,12 @@ def log_since_start(c, service, container):
 
 
 def started_at(c, container):
-    """Return when a container was started last, as `--since` takes it: no line of that start is older."""
+    """Return when a container was started last, as `--since` takes it: no line of that start is older.
+
+    Empty, which is without a limit, where the container is gone.
+    """
     written = quietly(c, ["docker", "inspect", "--format", "{{.State.StartedAt}}", container["ID"]]).stdout.strip()
-    return (datetime.fromisoformat(written) - START_NOTED_LATE).isoformat()
+    return (model.time(written) - START_NOTED_LATE).isoformat() if written else ""
 
 
 def base_names(c):

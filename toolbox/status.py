@@ -113,8 +113,7 @@ def row(it, now):
 
 def age(since, now):
     """Return how long ago a time was, given as Docker does it, in its largest unit: 5s, 12m, 3h or 8d."""
-    began = datetime.fromisoformat(re.sub(r"\.\d+", "", since).replace("Z", "+00:00"))
-    seconds = max(0, int((now - began).total_seconds()))
+    seconds = max(0, int((now - model.time(since)).total_seconds()))
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= size:
             return f"{seconds // size}{unit}"
