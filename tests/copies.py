@@ -167,7 +167,8 @@ class Copy:
     def sql(self, role, database, statement):
         """Run a statement as a role, from this machine; return the rows, or None where it has none.
 
-        The superuser is let in inside the container alone; its rows are what JSON makes of them.
+        The superuser is let in inside the container alone; the rows of one SELECT are what JSON makes of them, all
+        others are lines of text.
         """
         if role == "postgres":
             rows = (

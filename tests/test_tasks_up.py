@@ -135,3 +135,17 @@ def test_up_tells_what_the_tables_of_mlflow_could_not_be_brought_to(env):
     with pytest.raises(Failure) as raised:
         tasks.up(c)
     assert the_line(raised) == "FAIL: the tables are from MLflow 9.9: set that version."
+
+
+@pytest.mark.parametrize(
+    ("noted", "since"),
+    [
+        ("2026-11-28T09:05:01.123456789Z\n", "2026-11-28T09:05:00+00:00"),
+        ("2026-11-28T00:00:00Z\n", "2026-11-27T23:59:59+00:00"),
+        (f"{stack.NOT_STARTED}\n", ""),
+        (False, ""),
+    ],
+    ids=["nanoseconds", "midnight", "not started", "gone"],
+)
+def test_the_log_of_a_start_is_read_from_a_second_before_docker_noted_it(noted, since):
+    assert stack.started_at(docker({"docker inspect": noted}), {"ID": "1"}) == since

@@ -22,6 +22,8 @@ DATABASE_SECONDS = 60
 PAUSE_SECONDS = 0.2
 # A process that ends at once can have logged its lines before Docker notes that it was started.
 START_NOTED_LATE = timedelta(seconds=1)
+# What it notes for a container that was made and not started.
+NOT_STARTED = "0001-01-01T00:00:00Z"
 
 
 def check_engine(c):
@@ -256,10 +258,10 @@ def log_since_start(c, service, container):
 def started_at(c, container):
     """Return when a container was started last, as `--since` takes it: no line of that start is older.
 
-    Empty, which is without a limit, where the container is gone.
+    Empty, which is without a limit, where the container is gone or was not started.
     """
     written = quietly(c, ["docker", "inspect", "--format", "{{.State.StartedAt}}", container["ID"]]).stdout.strip()
-    return (model.time(written) - START_NOTED_LATE).isoformat() if written else ""
+    return (model.time(written) - START_NOTED_LATE).isoformat() if written > NOT_STARTED else ""
 
 
 def base_names(c):
