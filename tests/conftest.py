@@ -1,9 +1,14 @@
 """The running toolbox that the tests marked `stack` share, and what the end of a test run says about it."""
 
+import signal
+
 import pytest
 from copies import Copy
 
 from toolbox.model import SERVICES
+
+# A shell without job control has what it starts in the background ignore Ctrl-C, and so do the tasks that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BASES = pytest.StashKey[dict]()
 FIGURES = pytest.StashKey[list]()
