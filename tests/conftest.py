@@ -1,5 +1,7 @@
 """The running toolbox that the tests marked `stack` share, and what the end of a test run says about it."""
 
+import signal
+
 import pytest
 from copies import Copy
 
@@ -7,6 +9,10 @@ from toolbox.model import SERVICES
 
 # A character of every kind that a shell, Compose, Docker or Python could take for its own.
 FOLDER = """a b'c"d;touch PWNED;$(touch PWNED)$HOME,e:f\\g%s{h}é"""
+
+# A shell without job control has what it starts in the background ignore Ctrl-C, and so do the tasks that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 BASES = pytest.StashKey[dict]()
 FIGURES = pytest.StashKey[list]()
 
