@@ -337,7 +337,9 @@ def run_tests(c, quick=False, no_docker=False, only=""):
     """Run the tests, on a toolbox of their own."""
     left_out = [*(["not slow"] if quick else []), *(["not stack"] if no_docker else [])]
     chosen = [*(["-m", " and ".join(left_out)] if left_out else []), *(["-k", only] if only else [])]
-    if not visibly(c, [*tool("pytest"), *chosen]):
+    # Each process has a toolbox of its own. A file's tests stay together, and both processes keep to the files' order.
+    at_once = ["--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+    if not visibly(c, [*tool("pytest"), *at_once, *chosen]):
         raise Exit(code=1)
 
 
@@ -399,11 +401,11 @@ def lock(c):
     """Pin the packages of every requirements.in, with hashes."""
     uv = [*tool("uv"), "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
     for folder, python in LOCKED.items():
-        output = f"{folder}/requirements.txt"
+        output, listed = (str(Path(folder, f"requirements.{end}")) for end in ("txt", "in"))
         options = ["--custom-compile-command", "invoke lock", "--python-version", python, "--output-file", output]
         if (ROOT / folder / "left-out.txt").exists():
             options += ["--overrides", f"{folder}/left-out.txt"]
-        if not visibly(c, [*uv, *options, f"{folder}/requirements.in"]):
+        if not visibly(c, [*uv, *options, listed]):
             raise Failure(f"{output} could not be made: uv's message is above.")
 
 

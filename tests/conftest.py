@@ -48,6 +48,21 @@ def record_fault(record):
     return lambda *fault: record(line.format(*fault))
 
 
+def pytest_sessionfinish(session):
+    """Hand what is to be said at the end to the process that began this one, if one did."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output |= {"bases": session.config.stash.get(BASES, {}), "figures": session.config.stash.get(FIGURES, [])}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Take what a process that has ended hands over."""
+    output = getattr(node, "workeroutput", {})
+    node.config.stash.setdefault(BASES, {}).update(output.get("bases", {}))
+    node.config.stash.setdefault(FIGURES, []).extend(output.get("figures", []))
+
+
 def pytest_terminal_summary(terminalreporter, config):
     """Say on which base images the tests ran, and what they measured."""
     for service, image in config.stash.get(BASES, {}).items():
