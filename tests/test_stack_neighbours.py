@@ -43,10 +43,12 @@ def test_all_connections_of_a_role_are_in_use_and_the_server_and_the_tasks_have_
         assert records(copy)
         started = copy.inspect("mlflow")["State"]["StartedAt"]
         copy.succeed("up")
-        copy.succeed("backup", "--to", str(tmp_path / "backup.zip"))
+        path = str(tmp_path / "backup.zip")
+        assert "lack" not in copy.succeed("backup", "--to", path)
         # Nothing was started again because the role does not get in.
         assert copy.inspect("mlflow")["State"]["StartedAt"] == started
         assert "FAIL" not in copy.invoke("doctor").stdout
+        copy.succeed("restore", "--yes", path)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from .failure import Failure, one_line
 
 # Who has everything in a database, and whose it is: its owner can delete it, or let nobody in.
 USERS = {"mlflow": "mlflow", "datasets": "analyst"}
+# Who logs in to restore a dump as that role: analyst may have no connection left.
+RESTORERS = {"mlflow": "mlflow", "datasets": "restorer"}
 OWNERS = {"mlflow": "mlflow", "datasets": "postgres"}
 # Whatever a role has set for itself or for its database. Names mean what Postgres defines: who makes functions in
 # a database could have made one of the same name there, for the superuser to run.
@@ -21,6 +23,7 @@ OWN_SETTINGS = "PGOPTIONS=" + " ".join(
         "search_path": "pg_catalog",
         "statement_timeout": "0",
         "idle_in_transaction_session_timeout": "0",
+        "idle_session_timeout": "0",
         "default_transaction_read_only": "off",
         "local_preload_libraries": "",
     }.items()
@@ -276,10 +279,11 @@ def restore(database, chunks, beside=RESTORED, limit="", *more):
     So the user has everything in it, whoever had it before.
     Raises Failure when the dump cannot be read, the disk is full, or `limit`, in seconds, is over.
     """
-    user, name = USERS[database], beside.format(database)
+    name = beside.format(database)
     sql(f"CREATE DATABASE {name} OWNER {OWNERS[database]} TEMPLATE template0;")
     sql(f"\\i {RIGHTS.format(database)}", name)
-    options = ["--username", user, "--dbname", name, "--no-owner", "--no-privileges", *more]
+    options = ["--username", RESTORERS[database], "--role", USERS[database], "--dbname", name]
+    options += ["--no-owner", "--no-privileges", *more]
     what = f"the database {database} cannot be restored: make room if its disk is full, else take another backup"
     said = streams.fed(inside("sh", "-c", TOLERANT, "-", limit, *options), what, chunks)
     causes = re.findall(r"^pg_restore: error: (?:could not execute query: )?(?:ERROR: +)?(.*)$", said, flags=re.M)
