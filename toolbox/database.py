@@ -1,6 +1,7 @@
 """SQL for backups and restores, run in the postgres container, which lets its own user in as any of the roles."""
 
 import contextlib
+import itertools
 import json
 import re
 import subprocess
@@ -221,11 +222,35 @@ def dump(database, snapshot_name, unread=None):
 
     `unread` are tables that cannot be read, as `snapshot` gives them: locked ones are left out, others are empty.
     """
-    options = ["--format=custom", "--compress=0", f"--lock-wait-timeout={LOCK_SECONDS}s", f"--snapshot={snapshot_name}"]
+    options = [f"--lock-wait-timeout={LOCK_SECONDS}s", f"--snapshot={snapshot_name}"]
     for table, (code, _) in (unread or {}).items():
         options.append(f"--exclude-table{'' if code == IS_LOCKED else '-data'}={table}")
+    return pg_dump(database, *options)
+
+
+def pg_dump(database, *options):
+    """Yield what pg_dump prints of a database in its custom format, not compressed. Raises Failure when it fails."""
+    options = ["--format=custom", "--compress=0", *options]
     what = f"the database {database} cannot be dumped: see what pg_dump says"
     return streams.output(inside("pg_dump", "--username", "postgres", "--dbname", database, *options), what)
+
+
+@contextlib.contextmanager
+def dumped(database):
+    """Give (rows, unread, chunks) of a database for the block, as `snapshot` and `dump` do.
+
+    Raises Failure when it cannot be dumped.
+    """
+    with snapshot(database) as (name, rows, unread):
+        chunks = dump(database, name, unread)
+        # Before that pg_dump has locked all tables, and read what they are.
+        first = next(chunks)
+        yield rows, unread, itertools.chain([first], chunks)
+
+
+def nothing():
+    """Yield the dump of a database without tables."""
+    return pg_dump("template1")
 
 
 def tried(database, chunks, *options):

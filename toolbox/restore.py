@@ -48,6 +48,8 @@ def over(c, source, progress, confirmed):
     if database.has_remains(database.databases()):
         settle()
         states = {name: stores.does(name, "state") for name in stores.STORES}
+    if not source.manifest["rows"]["datasets"] and "datasets" in database.databases():
+        print(f"The backup has no tables of the database datasets, which has {len(database.rows('datasets'))} now.")
     if has_data(states) and not confirmed():
         raise Failure("not confirmed, nothing was changed: type the name of the project when asked, or add --yes.")
     check_room(source.manifest, states)
