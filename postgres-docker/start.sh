@@ -3,8 +3,8 @@
 # Usage: start.sh postgres [OPTION...]
 set -eu
 
-# A new database is created in a subdirectory and moved when complete, PG_VERSION last, so that an interrupted first start is
-# simply repeated.
+# A new database is created in a subdirectory and moved when complete, PG_VERSION last, so that an interrupted first
+# start is simply repeated.
 half=$PGDATA/.half-made
 whole=$PGDATA/.whole
 rights=/etc/data-toolbox
@@ -57,8 +57,8 @@ write_settings() {
         >/tmp/settings.conf
 }
 
-# Make a query that needs too much memory fail alone, before the container runs out of memory and the server stops with all
-# sessions. Each process may use an eighth; unlike work_mem, no session can raise this limit.
+# Make a query that needs too much memory fail alone, before the container runs out of memory and the server stops with
+# all sessions. Each process may use an eighth; unlike work_mem, no session can raise this limit.
 # The shells of all base images support the option.
 # shellcheck disable=SC3045
 limit_memory() {
@@ -78,16 +78,16 @@ check_secrets() {
     }
 }
 
-# Run SQL from standard input, one statement per line, in the database $1. Single-user mode needs no password to change one,
-# and the SQL appears in no command line and no log.
+# Run SQL from standard input, one statement per line, in the database $1. Single-user mode needs no password to change
+# one, and the SQL appears in no command line and no log.
 single_user() {
     database=$1
     shift 2
     postgres --single "$@" -c exit_on_error=on -c log_min_error_statement=panic -c log_checkpoints=off "$database"
 }
 
-# Undo what a role can change itself: its password, its rights, and a missing preload library that would prevent its logins.
-# If this fails, as on a full disk, nothing changes.
+# Undo what a role can change itself: its password, its rights, and a missing preload library that would prevent its
+# logins. If this fails, as on a full disk, nothing changes.
 set_roles() {
     found=$(
         single_user postgres "$@" <<END
