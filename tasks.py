@@ -18,7 +18,6 @@ from toolbox import (
     ports,
     program,
     proxies,
-    reference,
     report,
     runs,
     show,
@@ -389,13 +388,6 @@ def lint(c):
         raise Failure("a check did not pass: what it found is above.")
 
 
-@failure.task(name="reference")
-def write_reference(c):
-    """Write docs/configuration.md from the settings' own comments."""
-    sources = [(ROOT / name).read_text(encoding="utf-8") for name in ("docker-compose.yml", ".env.example")]
-    (ROOT / "docs" / "configuration.md").write_text(reference.made(*sources), encoding="utf-8")
-
-
 @failure.task
 def lock(c):
     """Pin the packages of every requirements.in, with hashes."""
@@ -415,7 +407,7 @@ GROUPS = {
     "Use": [open_, status, doctor, logs, psql, runs_],
     "Data": [backup, backups, restore, gc],
     "Versions and passwords": [build, upgrade, rotate, bases_],
-    "Develop the toolbox": [run_tests, lint, lock, bench, pictures, write_reference],
+    "Develop the toolbox": [run_tests, lint, lock, bench, pictures],
 }
 
 if __name__ == "__main__":

@@ -2,6 +2,6 @@
 
 import debugpy
 
-# With JupyterLab's debugger on, a Python process that a cell starts would wait for a debugger of its own, which
-# JupyterLab does not offer: logging a model stalled for 2 minutes.
+# With JupyterLab's debugger on, Python subprocesses would wait for a debugger that JupyterLab does not provide: logging
+# a model stalled for 2 minutes.
 debugpy.configure(subProcess=False)

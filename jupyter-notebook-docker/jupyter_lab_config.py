@@ -1,4 +1,4 @@
-# JupyterLab asks nobody outside by itself. A jupyter_lab_config.py in ~/.jupyter has the last word.
+# A jupyter_lab_config.py in ~/.jupyter takes precedence.
 import os
 import sys
 from pathlib import Path
@@ -11,26 +11,26 @@ SECRETS = Path("/secrets")
 for name in ("token", "pg_service.conf"):
     if not (SECRETS / name).is_file() or not (SECRETS / name).read_text().strip():
         sys.exit(f'FAIL: the volume notebook-secrets has no {name}: "docker compose up" makes it.')
-# An empty one would switch authentication off.
+# An empty token would disable authentication.
 c.IdentityProvider.token = (SECRETS / "token").read_text().rstrip("\n")
 
-# Every visit would ask PyPI for a newer version, and jupyter.org for news.
+# No requests to PyPI for updates and to jupyter.org for news.
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
 c.LabApp.news_url = None
 
-# The extension manager would search PyPI, and what it installs is gone with the container.
+# The extension manager would search PyPI, and its installations would be lost with the container.
 c.LabApp.extension_manager = "readonly"
 
-# A folder that is deleted in the file browser, after a question, is gone with all that is in it, as a file is.
+# Let the file browser delete non-empty folders, after confirmation.
 c.FileContentsManager.always_delete_dir = True
 
-# Whoever has the cookie can run programs. It is not sent with requests that pages of other sites make, and lasts a
-# week, not a month. Browsers send it to every port of its host, which is why a toolbox with a name has one of its own.
+# The cookie allows running programs, so it is not sent with cross-site requests and expires after a week instead of a
+# month. Browsers send it to every port of its host, which is why a named toolbox has its own host name.
 COOKIES = {"samesite": "Strict", "expires_days": 7}
 c.IdentityProvider.cookie_options = COOKIES
 c.IdentityProvider.get_secure_cookie_kwargs = {"max_age_days": COOKIES["expires_days"]}
 
-# Tiles, notices and the login page of this toolbox.
+# The toolbox's tiles, notices and login page.
 c.LabApp.extra_labextensions_path = ["/opt/data-toolbox/lab/labextensions"]
 c.ServerApp.extra_template_paths = ["/opt/data-toolbox/lab/templates"]
 c.ServerApp.tornado_settings = {
@@ -38,12 +38,12 @@ c.ServerApp.tornado_settings = {
     "xsrf_cookie_kwargs": COOKIES,
 }
 
-# The next start would not know such a password, but the token.
+# A password set in the browser would be forgotten at the next start.
 c.PasswordIdentityProvider.allow_password_change = False
 
-# The memory that ends a kernel is that of the container, not that of the machine.
+# Show the container's memory limit, not the machine's.
 c.ResourceUseDisplay.mem_limit = container_memory.limit()
 
-# Programs in this container alone, and not MLflow: an HTML file that somebody logged, opened in a tab of its own, would
-# then be a page of Jupyter's, with its cookie.
+# Proxy only to this container, not to MLflow: a logged HTML file would then be served from Jupyter's origin, with
+# access to its cookie.
 c.ServerProxy.host_allowlist = ["localhost", "127.0.0.1"]

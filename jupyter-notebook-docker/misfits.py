@@ -1,7 +1,7 @@
-"""Check that the packages that were added to a base image fit what is there.
+"""Check that the packages added to a base image are compatible with the installed ones.
 
-Usage: misfits.py REQUIREMENTS, the output of missing.py, after its installation. Exits with 1 if one of these packages
-requires what is not there, or another version of it. What packages of the base require of each other is only reported.
+Usage: misfits.py REQUIREMENTS, the output of missing.py, after installing it. Exits with 1 if a requirement of one of
+these packages is missing or has another version. Conflicts within the base image are only reported.
 """
 
 import re
@@ -18,10 +18,10 @@ REMEDY = (
 
 
 def installed(found):
-    """Return distributions by their names; of two with one name the first, which is the one that Python imports."""
+    """Return distributions by name; of two with the same name the first, which is the one that Python imports."""
     packages = {}
     for package in found:
-        # What an interrupted installation leaves behind has no name.
+        # Leftovers of an interrupted installation have no name.
         if name := package.metadata["Name"]:
             packages.setdefault(canonicalize_name(name), package)
     return packages
@@ -33,12 +33,9 @@ def listed(lock):
 
 
 def misfits(packages, names):
-    """Yield a sentence for each requirement of the packages `names` that is not met.
-
-    Where one of them requires another package with an extra, it also requires what that extra does.
-    """
+    """Yield a sentence for each unmet requirement of the packages `names`, including those of required extras."""
     asked = [(name, "") for name in names]
-    for name, extra in asked:  # which grows meanwhile
+    for name, extra in asked:  # grows during the loop
         package = packages[name]
         for text in package.requires or ():
             try:
@@ -59,7 +56,7 @@ def misfits(packages, names):
 
 
 def counts(marker, extra):
-    """Return whether a requirement with a marker counts here; with an extra, whether that extra is the reason."""
+    """Return whether a requirement with a marker applies here; with an extra, whether it applies because of that."""
     if marker is None:
         return not extra
     anyway = marker.evaluate({"extra": ""})
@@ -67,7 +64,7 @@ def counts(marker, extra):
 
 
 def fits(version, specifier):
-    """Return whether an installed version, which may be a pre-release, is one of those that are asked for."""
+    """Return whether an installed version, which may be a pre-release, satisfies a specifier."""
     try:
         return specifier.contains(str(version), prereleases=True)
     except InvalidVersion:
@@ -75,7 +72,7 @@ def fits(version, specifier):
 
 
 def check(packages, added):
-    """Report what does not fit. Exits with 1 when that concerns the packages `added`."""
+    """Report conflicts. Exits with 1 if they concern the packages `added`."""
     wrong = list(dict.fromkeys(misfits(packages, added)))
     for sentence in dict.fromkeys(misfits(packages, packages)):
         if sentence not in wrong:
@@ -87,5 +84,5 @@ def check(packages, added):
 if __name__ == "__main__":
     here = installed(distributions())
     with open(sys.argv[1], encoding="utf-8") as requirements:
-        # Those for other systems were not installed.
+        # Packages for other platforms were not installed.
         check(here, [name for name in listed(requirements.read()) if name in here])

@@ -11,9 +11,9 @@ ENTRY = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
 def missing(lines):
-    """Yield the lines (each with its line end) of the entries whose package is not installed.
+    """Yield the lines (with line endings) of the entries whose package is not installed.
 
-    An entry begins with a package name in the first column; its hashes and comments follow, indented.
+    An entry starts with a package name in the first column; its hashes and comments follow, indented.
     """
     wanted = False
     for line in lines:

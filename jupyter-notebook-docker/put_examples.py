@@ -1,8 +1,8 @@
 #!/usr/bin/env python
-"""Put the example notebooks of this image into the home folder, before Jupyter starts, and keep what the user changed.
+"""Copy the example notebooks of this image to the home, before Jupyter starts, and keep the user's changes.
 
-A volume gets the files of an image only while it is empty, so an older home would never show them. Jupyter starts
-whatever happens here; what could not be done is one line in the log.
+A volume receives files of an image only while it is empty, so an existing home would never get them. An error here is
+one line in the log and does not prevent Jupyter from starting.
 """
 
 import hashlib
@@ -12,18 +12,18 @@ import sys
 from pathlib import Path
 
 SHIPPED = Path("/opt/data-toolbox/examples")
-# What was put there, by name: the SHA-256 of each file.
+# Maps the names of copied files to their SHA-256.
 RECORD = ".shipped.json"
 
 
 def main():
-    """Put the examples there as the user of the notebook, and say what the user should know."""
-    # So that any user of the group users, to whom the home belongs, can change them.
+    """Copy the examples as the notebook's user, and log messages for that user."""
+    # Writable for the group users, which owns the home.
     os.umask(0o002)
     folder = Path.home() / "examples"
     try:
         if os.geteuid() == 0:
-            # Started as root, the container runs this as root, and only Jupyter as the user.
+            # In a container started as root, only Jupyter runs as the user.
             os.initgroups(os.environ["NB_USER"], int(os.environ["NB_GID"]))
             os.setgid(int(os.environ["NB_GID"]))
             os.setuid(int(os.environ["NB_UID"]))
@@ -35,9 +35,9 @@ def main():
 
 
 def put(shipped, folder):
-    """Bring the files of the folder `shipped` into another folder; return lines that say what was left or renamed.
+    """Copy the files of the folder `shipped` to another folder; return messages about skipped and renamed files.
 
-    Raises OSError where the disk or the rights do not allow it. No file is lost or half written then.
+    Raises OSError if the disk or permissions do not allow it; no file is lost or half written then.
     """
     if is_foreign(folder, Path.is_dir):
         return [f"{folder} is not a folder of this toolbox, so none are put there."]
@@ -67,26 +67,27 @@ def put(shipped, folder):
 
 
 def decision(new, recorded, present):
-    """Return what to do about a file, from the digests of the image's, of the one put there last, and of the one that
-    is there; each of the last two can be None.
+    """Return what to do with a file, given the digests of the image's file, the one copied last, and the present one.
 
-    "put" writes it, "rename" keeps the user's under another name first, "note" only records it, "leave" does nothing.
+    Each of the last two can be None.
+
+    "put" writes it, "rename" first renames the user's version, "note" only records it, "leave" does nothing.
     """
     if present == new:
         return "leave" if recorded == new else "note"
     if present is None or present == recorded:
         return "put"
-    # The user changed it: that is a reason to touch it only when there is something new to see.
+    # The user changed it, so touch it only if there is a newer version.
     return "leave" if recorded == new else "rename"
 
 
 def is_foreign(path, is_kind):
-    """Return whether something is at a path that this program has not put there: a link, or of another kind."""
+    """Return whether a path is a symbolic link or of another kind, so not from this program."""
     return path.is_symlink() or (path.exists() and not is_kind(path))
 
 
 def free_name(path):
-    """Return the first name for the user's version of a file that nothing has: x.yours.ipynb, then x.yours-2.ipynb."""
+    """Return the first unused name for the user's version of a file: x.yours.ipynb, then x.yours-2.ipynb."""
     number, name = 1, path.with_suffix(f".yours{path.suffix}")
     while os.path.lexists(name):
         number += 1
@@ -95,7 +96,7 @@ def free_name(path):
 
 
 def written(path, content):
-    """Write bytes beside a path, ready to be renamed to it; return where. Raises OSError, with nothing left behind."""
+    """Write bytes to a file next to `path`, to be renamed to it; return its path. Raises OSError, leaving no file."""
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)
     try:
@@ -110,7 +111,7 @@ def written(path, content):
 
 
 def read(path):
-    """Return the record at a path, empty where there is none that can be read."""
+    """Return the record at a path, empty if it is missing or unreadable."""
     try:
         record = json.loads(path.read_bytes()) if not is_foreign(path, Path.is_file) else {}
     except (FileNotFoundError, ValueError):

@@ -1,7 +1,6 @@
-"""MLflow's server as it is, but for a few requests that it would answer with harm done, one that it makes slow, and the
-choices with which its pages open.
+"""MLflow's server, but a few harmful requests are rejected, one query is faster, and its pages open with other choices.
 
-What is refused or changed, and why, stands at each of the functions below. MLflow finds this as a plugin.
+Each function below says what it changes and why. MLflow finds this module as a plugin.
 """
 
 import errno
@@ -19,10 +18,10 @@ from healthcheck import ROUTE
 from start import WORKSHOP
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-# What the driver calls it in the answer that MLflow makes of it.
+# The driver's exception, as it appears in MLflow's response.
 DATABASE_IS_FULL = b"psycopg2.errors.DiskFull"
-# MLflow's own names for what a person chose on its pages, and the choices of one who is new here: the pages for model
-# training, with recent experiments on top, and nothing over them.
+# MLflow's localStorage keys, with initial values for new users: the pages for model training, recent experiments on
+# top, no dialogs.
 FIRST_CHOICES = {
     "mlflow.workflowType_v1": "machine_learning",
     "mlflow.home.getting-started.collapsed_v1": True,
@@ -31,25 +30,26 @@ FIRST_CHOICES = {
     "mlflow.flagForReview.guidanceShown_v1": True,
     "_mlflow_model_registry_promo_modal_dismissed_v1": True,
 }
-# Without telemetry there is nothing to announce, and its switch shows that.
+# With telemetry off, hide its announcement and show its switch as off.
 NO_TELEMETRY = {"mlflow.telemetry.info.alert.dismissed_v1": True, "mlflow.settings.telemetry.enabled_v1": False}
-# A choice that was made stays.
+# Existing choices are kept.
 CHOOSE = "for (const [name, choice] of %s) localStorage.getItem(name) ?? localStorage.setItem(name, choice)"
 CHOICES_PATH = "static-files/first-choices.js"
-# The assistant answers only requests from its own machine, which no browser shares with a container: its buttons fail.
+# Hide the assistant: it answers only requests from localhost, which never come from outside the container.
 NO_ASSISTANT = "<style>[data-assistant-ui] {display: none !important}</style>"
-# What file systems take, in bytes.
+# The limit of file systems, in bytes.
 LONGEST_NAME = 255
 ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts/"
 
 
 @functools.cache
 def create_app():
-    """Return the application that uvicorn serves: always the same one."""
-    # MLflow looks at these as well, when it is imported.
+    """Return the application that uvicorn serves: a singleton."""
+    # MLflow reads this variable at import.
     origins = guard.own_origins(os.environ)
     os.environ["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] = ",".join(sorted(origins))
-    # Here, because `mlflow server` imports this module too and serves nothing itself: it would take 100 MB for nothing.
+    # Imported here, because the supervisor process of `mlflow server` imports this module too, and needs none of these
+    # 100 MB.
     from fastapi.responses import JSONResponse
     from flask import Response, has_request_context, request
     from google.protobuf.json_format import ParseError
@@ -64,14 +64,14 @@ def create_app():
     from sqlalchemy import Engine, event
     from starlette.requests import Request
 
-    # On a full disk MLflow answers 500 or 503. Its clients repeat those for four minutes, in silence; they show 507 at
-    # once, with its text.
+    # On a full disk MLflow answers 500 or 503, which its clients silently retry for four minutes; they report 507 at
+    # once.
 
     @app.exception_handler(OSError)
     async def artifacts_do_not_fit(request, error):
         if error.errno not in FULL:
             raise error
-        # A client that is cut off while it sends sees no answer.
+        # Read the rest: a client that is disconnected while sending sees no response.
         async for _ in request.stream():
             pass
         message = f"The artifact was not stored, its disk is full: {error.strerror}"
@@ -83,8 +83,8 @@ def create_app():
             response.status_code = HTTPStatus.INSUFFICIENT_STORAGE
         return response
 
-    # Where a value cannot be read, such as a bare NaN, MLflow goes on with what it has read until there: it records 0
-    # in its place, loses the metrics after it, and answers 200.
+    # If a value cannot be parsed, such as a bare NaN, MLflow uses what it has parsed until then: it records 0 instead,
+    # loses the metrics that follow, and answers 200.
 
     lenient = handlers.parse_dict
 
@@ -92,14 +92,15 @@ def create_app():
         try:
             lenient(json, message)
         except ParseError as error:
-            # In an address all values are text, and MLflow reads some of them itself.
+            # All values in a query string are text, and MLflow parses some of them itself.
             if request.method == "GET":
                 raise
             raise MlflowException.invalid_parameter_value(f"The request cannot be read: {error}") from error
 
     handlers.parse_dict = parse_dict
 
-    # Postgres stores no NUL in a text. MLflow answers 500, which clients repeat for four minutes; they show 400.
+    # Postgres cannot store NUL in text. MLflow answers 500, which clients retry for four minutes; they report 400 at
+    # once.
 
     @event.listens_for(Engine, "handle_error")
     def refuse_what_postgres_cannot_store(context):
@@ -108,8 +109,8 @@ def create_app():
         if isinstance(error, ValueError) and "NUL" in str(error):
             raise MlflowException.invalid_parameter_value("A text cannot contain the character NUL (\\0).") from error
 
-    # MLflow cuts a long param or tag without a word. In the middle of a training that is better than an error, but who
-    # types a description on a page sees the error and still has the text.
+    # MLflow silently truncates long params and tags. During training that is better than an error, but on a page the
+    # user sees the error and still has the text.
 
     limit = validation._validate_length_limit
 
@@ -119,7 +120,7 @@ def create_app():
 
     validation._validate_length_limit = cut_only_for_programs
 
-    # One request would delete the files of everyone.
+    # A single request could delete all artifacts.
 
     @flask_app.before_request
     def keep_the_artifact_store():
@@ -129,8 +130,8 @@ def create_app():
             return {"error_code": "INVALID_PARAMETER_VALUE", "message": message}, HTTPStatus.BAD_REQUEST
         return None
 
-    # MLflow decodes the name of an artifact until nothing changes, and parses it as a URL: %20 in it becomes a blank,
-    # and a newline %0a; a # is refused. The name is kept as the client sent it, or refused with the reason.
+    # MLflow decodes the name of an artifact repeatedly and parses it as a URL: %20 becomes a space, %0a a newline, and
+    # a # is rejected. Keep the name as the client sent it, or reject it with the reason.
 
     def keep_the_name(path):
         names = path.split("/")
@@ -148,16 +149,16 @@ def create_app():
             f"Invalid path: {path!r} cannot be the name of an artifact, {reason}."
         )
 
-    # Older versions have no router for artifacts.
+    # Older versions have no artifact router.
     router = sys.modules.get("mlflow.server.artifact_router")
     for module in filter(None, (handlers, router, local_artifact_repo)):
         module.validate_path_is_safe = keep_the_name
 
-    # It deletes a file by a name that it decodes once more: another one.
+    # For deletion, MLflow decodes the name once more, and would delete another file.
     decode = local_artifact_repo.local_file_uri_to_path
     local_artifact_repo.local_file_uri_to_path = lambda uri: decode(uri) if uri.startswith("file:") else uri
 
-    # A client that does not quote names cuts them at a ?, and would store, get or delete another artifact.
+    # A client that does not quote names truncates them at a ?, and would write, read or delete another artifact.
 
     @app.add_middleware
     def refuse_cut_names(application):
@@ -177,7 +178,7 @@ def create_app():
 
         return answer
 
-    # Without the first experiment every run that names none would fail, and its page could not bring it back.
+    # Without the default experiment every run that names none would fail, and the pages cannot restore it.
 
     delete_experiment = SqlAlchemyStore.delete_experiment
 
@@ -190,14 +191,14 @@ def create_app():
 
     SqlAlchemyStore.delete_experiment = keep_the_first_experiment
 
-    # By default the pages open on what is for language models, with dialogs and an assistant over them. A file of its
-    # own, as a strict policy for scripts lets no others run.
+    # By default the pages open on features for LLMs, covered by dialogs and an assistant. A separate file, because a
+    # strict Content-Security-Policy forbids inline scripts.
 
     choices = FIRST_CHOICES | (NO_TELEMETRY if MLFLOW_DISABLE_TELEMETRY.get() else {})
     program = CHOOSE % json.dumps([(name, json.dumps(choice)) for name, choice in choices.items()])
     page = Path(flask_app.static_folder, "index.html").read_text(encoding="utf-8")
     page = page.replace("<head>", f'<head><script src="{CHOICES_PATH}"></script>{NO_ASSISTANT}', 1)
-    # A page without traces would have its browser fetch a film from MLflow's site.
+    # A page without traces would make the browser load a video from MLflow's site.
     headers = {"Cache-Control": "no-cache", "Content-Security-Policy": "media-src 'self' blob: data:"}
     flask_app.view_functions["serve"] = lambda: Response(page, headers=headers)
 
@@ -205,9 +206,9 @@ def create_app():
     def first_choices():
         return Response(program, mimetype="text/javascript", headers={"Cache-Control": "no-cache"})
 
-    # A page of runs is asked for with DISTINCT, for which Postgres sorts all runs of an experiment with all it knows
-    # of them. None comes twice: of the metrics, params and tags that are joined, a run has one of a name. Only data
-    # sets could make it two.
+    # MLflow queries a page of runs with DISTINCT, so Postgres sorts all runs of an experiment with all columns.
+    # Duplicates are impossible: a run has at most one joined metric, param or tag of each name. Only datasets
+    # ("inputs") can cause some.
 
     @event.listens_for(Engine, "before_cursor_execute", retval=True)
     def find_a_page_without_sorting_all_runs(_connection, _cursor, statement, parameters, _context, _executemany):
@@ -215,19 +216,19 @@ def create_app():
             statement = statement.replace("DISTINCT ", "", 1)
         return statement, parameters
 
-    # The last one is asked first.
+    # The middleware added last runs first.
     app.add_middleware(guard.Guard, origins=origins)
 
-    # The health check asks every ten seconds; what people look for in the log would drown in that.
+    # Health checks every ten seconds would flood the log.
     logging.getLogger("uvicorn.access").addFilter(is_worth_a_line)
 
     return app
 
 
 def is_worth_a_line(record):
-    """Return whether an entry of uvicorn's access log is about anything but a health check that succeeded.
+    """Return whether a record of uvicorn's access log is anything but a successful health check.
 
-    Its arguments are the address of the client, the method, the path, the version of HTTP, and the status.
+    Its arguments are the client's address, the method, the path, the HTTP version, and the status.
     """
     client, _method, path, _version, status = record.args
     return not (client.startswith("127.0.0.1:") and path == ROUTE and status == HTTPStatus.OK)

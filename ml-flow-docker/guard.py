@@ -1,7 +1,6 @@
-"""What is refused before MLflow sees it: requests of foreign web pages, and bodies that its memory has no room for.
+"""Reject, before MLflow sees them, requests from foreign web pages, and bodies that would exceed its memory.
 
-MLflow lets pages of any port of localhost call it, checks the origin for some paths alone, and reads a body of any
-size.
+MLflow accepts pages from any port of localhost, checks the origin only for some paths, and reads bodies of any size.
 """
 
 import asyncio
@@ -11,20 +10,20 @@ import json
 import zlib
 from http import HTTPStatus
 
-# Bytes of a body, unpacked. MLflow takes files of this size by a page. JSON can take 72 times as much when it is read:
-# with this, two workers stay below the 2 GB of the container.
+# Bytes of a decompressed body. MLflow's pages upload files of up to this size. Parsed JSON can take 72 times as much:
+# with this limit, two workers stay below the container's 2 GB.
 LARGEST = 10 << 20
-# Bodies up to this size are not counted: those of a worker's 40 threads fit beside the others.
+# Smaller bodies are not counted: there is enough memory for those of a worker's 40 threads.
 SMALL = 64 << 10
-# Artifacts are written to the disk as they come.
+# Artifacts are streamed to disk.
 UPLOADS = ("/api/2.0/mlflow-artifacts/artifacts/", "/ajax-api/2.0/mlflow-artifacts/artifacts/")
 
 
 def own_origins(environment):
     """Return the origins of the server's own pages, as browsers write them.
 
-    `environment` is a dictionary: MLFLOW_SERVER_CORS_ALLOWED_ORIGINS has origins, and MLFLOW_EXTRA_ALLOWED_HOSTS hosts,
-    whose pages may come through a proxy with TLS; both are separated by commas.
+    `environment` is a dictionary with comma-separated lists: MLFLOW_SERVER_CORS_ALLOWED_ORIGINS has origins, and
+    MLFLOW_EXTRA_ALLOWED_HOSTS has hosts, with http and https, because a proxy may add TLS.
     """
     origins = environment.get("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", "").split(",")
     for host in environment.get("MLFLOW_EXTRA_ALLOWED_HOSTS", "").split(","):
@@ -33,13 +32,13 @@ def own_origins(environment):
 
 
 def as_written(origin):
-    """Return an origin as browsers write it: in small letters, without the port that its scheme has by default."""
+    """Return an origin as browsers write it: in lower case, without the default port of its scheme."""
     origin = origin.strip().lower().rstrip("/")
     return origin.removesuffix(":443" if origin.startswith("https:") else ":80")
 
 
 class Guard:
-    """An ASGI application that passes on to another, `application`, what is not refused. `origins` may call it."""
+    """ASGI middleware that passes acceptable requests to `application`. `origins` is the set of allowed origins."""
 
     def __init__(self, application, origins):
         self.application = application
@@ -63,7 +62,7 @@ class Guard:
             await self.read(scope, receive, send)
 
     async def read(self, scope, receive, send):
-        """Answer a request whose body is read as a whole before it is answered."""
+        """Answer a request after reading its whole body."""
         try:
             body = await whole(receive)
             if encodings := [name for name in ",".join(values(scope, b"content-encoding")).lower().split(",") if name]:
@@ -91,9 +90,7 @@ class Guard:
             self.left.set()
 
     async def enter(self, size):
-        """Return when there is room for a body of `size` bytes beside those that are being answered, first come first
-        served.
-        """
+        """Wait until memory for a body of `size` bytes is available, first come, first served."""
         async with self.queue:
             while size > self.room:
                 self.left.clear()
@@ -102,7 +99,7 @@ class Guard:
 
 
 class RefusedError(Exception):
-    """Why a body is not taken, and the `status` that says so."""
+    """Why a body is rejected, with the HTTP `status`."""
 
     def __init__(self, status, message):
         super().__init__(message)
@@ -110,7 +107,7 @@ class RefusedError(Exception):
 
 
 def too_large():
-    """Return the refusal of a body that is too large."""
+    """Return the exception for a body that is too large."""
     message = (
         f"The request has more than {LARGEST >> 20} MB, unpacked: send less at once, and large files as artifacts."
     )
@@ -118,14 +115,14 @@ def too_large():
 
 
 def values(scope, name):
-    """Return the values of the headers of a name."""
+    """Return the values of the headers called `name`."""
     return [value.decode("latin-1") for header, value in scope["headers"] if header == name]
 
 
 async def whole(receive):
-    """Return the body of a request. Raises RefusedError when it is too large, and ConnectionError when it breaks off.
+    """Return the body of a request. Raises RefusedError if it is too large, ConnectionError if the client disconnects.
 
-    One that is too large is read to its end: a client that is cut off while it sends sees no answer.
+    A body that is too large is read to its end: a client that is disconnected while sending sees no response.
     """
     body, size, more = bytearray(), 0, True
     while more:
@@ -144,9 +141,9 @@ async def whole(receive):
 
 
 def unpacked(body, encodings):
-    """Return a body that is packed as `encodings`, a list of names, say.
+    """Return a body decompressed according to `encodings`, a list of names.
 
-    Raises RefusedError when it cannot be unpacked, or is too large.
+    Raises RefusedError if it cannot be decompressed, or is too large.
     """
     try:
         if encodings == ["gzip"]:
@@ -168,9 +165,9 @@ def unpacked(body, encodings):
 
 
 def inflated(body):
-    """Return up to LARGEST + 1 bytes of what was packed as "deflate", with or without the header of zlib.
+    """Return up to LARGEST + 1 bytes of a "deflate" body, with or without a zlib header.
 
-    Raises zlib.error when it was not.
+    Raises zlib.error if it is not one.
     """
     try:
         decoder = zlib.decompressobj()
@@ -184,7 +181,7 @@ def inflated(body):
 
 
 async def refuse(send, status, code, message):
-    """Answer with a status and, as one line of JSON, MLflow's name for the error and a message."""
+    """Answer with a status and one line of JSON: MLflow's error code and a message."""
     text = json.dumps({"error_code": code, "message": message}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(text))]
     await send({"type": "http.response.start", "status": int(status), "headers": headers})

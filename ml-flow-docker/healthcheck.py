@@ -1,7 +1,7 @@
-"""Exit with 0 when the MLflow server of this container works, else with 1 and the reason.
+"""Exit with 0 if the MLflow server of this container is healthy, otherwise with 1 and the reason.
 
-It works when it answers from its database and has room for artifacts. It is asked for the default experiment, a row of
-the database, under the name that the notebook uses.
+It is healthy if it answers a query of the default experiment, which reads the database, with the Host header that the
+notebook uses, and if there is disk space for artifacts.
 """
 
 import http.client
@@ -10,14 +10,14 @@ import shutil
 import sys
 
 ROUTE = "/api/2.0/mlflow/experiments/get?experiment_id=0"
-# Less than the time that docker-compose.yml gives to the check: cut off from there it could not tell the reason.
+# Less than the timeout in docker-compose.yml, so that the reason is still printed.
 TIMEOUT_SECONDS = 8
-# With less the disk counts as full, for which the postgres container has the same number.
+# With less free space the disk counts as full; postgres-docker/healthcheck has the same number.
 LEAST_ROOM_MB = 32
 
 
 def problem(port):
-    """Return why the server on this machine's TCP port `port` does not answer from its database; None when it does."""
+    """Return why the server on TCP port `port` does not answer from its database, or None if it does."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
     try:
         connection.request("GET", ROUTE, headers={"Host": f"mlflow:{port}"})
@@ -33,7 +33,7 @@ def problem(port):
 
 
 def lack_of_room(folder):
-    """Return that the disk of `folder` is full, in words; None when it is not."""
+    """Return a message if the disk of `folder` is full, otherwise None."""
     room = shutil.disk_usage(folder).free >> 20
     return None if room >= LEAST_ROOM_MB else f"The disk of the artifacts is full: {room} MB are free."
 

@@ -1,15 +1,13 @@
-"""Bring MLflow's tables to the version of the server, before it starts: make them, or change them after a dump.
+"""Create MLflow's tables, or dump and migrate them, before the server starts.
 
-Usage: migrate.py                 brings them to this version
-       migrate.py --without-dump  the same with no dump before
-       migrate.py --back DUMP     puts the tables back as they are in one of the dumps, for an older MLflow
-Reads MLFLOW_BACKEND_STORE_URI and, through libpq, the password in PGSERVICEFILE. All changes are one transaction, so a
-migration that was broken off has changed nothing and is begun again by the next start. Then it makes the indexes that
-the tables lack.
+Usage: migrate.py                 migrates to the version of this image
+       migrate.py --without-dump  the same without a dump
+       migrate.py --back DUMP     restores the tables from a dump, for an older MLflow
+Reads MLFLOW_BACKEND_STORE_URI and, through libpq, the password in PGSERVICEFILE. A migration is one transaction, so an
+interrupted one has changed nothing and is repeated at the next start. Missing indexes are created afterwards.
 
-Who reads a table keeps it from being changed until their transaction ends, and who comes later waits behind the change.
-So no lock is waited for longer than LOCK_SECONDS at a time, and none longer than PATIENCE_SECONDS in all: then the
-migration ends, with a message that says who holds what.
+A reader's lock blocks the migration until its transaction ends, and later readers queue behind the migration. So it
+waits at most LOCK_SECONDS at a time and PATIENCE_SECONDS in all, then exits with a message that names who holds what.
 """
 
 import contextlib
@@ -25,18 +23,18 @@ from pathlib import Path
 import psycopg2
 from start import libpq_uri, wait
 
-# Made with the image: the version of MLflow, and the revisions that its tables can have, the present one first.
+# Written by revisions.py when the image is built.
 KNOWN = Path("/opt/mlflow/revisions")
 DUMPS = Path("/mlflow/dumps")
 KEPT = 3
-# What the server does on an empty database. `mlflow db upgrade` does it too, but not in every version.
+# What the server does on an empty database; `mlflow db upgrade` does not do it in every version.
 CREATE = """
 import sys
 from mlflow.store.db import utils
 utils._initialize_tables(utils.create_sqlalchemy_engine_with_retry(sys.argv[1]))
 """
-# The newest runs of an experiment, as MLflow's API asks for them, and as its pages do: without an index every request
-# for some of them sorts all. There is none on the values of metrics, since it would change with each that is logged.
+# For the newest runs of an experiment, as queried by MLflow's API and by its pages, which would otherwise sort all
+# runs. There is no index on the values of metrics, as every logged metric would have to update it.
 INDEXES = {
     "data_toolbox_runs_newest": "runs (experiment_id, start_time DESC, run_uuid)",
     "data_toolbox_runs_newest_in_ui": (
@@ -46,9 +44,9 @@ INDEXES = {
 LOCK_SECONDS = 3
 PATIENCE_SECONDS = 30
 PAUSE_SECONDS = 1
-# pg_dump has a limit of its own for locks, which is one for statements.
+# pg_dump's own lock timeout is a statement timeout.
 IS_LOCKED = re.compile("due to (lock|statement) timeout")
-# Who else holds tables, which all roles may see.
+# Sessions that hold locks on tables; every role may see them.
 HOLDERS = """
     SELECT usename, pid, application_name, array_agg(DISTINCT relname::text)
     FROM pg_locks JOIN pg_stat_activity USING (pid) JOIN pg_class ON pg_class.oid = relation
@@ -56,9 +54,9 @@ HOLDERS = """
         AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
     GROUP BY usename, pid, application_name ORDER BY pid
 """
-# As many sessions, and tables of each.
+# How many sessions, and tables of each, a message names.
 NAMED = 3
-# Waits for what a migration needs, and lets it go again.
+# Acquires and releases the locks that a migration needs.
 ALL_TABLES = """
     DO $$ BEGIN EXECUTE (
         SELECT 'LOCK TABLE ' || string_agg(format('public.%I', relname), ', ') || ' IN ACCESS EXCLUSIVE MODE'
@@ -68,9 +66,9 @@ ALL_TABLES = """
 
 
 def main(uri, with_dump=True):
-    """Bring the tables in the Postgres database at `uri` (SQLAlchemy's spelling) to the present revision.
+    """Bring the tables in the Postgres database at `uri` (SQLAlchemy's form) to the current revision.
 
-    Raises SystemExit with a message, and the tables as before, when they are newer than this MLflow or a step fails.
+    Raises SystemExit with a message if they are newer than this MLflow or a step fails; the tables are then unchanged.
     """
     version, *revisions = KNOWN.read_text().split()
     wait(uri)
@@ -80,7 +78,7 @@ def main(uri, with_dump=True):
         sys.exit(newer(revision, used_by, version))
     if revision != revisions[0]:
         if revision:
-            # At once, as MLflow takes many seconds to begin, and no dump is made in vain.
+            # Fail before writing a dump and starting MLflow, which takes many seconds.
             patiently(cursor, lambda: ask(cursor, ALL_TABLES))
         if revision and with_dump:
             dump(cursor, uri, re.sub(r"[^\w.]+", "-", used_by or revision))
@@ -94,16 +92,16 @@ def main(uri, with_dump=True):
             )
     add_indexes(cursor)
     if used_by != f"MLflow {version}":
-        # For the message of an older MLflow that finds these tables.
+        # An older MLflow names this version in its error.
         patiently(cursor, lambda: ask(cursor, f"COMMENT ON TABLE alembic_version IS 'MLflow {version}'"))
     print(f"MLflow {version}: its tables are at revision {revisions[0]}.")
 
 
 @contextlib.contextmanager
 def alone():
-    """Have no other migration at the same time: the second one waits, and finds nothing to do.
+    """Context manager: hold the exclusive lock of migrations; a second one waits, and then finds nothing to do.
 
-    The lock is one on the folder of the dumps, which no role of the database can take.
+    It is a lock on the folder of the dumps, which no role of the database can take.
     """
     descriptor = os.open(DUMPS, os.O_RDONLY)
     try:
@@ -118,7 +116,7 @@ def alone():
 
 
 def connected(uri):
-    """Return a cursor whose statements are transactions of their own and wait LOCK_SECONDS for a lock."""
+    """Return a cursor in autocommit mode that waits LOCK_SECONDS for locks."""
     connection = psycopg2.connect(libpq_uri(uri))
     connection.autocommit = True
     cursor = connection.cursor()
@@ -127,9 +125,9 @@ def connected(uri):
 
 
 def patiently(cursor, attempt):
-    """Return what the function `attempt` returns as soon as that is not None, its word for a lock in its way.
+    """Call `attempt` until it does not return None, which means that a lock blocks it; return its result.
 
-    Raises SystemExit, with a message that says who has the lock, after PATIENCE_SECONDS.
+    Raises SystemExit after PATIENCE_SECONDS, with a message that says who holds the lock.
     """
     end = time.monotonic() + PATIENCE_SECONDS
     while (result := attempt()) is None:
@@ -145,7 +143,7 @@ def patiently(cursor, attempt):
 
 
 def ask(cursor, statement, parameters=None):
-    """Execute a statement; return its rows, or None where a lock is in its way."""
+    """Execute a statement; return its rows, or None if a lock blocks it."""
     try:
         cursor.execute(statement, parameters)
     except psycopg2.errors.LockNotAvailable:
@@ -154,7 +152,7 @@ def ask(cursor, statement, parameters=None):
 
 
 def run(command):
-    """Run a command that uses the database; return the result, with all that it printed, or None, as ask does."""
+    """Run a command that uses the database; return its result with its output, or None if a lock blocks it."""
     limited = os.environ | {"PGOPTIONS": f"-c lock_timeout={LOCK_SECONDS}s"}
     result = subprocess.run(
         command, env=limited, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
@@ -163,21 +161,21 @@ def run(command):
 
 
 def holders(cursor):
-    """Return in words who holds locks that a migration needs."""
+    """Return a description of who holds locks that a migration needs."""
     cursor.execute(HOLDERS)
     return "; ".join(session(*row) for row in cursor.fetchmany(NAMED)) or "whoever had a lock has just ended"
 
 
 def session(role, pid, program, tables):
-    """Return in words who holds a lock: the role, the process of the server, the program's name or "", the tables."""
+    """Return a description of a session that holds locks; `program` is its application name or ""."""
     what = ", ".join(tables[:NAMED]) + (" and others" if len(tables) > NAMED else "")
     return f"role {role} holds a lock on {what} ({', '.join(filter(None, (f'process {pid}', program)))})"
 
 
 def found(cursor):
-    """Return the revision of the tables and what was noted of the MLflow that used them; None for what is not there.
+    """Return the revision of the tables and the MLflow version that last used them, each None if there is none.
 
-    Returns None alone where a lock is in the way.
+    Returns a single None if a lock blocks the query.
     """
     if ask(cursor, "SELECT to_regclass('public.alembic_version')") == [(None,)]:
         return None, None
@@ -187,7 +185,7 @@ def found(cursor):
 
 
 def add_indexes(cursor):
-    """Make those of INDEXES that the tables lack; where that cannot be done, say so: the next start tries again."""
+    """Create missing INDEXES; print a message if that fails, as the next start retries."""
     cursor.execute("SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND indexname = ANY(%s)", [[*INDEXES]])
     there = {name for (name,) in cursor.fetchall()}
     for name in [name for name in INDEXES if name not in there]:
@@ -199,7 +197,7 @@ def add_indexes(cursor):
 
 
 def newer(revision, used_by, version):
-    """Return the message for tables that are newer than this MLflow."""
+    """Return the error message for tables that are newer than this MLflow."""
     needed = (used_by or "").removeprefix("MLflow ")
     remedy = f"set mlflow=={needed}" if needed else "set the version that they are from"
     return (
@@ -209,21 +207,21 @@ def newer(revision, used_by, version):
 
 
 def to(used_by):
-    """Return the words that name the version to go back to, if it is known."""
+    """Return the part of a message that names the version to go back to, "" if it is unknown."""
     return f" to {used_by}" if used_by else ""
 
 
 def dump(cursor, uri, name):
-    """Write a dump of the database into DUMPS, from where pg_restore can read it; keep the newest KEPT.
+    """Write a dump of the database to DUMPS in pg_restore's format; keep the newest KEPT.
 
-    Raises SystemExit with a message when it cannot be made.
+    Raises SystemExit with a message if that fails.
     """
     for part in DUMPS.glob("*.part"):
         part.unlink()
     path = DUMPS / f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{name}.dump"
     part = path.with_suffix(".part")
     print(f"Writing a dump of the database to {path} before its tables are changed.", flush=True)
-    # Who may read the tables is a setting of the database, and some rights in it are not MLflow's to give.
+    # Read access is granted by default privileges, and the role mlflow may not restore all grants.
     options = ["--format=custom", "--compress=zstd", "--no-privileges", f"--lock-wait-timeout={LOCK_SECONDS}s"]
     command = ["pg_dump", *options, f"--file={part}", f"--dbname={libpq_uri(uri)}"]
     result = patiently(cursor, lambda: run(command))
@@ -242,9 +240,9 @@ def dump(cursor, uri, name):
 
 
 def back(uri, name):
-    """Replace all tables of the database by those of a dump in DUMPS.
+    """Replace all tables of the database with those of a dump in DUMPS; repeatable after an interruption.
 
-    Raises SystemExit with a message when there is no such dump, or it cannot be read; run it again if it is broken off.
+    Raises SystemExit with a message if there is no such dump, or it cannot be read.
     """
     path = DUMPS / name
     if not path.exists():
@@ -254,7 +252,7 @@ def back(uri, name):
         sys.exit(f"FAIL: {name} cannot be read, nothing was changed: choose another one.")
     wait(uri)
     cursor = connected(uri)
-    # Tables that a newer MLflow has added may refer to those of the dump. All of it is one transaction.
+    # In one transaction, drop everything: tables added by a newer MLflow may have foreign keys to those of the dump.
     emptied = "DROP SCHEMA public CASCADE; CREATE SCHEMA public; GRANT USAGE ON SCHEMA public TO PUBLIC"
     patiently(cursor, lambda: ask(cursor, emptied))
     command = ["pg_restore", "--single-transaction", "--no-owner", f"--dbname={libpq_uri(uri)}", path]

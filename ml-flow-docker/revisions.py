@@ -1,6 +1,6 @@
-"""Print the version of MLflow and the revisions that its tables can have, the present one first.
+"""Print the version of MLflow and all revisions of its tables, the current one first.
 
-It is run when the image is made: at every start this would take the time to load all of MLflow.
+It runs when the image is built, because at every start it would have to load all of MLflow.
 """
 
 from importlib.metadata import version

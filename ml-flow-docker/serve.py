@@ -1,8 +1,8 @@
-"""Serve MLflow by processes that share what they have loaded.
+"""Serve MLflow with processes that share memory.
 
-`mlflow server` loads all of MLflow and starts uvicorn, and that starts workers which each load all of it again: 2 s
-and 150 MB a process. Here one process loads it, and uvicorn's workers are forks of it. What they are told, and how
-uvicorn is called, is as `mlflow server` does it; the tests compare the two.
+`mlflow server` loads all of MLflow and starts uvicorn, whose workers each load all of it again: 2 s and 150 MB per
+process. Here one process loads it, and uvicorn's workers are forks of it. Their environment and uvicorn's arguments are
+those of `mlflow server`; the tests compare the two.
 """
 
 import gc
@@ -13,9 +13,9 @@ import shlex
 import uuid
 from pathlib import Path
 
-# The application, which is that of MLflow with the changes in app.py.
+# MLflow's application with the changes in app.py.
 APP = "app:create_app"
-# What else `mlflow server` can be told: where one of these is set, it is what serves.
+# If one of these is set, `mlflow server` itself is started instead.
 LEFT_TO_MLFLOW = (
     "MLFLOW_ARTIFACTS_ONLY",
     "MLFLOW_DEFAULT_ARTIFACT_ROOT",
@@ -33,16 +33,16 @@ LEFT_TO_MLFLOW = (
 
 
 def is_left_to_mlflow(environment):
-    """Return whether `environment`, a dictionary, asks for something that only `mlflow server` itself does.
+    """Return whether `environment`, a dictionary, requires `mlflow server` itself.
 
-    Background jobs are such a thing: it starts their processes. They are on unless they are switched off.
+    Only that starts the processes of background jobs, which are on unless disabled.
     """
     jobs = environment.get("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "true").lower() in ("true", "1")
     return jobs or any(environment.get(name) for name in LEFT_TO_MLFLOW)
 
 
 def told(environment):
-    """Return what the workers read from their environment beside `environment`, a dictionary, itself."""
+    """Return the variables that the workers need in addition to `environment`, a dictionary."""
     store = environment["MLFLOW_BACKEND_STORE_URI"]
     settings = {
         "MLFLOW_ENABLE_WORKSPACES": "false",
@@ -66,11 +66,11 @@ def told(environment):
 
 
 def options(environment):
-    """Return the arguments for uvicorn."""
+    """Return uvicorn's arguments."""
     log_config = Path(importlib.util.find_spec("mlflow").origin).parent / "server" / "uvicorn_log_config.yaml"
     return [
         *shlex.split(environment.get("MLFLOW_UVICORN_OPTS", "")),
-        # Older versions of MLflow have none.
+        # Older versions of MLflow have no such file.
         *(["--log-config", str(log_config)] if log_config.exists() else []),
         *("--host", environment["MLFLOW_HOST"]),
         *("--port", environment["MLFLOW_PORT"]),
@@ -82,16 +82,16 @@ def options(environment):
 def main():
     """Serve until a signal ends it."""
     os.environ.update(told(os.environ))
-    # Nothing of what is loaded becomes garbage; looking for it takes a tenth of the time.
+    # Imports create no garbage, and collecting takes a tenth of the time.
     gc.disable()
     import uvicorn
     from app import create_app
     from uvicorn import _subprocess
 
     create_app()
-    # Only forks share memory. uvicorn starts its workers as it must on Windows, by loading everything anew.
+    # uvicorn spawns its workers, which would load everything again; only forks share memory.
     _subprocess.spawn = multiprocessing.get_context("fork")
-    # The search for garbage in a worker would write to every object, and what is written to is shared no longer.
+    # Garbage collection in a worker would write to every object, and so copy all shared pages.
     gc.freeze()
     gc.enable()
     uvicorn.main(options(os.environ))

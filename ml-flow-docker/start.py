@@ -1,12 +1,11 @@
-"""Start the MLflow server as soon as its database answers and its artifacts are whole.
+"""Start the MLflow server as soon as its database answers and its artifacts are complete.
 
 Reads MLFLOW_BACKEND_STORE_URI, MLFLOW_ARTIFACTS_DESTINATION and, through libpq, the password in PGSERVICEFILE. Waits,
-and says what for, as long as the database cannot be reached, or a restore that was broken off has left other artifacts
-than the database speaks of; ends at once, with exit code 1, when there is no password, or the database answers that it
-is wrong. Removes what a crash has left of uploads.
+and says what for, while the database is unreachable, or while an interrupted restore has left artifacts that do not
+match the database. Exits with code 1 if there is no password or the database rejects it. Deletes partial uploads.
 
-The notebook's home is replaced after the artifacts and put back before them, and Compose starts the notebook when this
-server is healthy: so it waits for the home as well.
+A restore replaces the notebook's home after the artifacts and reverts it before them, and Compose starts the notebook
+when this server is healthy, so the notebook waits for its home as well.
 """
 
 import contextlib
@@ -19,24 +18,24 @@ import psycopg2
 
 PAUSE_SECONDS = 1
 REMINDER_SECONDS = 10
-# What MLflow calls the file that it writes an artifact to until it is complete.
+# MLflow's prefix for files of uploads in progress.
 UNFINISHED = ".artifact.uploading."
-# Where a restore works, and keeps the artifacts that it replaces, and what the database is called that it makes. The
-# artifacts are first, the database decides: as long as it has that name, those that were there before belong to it.
+# A restore's staging directory, where it keeps the replaced artifacts, and its new database. Artifacts are swapped
+# first; as long as the database still has this name, the replaced artifacts are the valid ones.
 WORKSHOP = ".data-toolbox-restore"
 REPLACED_ARTIFACTS = f"{WORKSHOP}/old"
 RESTORED_DATABASE = "mlflow_restored"
 
 
 def libpq_uri(uri):
-    """Return SQLAlchemy's spelling of the address of a Postgres database as libpq spells it."""
+    """Return SQLAlchemy's URI of a Postgres database in libpq's form."""
     return uri.replace("+psycopg2", "", 1)
 
 
 def wait(uri, artifacts=None):
-    """Return when the Postgres database at `uri` (SQLAlchemy's spelling) and the folder `artifacts` can be used.
+    """Return as soon as the Postgres database at `uri` (SQLAlchemy's form) and the folder `artifacts` can be used.
 
-    Raises SystemExit with a message when the password is missing or refused: waiting would not help.
+    Raises SystemExit with a message if the password is missing or rejected, as waiting would not help.
     """
     if not has_password(os.environ.get("PGSERVICEFILE")):
         sys.exit('FAIL: the volume mlflow-secrets has no password for the database: "docker compose up" makes one.')
@@ -49,7 +48,7 @@ def wait(uri, artifacts=None):
 
 
 def has_password(service_file):
-    """Return whether a service file of libpq has a password; without one (None), it comes from elsewhere."""
+    """Return whether a service file of libpq has a password; True if there is no file (None)."""
     if service_file is None:
         return True
     try:
@@ -60,11 +59,11 @@ def has_password(service_file):
 
 
 def obstacle(uri, artifacts):
-    """Return what there is to wait for, or None. Raises SystemExit when the database refuses the password."""
+    """Return what to wait for, or None. Raises SystemExit if the database rejects the password."""
     try:
         with contextlib.closing(psycopg2.connect(uri, connect_timeout=5)) as connection:
             half = artifacts and os.path.lexists(os.path.join(artifacts, REPLACED_ARTIFACTS))
-            # A folder of that name can be anybody's, the database cannot.
+            # Anybody can create a folder of that name, but not the database.
             if half and has_restored(connection):
                 return '"invoke up": a restore was broken off while it replaced files, and that puts them in order'
     except psycopg2.OperationalError as error:
@@ -78,14 +77,14 @@ def obstacle(uri, artifacts):
 
 
 def has_restored(connection):
-    """Return whether a restore has yet to put its database in the place of the one that is there."""
+    """Return whether a restore has not yet swapped in its database."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [RESTORED_DATABASE])
         return cursor.fetchone() is not None
 
 
 def remove_unfinished(folder):
-    """Delete the files below `folder` of uploads that a crash cut off. Nobody uploads before the server has started."""
+    """Delete partial uploads below `folder`. There are no uploads before the server has started."""
     for place, _, names in os.walk(folder):
         for name in names:
             if name.startswith(UNFINISHED):
@@ -106,7 +105,7 @@ if __name__ == "__main__":
         wait(backend, destination)
     remove_unfinished(destination)
     if serve.is_left_to_mlflow(os.environ):
-        # MLflow finds the application to serve as a package does: in data_toolbox.dist-info, beside this file.
+        # MLflow finds the application by the entry point in data_toolbox.dist-info, next to this file.
         packages = {"PYTHONPATH": os.path.dirname(os.path.abspath(__file__))}
         os.execvpe("mlflow", ["mlflow", "server", "--app-name", "data-toolbox"], os.environ | packages)
     serve.main()

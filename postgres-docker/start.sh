@@ -1,22 +1,22 @@
 #!/bin/sh
-# Start Postgres; on an empty volume, make the database first. Both is left to the programs of the base image.
+# Start Postgres, and create the database on an empty volume, both with the programs of the base image.
 # Usage: start.sh postgres [OPTION...]
 set -eu
 
-# What has PG_VERSION is a database. A new one is made in a folder of its own and moved here once it is whole, that file
-# last, so a first start that is cut short is just begun again.
+# A new database is created in a subdirectory and moved when complete, PG_VERSION last, so that an interrupted first
+# start is simply repeated.
 half=$PGDATA/.half-made
 whole=$PGDATA/.whole
 rights=/etc/data-toolbox
 
-# The rest of max_connections is for the MLflow server and for the tasks.
+# The rest of max_connections is for the MLflow server and the tasks.
 analyst_connections=60
-# Of each session.
+# Per session.
 analyst_temp_files=1GB
-# What a process of the server needs at least: to tidy up takes 32 MB.
+# The minimum for a server process: autovacuum takes 32 MB.
 least_share_kb=65536
 
-# Say why there is no database, and stay: were this to end, Docker would start it again and again.
+# Report the error and wait: Docker would restart a container that exits, again and again.
 refuse() {
     echo "FAIL: $1" >&2
     trap 'exit 1' INT TERM
@@ -28,7 +28,7 @@ refuse() {
 
 make_database() {
     rm -rf "$half"
-    # The base image insists on a password of the superuser; set_roles takes it away again.
+    # The base image requires a password for the superuser; set_roles removes it.
     PGDATA=$half POSTGRES_PASSWORD=$(head -c 18 /dev/urandom | base64) docker-ensure-initdb.sh "$@"
     mv "$half" "$whole"
 }
@@ -47,7 +47,7 @@ check_version() {
         refuse "the volume has a database of Postgres $volume, and this is Postgres $image: run \"invoke upgrade\", or set POSTGRES_BASE_IMAGE in .env to Postgres $volume."
 }
 
-# postgresql.conf includes the file. The database knows the time zone of its first start, and takes no other by itself.
+# Write settings from .env for postgresql.conf to include. The database would keep the time zone of its first start.
 write_settings() {
     [ "$1" = UTC ] || [ "$(head -c 4 "/usr/share/zoneinfo/$1" 2>/dev/null)" = TZif ] ||
         refuse "there is no time zone $1: set TZ in .env to one such as Europe/Berlin."
@@ -57,9 +57,9 @@ write_settings() {
         >/tmp/settings.conf
 }
 
-# Have a query fail that wants much memory, where the container would run out of it and the server end, and all sessions with
-# it. Each of its processes, of which two may help it, may have an eighth. No session can lift that, as it can work_mem.
-# The shells of all base images know the option.
+# Make a query that needs too much memory fail alone, before the container runs out of memory and the server stops with
+# all sessions. Each process may use an eighth; unlike work_mem, no session can raise this limit.
+# The shells of all base images support the option.
 # shellcheck disable=SC3045
 limit_memory() {
     limit=$(cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null) || return 0
@@ -71,26 +71,26 @@ limit_memory() {
 }
 
 check_secrets() {
-    # With these it can start, so it ends here, and is started again.
+    # Exit, because a restart helps once they exist.
     [ -s /secrets/mlflow ] && [ -s /secrets/analyst ] || {
         echo "FAIL: the volume postgres-secrets has no passwords: \"docker compose up\" makes them." >&2
         exit 1
     }
 }
 
-# Run SQL, a statement in a line, in the database $1. Postgres alone, with no other process to ask it, needs no password to
-# change one. What is asked for here is on no command line and in no log.
-alone() {
+# Run SQL from standard input, one statement per line, in the database $1. Single-user mode needs no password to change
+# one, and the SQL appears in no command line and no log.
+single_user() {
     database=$1
     shift 2
     postgres --single "$@" -c exit_on_error=on -c log_min_error_statement=panic -c log_checkpoints=off "$database"
 }
 
-# What a role can change of this itself is as it was with the next start: its password, its rights in the databases, and a
-# library that is not there, which lets it in no more. Where this fails, as on a full disk, nothing changes.
+# Undo what a role can change itself: its password, its rights, and a missing preload library that would prevent its
+# logins. If this fails, as on a full disk, nothing changes.
 set_roles() {
     found=$(
-        alone postgres "$@" <<END
+        single_user postgres "$@" <<END
 BEGIN
 ALTER ROLE postgres PASSWORD NULL
 ALTER ROLE mlflow PASSWORD '$(sed "s/'/''/g" /secrets/mlflow)'
@@ -111,14 +111,14 @@ END
     esac
 }
 
-# In a new volume, in one from before, and where somebody has given up their own.
+# For new volumes, older ones, and roles that gave up their own rights.
 set_rights() {
     echo "Setting the rights in the databases."
-    if echo "CREATE DATABASE datasets" | alone postgres "$@" >/dev/null 2>&1; then
+    if echo "CREATE DATABASE datasets" | single_user postgres "$@" >/dev/null 2>&1; then
         echo "The database datasets was gone: made an empty one."
     fi
-    # The last one says that all of it was done.
-    alone mlflow "$@" >/dev/null <"$rights/mlflow.sql" && alone datasets "$@" >/dev/null <"$rights/datasets.sql"
+    # datasets.sql ends with the mark that all of this was done.
+    single_user mlflow "$@" >/dev/null <"$rights/mlflow.sql" && single_user datasets "$@" >/dev/null <"$rights/datasets.sql"
 }
 
 write_settings "${TZ:-UTC}" "${POSTGRES_IDLE_TRANSACTIONS:-1h}"
@@ -128,7 +128,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     [ -d "$whole" ] || make_database "$@"
     move_database
 fi
-# Empty now, also where a start was cut short after the last move.
+# Empty by now, also if a start was interrupted after the last move.
 [ ! -d "$whole" ] || rmdir "$whole"
 check_version
 set_roles "$@"

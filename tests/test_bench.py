@@ -266,9 +266,7 @@ def test_the_published_figures_are_those_of_a_whole_run_with_every_target():
 
 def test_the_figures_in_the_readme_are_published_ones():
     readme = (ROOT / "README.md").read_text()
-    shown = re.findall(
-        r"^\| [^|]+ \| ([\d.,]+)(?: \S+)? \| ([\d.,]+)(?: \S+)? \| ([\d.,]+|-) \|$", readme, re.MULTILINE
-    )
-    assert len(shown) > 10
-    known = {tuple(PUBLISHED.cells(row)[2:5]) for row in PUBLISHED.rows.values()}
-    assert [figures for figures in shown if figures not in known] == []
+    shown = re.findall(r"([\d.,]+) (\S+) instead of\s+([\d.,]+) (\w+)", readme)
+    assert shown
+    known = {tuple(PUBLISHED.cells(row)[1:4]) for row in PUBLISHED.rows.values()}
+    assert [figures for figures in shown if (figures[1], figures[2], figures[0]) not in known] == []

@@ -45,7 +45,7 @@ def made(env, name):
 
 def test_every_task_takes_a_name_but_those_that_are_about_no_toolbox(env):
     without = {verb for verb in VERBS if "name" not in inspect.signature(VERBS[verb].body).parameters}
-    assert without - {"pictures", "reference"} == WITHOUT_A_TOOLBOX
+    assert without - {"pictures"} == WITHOUT_A_TOOLBOX
 
 
 @pytest.mark.parametrize("name", ["alice", "a", "0", "team-1", "a_b", "x" * 30])
@@ -68,7 +68,7 @@ def test_another_name_is_refused_in_one_line_and_nothing_done(env, verb, name):
 def test_a_name_that_no_toolbox_has_is_told_with_those_that_there_are(env):
     made(env, "alice")
     made(env, "bob")
-    for verb in set(VERBS) - WITHOUT_A_TOOLBOX - {"up", "restore", "pictures", "reference"}:
+    for verb in set(VERBS) - WITHOUT_A_TOOLBOX - {"up", "restore", "pictures"}:
         c = docker()
         with pytest.raises(Failure) as raised:
             VERBS[verb](c, name="carol")

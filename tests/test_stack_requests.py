@@ -432,14 +432,14 @@ def test_the_experiment_of_runs_that_name_none_cannot_be_deleted(toolbox):
     toolbox.post(f"{API}runs/delete", {"run_id": answer["run"]["info"]["run_id"]})
 
 
-def test_a_deleted_experiment_is_restored_as_the_readme_says(toolbox):
+def test_a_deleted_experiment_is_restored_as_the_documentation_says(toolbox):
     name = f"deleted {secrets.token_hex(4)}"
     experiment = toolbox.post(f"{API}experiments/create", {"name": name})[1]["experiment_id"]
     toolbox.post(f"{API}experiments/delete", {"experiment_id": experiment})
     search, restore = "mlflow experiments search --view deleted_only", "mlflow experiments restore --experiment-id"
-    readme = (ROOT / "README.md").read_text()
-    assert search in readme
-    assert restore in readme
+    documented = (ROOT / "docs" / "data.md").read_text()
+    assert search in documented
+    assert restore in documented
     notebook = toolbox.host("notebook")
     [shown] = [line.split()[0] for line in notebook.check_output(search).splitlines() if name in line]
     notebook.check_output(f"{restore} {shown}")

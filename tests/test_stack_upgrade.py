@@ -88,7 +88,7 @@ def check_artifacts(copy, logged):
 
 
 def go_back(copy, name):
-    """Put the tables back as they were before, as README.md says it."""
+    """Put the tables back as they were before, as docs/data.md says it."""
     copy.compose("stop", "mlflow")
     copy.compose("run", "--rm", "--no-TTY", "migrate", "python", "/opt/mlflow/migrate.py", "--back", name)
 

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Start PostgreSQL, and make its database first if the data directory is empty; as docker-ensure-initdb.sh, make it and
-# end. Reads the variables of the official image. Started as root, it gives the directories to the user postgres and goes
-# on as that user.
+# Start PostgreSQL, and first create its database if the data directory is empty; as docker-ensure-initdb.sh, create it and
+# exit. Reads the variables of the official image. If started as root, chown the directories to the user postgres and
+# continue as that user.
 set -Eeo pipefail
 
 fail() {
@@ -9,7 +9,7 @@ fail() {
     exit 1
 }
 
-# Set and export $1 from itself, from the file named by $1_FILE, or else to $2.
+# Set and export the variable $1 from the file named by $1_FILE, or to the default $2 if neither is set.
 setting() {
     local name=$1 file_name=$1_FILE
     if [ -n "${!name:-}" ] && [ -n "${!file_name:-}" ]; then
@@ -33,7 +33,7 @@ read_settings() {
     setting POSTGRES_HOST_AUTH_METHOD ""
 }
 
-# A volume may come with another owner, and a tmpfs at the socket's place comes with root's.
+# A volume may have another owner, and a tmpfs at the socket's directory belongs to root.
 give_directories_to_postgres() {
     local folder
     mkdir -p "$PGDATA" /var/run/postgresql
@@ -50,8 +50,8 @@ check_new() {
     case "$POSTGRES_PASSWORD" in
     *$'\n'*) fail "POSTGRES_PASSWORD has a line break, which PostgreSQL's tools cannot pass on: choose one without." ;;
     esac
-    # PostgreSQL does not let the owner of an extension be named so. initdb would stop half-way, and for some of them
-    # print the password.
+    # PostgreSQL rejects such names for the owner of an extension: initdb would fail half-way, in some cases printing the
+    # password.
     case "$POSTGRES_USER" in
     *[\"\$\'\\]*) fail "POSTGRES_USER has one of the characters \" \$ ' \\, which PostgreSQL refuses: choose another." ;;
     esac
@@ -62,10 +62,10 @@ check_new() {
 
 make_cluster() {
     local arguments=()
-    # As in the official image the arguments are a piece of shell, so that a value may be quoted.
+    # As in the official image, the arguments are evaluated by the shell, so that values can be quoted.
     eval "arguments=($POSTGRES_INITDB_ARGS)"
     if [ -n "$POSTGRES_PASSWORD" ]; then
-        # A pipe and the shell's own printf: the password is in no file and no process's arguments.
+        # With a pipe and the builtin printf, the password appears in no file and no process's arguments.
         exec 3< <(printf '%s\n' "$POSTGRES_PASSWORD")
         arguments+=(--pwfile=/dev/fd/3)
     fi
@@ -75,7 +75,7 @@ make_cluster() {
     printf '\nhost all all all %s\n' "$method" >>"$PGDATA/pg_hba.conf"
 }
 
-# For the init scripts the server is on its socket only: nobody else sees the database before it is whole.
+# For the init scripts the server listens on its socket only, so that nobody else sees an incomplete database.
 start_temporary_server() {
     "$@" -c listen_addresses= -c port="${PGPORT:-5432}" -c unix_socket_directories=/var/run/postgresql &
     server=$!
@@ -134,7 +134,7 @@ make_database_if_new() {
     fi
     check_new
     make_cluster "$@"
-    # initdb may have been told to ask for the password on the socket too.
+    # POSTGRES_INITDB_ARGS may require the password on the socket too.
     export PGPASSWORD="${PGPASSWORD-$POSTGRES_PASSWORD}"
     start_temporary_server "$@"
     make_database
@@ -168,7 +168,7 @@ if [ "$1" = postgres ] && ! asks_for_help "$@"; then
     chmod 700 "$PGDATA" || true
     make_database_if_new "$@"
     [ "${0##*/}" != docker-ensure-initdb.sh ] || exit 0
-    # The server does not need it any more.
+    # The server does not need it.
     unset POSTGRES_PASSWORD
 fi
 exec "$@"

@@ -1,7 +1,7 @@
 #!/usr/bin/python3 -I
-"""Fail unless the Jupyter server of this container answers. /api wants no token.
+"""Fail unless the Jupyter server of this container answers at /api, which requires no token.
 
-Debian's Python and no module of Jupyter, because the check runs all the time and must start fast.
+Uses Debian's Python and no module of Jupyter, because it runs often and must start fast.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def server_url():
-    """Return the address of the newest server, from the file each server writes with its port and base URL."""
+    """Return the URL of the newest server, from the files that servers write with their port and base URL."""
     data = Path(os.environ.get("JUPYTER_DATA_DIR") or Path.home() / ".local/share/jupyter")
     runtime = Path(os.environ.get("JUPYTER_RUNTIME_DIR") or data / "runtime")
     files = sorted(runtime.glob("jpserver-*.json"), key=lambda file: file.stat().st_mtime)
@@ -24,7 +24,7 @@ def server_url():
     return f"{scheme}://localhost:{server['port']}{server['base_url']}api"
 
 
-# The certificate is not made for the name localhost, and a proxy does not know what localhost is.
+# The certificate is not for the name localhost, and a proxy cannot resolve localhost.
 opener = urllib.request.build_opener(
     urllib.request.HTTPSHandler(context=ssl._create_unverified_context()),
     urllib.request.ProxyHandler({}),

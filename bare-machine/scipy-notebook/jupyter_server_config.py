@@ -1,13 +1,13 @@
-# What a Jupyter server in a container needs. JUPYTER_PORT and JUPYTER_TOKEN are read by the server itself.
+# Settings for a Jupyter server in a container. The server itself reads JUPYTER_PORT and JUPYTER_TOKEN.
 import os
 
 c = get_config()  # noqa: F821
 
-# All addresses, of IPv4 and IPv6: what is reachable from outside is decided where the container's port is published.
+# Listen on all IPv4 and IPv6 addresses; publishing the container's port decides who can connect.
 c.ServerApp.ip = ""
 c.ServerApp.open_browser = False
 
-# A file deleted in the browser would go to a trash that nobody sees, and the volume would never get smaller.
+# Deleted files would go to an invisible trash directory and never free disk space.
 c.FileContentsManager.delete_to_trash = False
 
 if "NB_UMASK" in os.environ:

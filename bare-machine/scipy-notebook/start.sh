@@ -1,6 +1,6 @@
 #!/bin/bash
-# Run the hooks, then the command (a shell, if there is none) in this process's place.
-# Started as root, give the user jovyan the number NB_UID and the group NB_GID, and run the command as that user.
+# Run the hooks, then exec the command (by default a shell).
+# If started as root, give the user jovyan the UID NB_UID and the GID NB_GID, and run the command as that user.
 set -e
 
 fail() {
@@ -14,8 +14,8 @@ log() {
     fi
 }
 
-# Files named *.sh are sourced, so that they can set variables; other files are run if they are executable. As in the
-# official image, a hook that fails does not keep Jupyter from starting.
+# Files named *.sh are sourced, so that they can set variables; other executable files are run. As in the official image, a
+# failing hook does not prevent Jupyter from starting.
 run_hooks() {
     local hook
     for hook in "$1"/*; do
@@ -30,7 +30,7 @@ run_hooks() {
     done
 }
 
-# A user is made anew, because usermod would also go through the whole home folder.
+# Recreate the user, because usermod would also traverse the whole home.
 renumber_jovyan() {
     [ "$NB_USER" = jovyan ] || fail "NB_USER=$NB_USER: this image's user can only be named jovyan, unset NB_USER."
     if [ "$(id -u jovyan):$(id -g jovyan)" != "$NB_UID:$NB_GID" ]; then
@@ -42,7 +42,7 @@ renumber_jovyan() {
     fi
 }
 
-# The options and the list of folders are several words each.
+# The options and the list of directories are split into words.
 # shellcheck disable=SC2086
 give_folders_to_jovyan() {
     if [[ ${CHOWN_HOME:-} == 1 || ${CHOWN_HOME:-} == yes ]]; then
@@ -65,7 +65,7 @@ elif [ "$(id -u):$(id -g)" != "$NB_UID:$NB_GID" ]; then
 fi
 run_hooks /usr/local/bin/before-notebook.d
 
-# What only the hooks had to know.
+# Variables only for the hooks.
 if [ -n "${JUPYTER_ENV_VARS_TO_UNSET:-}" ]; then
     IFS=, read -r -a names <<<"$JUPYTER_ENV_VARS_TO_UNSET"
     unset "${names[@]}" JUPYTER_ENV_VARS_TO_UNSET

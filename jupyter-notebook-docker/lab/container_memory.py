@@ -1,4 +1,4 @@
-"""The memory of this container, as its cgroup has it."""
+"""The memory of this container, from its cgroup."""
 
 from pathlib import Path
 
@@ -8,16 +8,16 @@ EVENTS = ("memory.events", "memory/memory.oom_control")
 
 
 def limit(cgroup=Path("/sys/fs/cgroup")):
-    """Return how much memory the container may take, in bytes; 0 where there is no limit."""
+    """Return the container's memory limit in bytes; 0 if there is none."""
     text = read(LIMIT, cgroup).strip()
     return int(text) if text.isdigit() else 0
 
 
 def killed(cgroup=Path("/sys/fs/cgroup")):
-    """Return how many processes the kernel has ended for memory since the container started."""
+    """Return how many processes the OOM killer has killed since the container started."""
     return int(dict(line.split() for line in read(EVENTS, cgroup).splitlines()).get("oom_kill", 0))
 
 
 def read(names, cgroup):
-    """Return the text of the first of these files that exists, "" where none does."""
+    """Return the text of the first of these files that exists, "" if none does."""
     return next((path.read_text() for path in map(cgroup.joinpath, names) if path.exists()), "")

@@ -1,5 +1,5 @@
-"""An extension of the Jupyter server: tells JupyterLab about the container's memory, has /proxy/PORT/ answer in one
-line where no program listens, and logs the address for the browser.
+"""Jupyter server extension: reports the container's memory to JupyterLab, makes /proxy/PORT/ answer with one line if
+nothing listens, and logs the address for the browser.
 """
 
 import os
@@ -12,12 +12,12 @@ from jupyter_server.utils import url_path_join
 from jupyter_server_proxy.handlers import ProxyHandler
 from tornado import web
 
-# Is there as long as nobody has chosen the token.
+# Exists if the token was generated, not chosen.
 GENERATED = Path("/secrets/token-is-generated")
 
 
 class MemoryHandler(APIHandler):
-    """Answers with `killed`, how many processes were ended for memory, and `limit`, in bytes."""
+    """Answers with `killed`, the number of processes killed for memory, and `limit`, in bytes."""
 
     @web.authenticated
     async def get(self):
@@ -25,7 +25,7 @@ class MemoryHandler(APIHandler):
 
 
 async def proxy(self, host, port, path, forward=ProxyHandler.proxy):
-    """Forward a request as jupyter-server-proxy does, which logs a traceback and answers 500 if nothing listens."""
+    """Forward a request, and answer 502 if nothing listens, where jupyter-server-proxy logs a traceback."""
     try:
         await forward(self, host, port, path)
     except (OSError, OverflowError):
@@ -46,9 +46,9 @@ def _load_jupyter_server_extension(app):
 
 async def _start_jupyter_server_extension(app):
     token = app.identity_provider.token if GENERATED.exists() else "..."
-    # Some browsers open no page at the address that stands for all of the machine's own.
+    # Some browsers cannot open 0.0.0.0.
     address = os.environ["NOTEBOOK_ADDRESS"].replace("0.0.0.0", "127.0.0.1", 1)
-    # The list of servers that are not there, twenty of them, would be below it.
+    # Hide the list of twenty language servers that are not installed.
     app.log.addFilter(lambda record: "non-installed server" not in str(record.msg))
     app.log.critical(
         "JupyterLab is ready at this address:\n\n    http://%s/lab?token=%s", address, quote(token, safe="")

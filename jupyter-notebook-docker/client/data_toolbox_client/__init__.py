@@ -1,7 +1,7 @@
-"""What the MLflow client of the notebook does differently from MLflow's own.
+"""Changes to the MLflow client in the notebook.
 
-MLflow imports this package for its entry points, in every process that imports MLflow. A change to a module of MLflow
-waits until that module is imported, so that `import mlflow` takes no longer.
+MLflow imports this package by its entry points, in every process that imports MLflow. Modules of MLflow are patched
+when they are imported, so that `import mlflow` takes no longer.
 """
 
 from mlflow.utils.import_hooks import register_post_import_hook

@@ -1,8 +1,8 @@
-"""Artifacts keep their names, whatever characters are in them.
+"""Artifacts keep their names, including special characters.
 
-MLflow puts names into URLs and URIs as they are, so that what follows a # or ? is lost and %20 becomes a blank: files
-overwrite each other. Here a name is quoted before it enters a URL, and before MLflow parses the URI that it is in. The
-server keeps it, see ml-flow-docker/app.py.
+MLflow inserts names into URLs and URIs unquoted, so the part after a # or ? is lost and %20 becomes a space: files
+overwrite each other. Here names are quoted before they enter a URL, and before MLflow parses a URI. The server keeps
+them, see ml-flow-docker/app.py.
 """
 
 import functools
@@ -18,12 +18,12 @@ from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.utils.credentials import get_default_host_creds
 
-# In files of this machine and in the stores of clouds, a name is what it was.
+# Other schemes, for local files and cloud storage, keep names.
 SCHEMES = ("runs:", "models:", "mlflow-artifacts:")
 
 
 def quote_path(path):
-    """Return a path or URI with all quoted but what has no other meaning within a name. `unquote` gives it back."""
+    """Return a path or URI with special characters quoted; `unquote` reverses it."""
     if any(category(letter) in ("Cc", "Cs") for letter in path):
         message = (
             f"{path!r} cannot be the name of an artifact: it has a control character, or is not UTF-8. Rename the file."
@@ -33,7 +33,7 @@ def quote_path(path):
 
 
 def quoting(parse):
-    """Wrap a function that splits the URI of an artifact into two parts, so that both are parts of its text."""
+    """Wrap a function that splits the URI of an artifact into two parts, so that it does not decode them."""
 
     @functools.wraps(parse)
     def parse_quoted(uri):
@@ -50,7 +50,7 @@ def change(artifact_utils):
 
 
 def change_client(client):
-    """Change mlflow.tracking.client, once it is imported: log_table notes a name as load_table looks for it."""
+    """Change mlflow.tracking.client, once it is imported: log_table records names as load_table expects them."""
     client.json = SimpleNamespace(**vars(json) | {"dumps": functools.partial(json.dumps, ensure_ascii=False)})
 
 
@@ -62,21 +62,21 @@ request = http_artifact_repo.http_request
 
 @functools.wraps(request)
 def request_quoted(host_creds, endpoint, *args, **kwargs):
-    """Ask for an artifact with its path quoted."""
+    """Request an artifact with its path quoted."""
     return request(host_creds, quote_path(endpoint), *args, **kwargs)
 
 
 http_artifact_repo.http_request = request_quoted
-# It would decode the names that the server lists. What would lead out of a folder, a download checks itself.
+# It would decode the names that the server lists. Downloads check for path traversal themselves.
 http_artifact_repo.validate_path_is_safe = str
 
 
 class QuotingArtifactsRepository(MlflowArtifactsRepository):
-    """The artifacts behind an MLflow server. The path in its address is quoted only on the way to the server."""
+    """Artifacts of an MLflow server. Paths are quoted only in requests."""
 
     @classmethod
     def resolve_uri(cls, artifact_uri, tracking_uri):
-        """Return the address of an artifact, not quoted."""
+        """Return the unquoted URI of an artifact."""
         return unquote(super().resolve_uri(quote_path(artifact_uri), tracking_uri))
 
     @property

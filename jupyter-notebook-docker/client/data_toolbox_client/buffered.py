@@ -25,14 +25,14 @@ from mlflow.utils.validation import MAX_ENTITIES_PER_BATCH, MAX_PARAM_VAL_LENGTH
 
 _logger = logging.getLogger(__name__)
 
-# With this many, logging waits for the server, which limits the memory to a few megabytes.
+# With this many items, logging waits for the server, which limits memory to a few megabytes.
 FULL = 10_000
-# Errors in a request that get a line each.
+# How many errors of a request are logged individually.
 REPORTED = 5
 
 
 class Item(NamedTuple):
-    """Something logged, and the future that is done when it is stored or has failed."""
+    """A logged value, and the future that is done when it is stored or has failed."""
 
     store: RestStore
     run_id: str
@@ -41,7 +41,7 @@ class Item(NamedTuple):
 
 
 class Buffer:
-    """What this process has logged and not yet sent."""
+    """Values that this process has logged and not yet sent."""
 
     def __init__(self):
         self.clear()
@@ -59,24 +59,24 @@ class Buffer:
         self.thread = None
 
     def start_over(self):
-        """Be the buffer of a forked process, which may end without notice; its parent sends what was logged before."""
+        """Start empty in a forked process, which may end without notice; its parent sends what was logged before."""
         self.clear()
         self.at_once = True
 
     def send_at_once(self):
-        """Send everything, and from now on without a delay: Python shuts down."""
+        """Send everything, now and later without delay, because Python is shutting down."""
         self.at_once = True
         self.flush()
 
     def add(self, items):
-        """Take items, to be sent within MLFLOW_ASYNC_LOGGING_BUFFERING_SECONDS; wait if the buffer is full."""
+        """Add items, to be sent within MLFLOW_ASYNC_LOGGING_BUFFERING_SECONDS; wait if the buffer is full."""
         with self.changing:
             self.items += items
-            # A pool ends its worker processes without notice, so they buffer nothing.
+            # Pools kill their worker processes without notice, so those do not buffer.
             wait = self.at_once or multiprocessing.parent_process() or len(self.items) >= FULL
             if not wait and self.thread is None:
                 self.thread = threading.Thread(target=self.send_regularly, name="buffered logging", daemon=True)
-                # No thread starts any more just before send_at_once().
+                # Python starts no more threads just before send_at_once().
                 with contextlib.suppress(RuntimeError):
                     self.thread.start()
         self.filled.set()
@@ -93,20 +93,20 @@ class Buffer:
     def flush(self):
         """Return when everything added so far is stored or reported as failed."""
         with self.sending:
-            # What an interrupt left stays in the buffer and is sent again; the server stores a repeated item once.
+            # After an interrupt, unsent items stay in the buffer and are sent again; the server stores duplicates once.
             for items in batches(self.unsent()):
                 send(items)
             self.unsent()
 
     def unsent(self):
-        """Drop what is done from the buffer; return what is left."""
+        """Remove finished items from the buffer; return the others."""
         with self.changing:
             self.items = [item for item in self.items if not item.future.done()]
             return list(self.items)
 
 
 def batches(items):
-    """Yield lists of items of one run, in the order in which they were logged, no longer than the server accepts."""
+    """Yield lists of items of one run, in logging order, no longer than the server accepts."""
     runs = {}
     for item in items:
         runs.setdefault((item.store, item.run_id), []).append(item)
@@ -116,7 +116,7 @@ def batches(items):
 
 
 def send(items):
-    """Send items of one run, and log an error for what was not stored; the wait() of its logging call raises it too."""
+    """Send items of one run, and log an error for each failure; wait() of its logging call raises it too."""
     failed = [(item, error) for item, error in store(items) if error]
     for item, error in failed[:REPORTED]:
         _logger.error("%.99r was not stored in run %s: %s", item.value.key, item.run_id, error)
@@ -132,7 +132,7 @@ def store(items):
         items[0].store.log_batch(items[0].run_id, *kinds)
     except Exception as failure:
         if len(items) > 1 and is_refusal(failure):
-            # One bad item, or too large a request: the halves show which.
+            # Bisect, to isolate a bad item or to split a request that is too large.
             middle = len(items) // 2
             yield from store(items[:middle])
             yield from store(items[middle:])
@@ -145,7 +145,7 @@ def store(items):
 
 
 def is_refusal(error):
-    """Return whether the data is at fault, and not a server that the client has already tried to reach for minutes."""
+    """Return whether the data is invalid, as opposed to a server that was unreachable for minutes."""
     if isinstance(error, RestException):
         return 400 <= error.get_http_status_code() < 500
     return not isinstance(error, MlflowException)
@@ -155,7 +155,7 @@ buffer = Buffer()
 
 
 def warn_of_cuts(values):
-    """Log a warning for each param and tag that the server will cut, as it does without a word."""
+    """Log a warning for each param and tag that the server will silently truncate."""
     for value in values:
         limit = MAX_PARAM_VAL_LENGTH if isinstance(value, Param) else MAX_TAG_VAL_LENGTH
         if len(value.value) > limit:
@@ -164,7 +164,7 @@ def warn_of_cuts(values):
 
 
 class BufferedRestStore(RestStore):
-    """MLflow's client of a tracking server, with another way to log asynchronously, and warnings of what is cut."""
+    """MLflow's client of a tracking server, with buffered logging, and warnings about truncation."""
 
     def log_param(self, run_id, param):
         """Log a param."""
@@ -182,10 +182,10 @@ class BufferedRestStore(RestStore):
         return super().log_batch(run_id, metrics, params, tags)
 
     def log_batch_async(self, run_id, metrics, params, tags):
-        """Buffer metrics, or send all now if there are params or tags. Return what raises failures in wait()."""
+        """Buffer metrics, or send all now if there are params or tags. wait() of the result raises failures."""
         items = [Item(self, run_id, value, Future()) for value in (*metrics, *params, *tags)]
         buffer.add(items)
-        # Programs have few of these, and want to know at once if one is refused.
+        # These are few, and programs should see rejections at once.
         if params or tags:
             buffer.flush()
         return RunOperations([item.future for item in items])
@@ -205,5 +205,5 @@ class BufferedRestStore(RestStore):
 
 
 def tracking_store(store_uri, **_):
-    """Return the store for a tracking server; MLflow's registry passes more arguments than it needs."""
+    """Return the store for a tracking server; further arguments from MLflow's registry are ignored."""
     return BufferedRestStore(partial(get_default_host_creds, store_uri))

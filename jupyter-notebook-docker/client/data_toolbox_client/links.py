@@ -1,4 +1,4 @@
-"""Print the address of MLflow that a browser knows, not the one that only containers know."""
+"""Print MLflow's address for the browser instead of its internal one."""
 
 import functools
 
@@ -6,7 +6,7 @@ from mlflow.environment_variables import MLFLOW_NOTEBOOK_TRACE_RENDERER_BASE_URL
 
 
 def change(display_utils):
-    """Have mlflow.genai.evaluate() link to the address at which traces below a cell are shown too."""
+    """Make mlflow.genai.evaluate() print links with the address that traces below cells use."""
     resolve = display_utils._resolve_evaluation_results_url
 
     @functools.wraps(resolve)

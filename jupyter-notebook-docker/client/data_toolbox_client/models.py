@@ -1,4 +1,4 @@
-"""Save models in a format that takes every estimator, and say what a model lacks that cannot be loaded."""
+"""Save models in a format that supports every estimator, and explain why a model cannot be loaded."""
 
 import functools
 import logging
@@ -7,8 +7,8 @@ from mlflow.environment_variables import _BooleanEnvironmentVariable
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
-# MLflow's defaults are skops and pt2, which refuse forests, boosting, searches and classes of one's own, and PyTorch
-# models without an example of their input.
+# MLflow's defaults are skops and pt2, which reject forests, boosting, searches and user-defined classes, and PyTorch
+# models without an example input.
 SAFE_MODEL_FORMATS = _BooleanEnvironmentVariable("SAFE_MODEL_FORMATS", False)
 
 PICKLES = {"mlflow.sklearn": "cloudpickle", "mlflow.lightgbm": "cloudpickle", "mlflow.pytorch": "pickle"}
@@ -21,19 +21,19 @@ LOADERS = {
 
 def change(module):
     """Change a module of MLflow that saves or loads models, once it is imported."""
-    # Older versions pickle by themselves.
+    # Older versions pickle by default.
     if module.__name__ in PICKLES and hasattr(module, "_get_default_serialization_format"):
         pickle_by_default(module, PICKLES[module.__name__])
     if module.__name__ in LOADERS:
         explain_missing_code(module, LOADERS[module.__name__])
-    # MLflow would warn with each model that loading a pickle runs what is in it. The README does.
+    # For each model, MLflow would repeat the README's warning about pickles.
     logging.getLogger(module.__name__.removesuffix(".model")).addFilter(
         lambda record: SAFE_MODEL_FORMATS.get() or "exercising caution" not in str(record.msg)
     )
 
 
 def pickle_by_default(module, pickle):
-    """Have a flavor save as `pickle` where no format is given, unless SAFE_MODEL_FORMATS is true."""
+    """Make `pickle` the default format of a flavor, unless SAFE_MODEL_FORMATS is true."""
     default = module._get_default_serialization_format
 
     @functools.wraps(default)
@@ -44,7 +44,7 @@ def pickle_by_default(module, pickle):
 
 
 def explain_missing_code(module, loader):
-    """Have a model whose code cannot be found raise an MlflowException that says what to do."""
+    """Make loading a model whose code is missing raise an MlflowException that says what to do."""
     load = getattr(module, loader)
 
     @functools.wraps(load)

@@ -1,4 +1,4 @@
-"""Serve models, and predict with them, in the Python that is there, instead of one that MLflow makes with pyenv."""
+"""Serve models, and predict with them, in the current Python instead of one that MLflow installs with pyenv."""
 
 import functools
 import shutil
@@ -7,15 +7,15 @@ from mlflow.utils import env_manager
 
 
 def change(module):
-    """Have the backend in the module `mlflow.pyfunc.backend` do without pyenv where there is none."""
+    """Make the backend in the module `mlflow.pyfunc.backend` work without pyenv if there is none."""
     for name in ("serve", "predict"):
         setattr(module.PyFuncBackend, name, without_pyenv(getattr(module.PyFuncBackend, name)))
 
 
 def without_pyenv(method):
-    """Return a method of the backend that runs in this Python what would end for want of a pyenv.
+    """Return a method of the backend that uses the current Python if pyenv is required but missing.
 
-    What only an environment of its own can do, other packages or variables for a prediction, is left to MLflow.
+    Predictions with other packages or variables need a separate environment and are left to MLflow.
     """
 
     @functools.wraps(method)

@@ -1,5 +1,5 @@
-// An extension of JupyterLab: tiles for MLflow and the examples, and a notice when a kernel was ended for memory.
-// It has the form that webpack gives to a federated module, so that it needs no build.
+// JupyterLab extension: tiles for MLflow and the examples, and a dialog when a kernel was killed for memory.
+// Written in the form of webpack's federated modules, so that it needs no build.
 let scope;
 
 async function shared(name) {
@@ -14,7 +14,7 @@ async function extension() {
   const { INotebookTracker } = await shared("@jupyterlab/notebook");
   const { ServerConnection } = await shared("@jupyterlab/services");
 
-  // The launcher does not scale a picture that is given as an address.
+  // The launcher does not scale icons that are given as a URL.
   const icon = (color, path) =>
     `data:image/svg+xml,${encodeURIComponent(
       `<svg xmlns="http://www.w3.org/2000/svg" width="52" height="52" viewBox="0 0 24 24">` +
@@ -28,7 +28,7 @@ async function extension() {
       app.commands.addCommand("data-toolbox:mlflow", {
         label: "MLflow",
         caption: "Open the page of MLflow, with runs and models",
-        // At its own address: within Jupyter's, a script in a page of MLflow could do all that the user can.
+        // At MLflow's own origin: within Jupyter's, a script on a page of MLflow would have all the user's rights.
         execute: () => {
           const { protocol, hostname } = window.location;
           window.open(`${protocol}//${hostname}:${PageConfig.getOption("mlflowPort")}/`, "_blank", "noopener");
