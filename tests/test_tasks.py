@@ -127,7 +127,7 @@ def test_psql_fails_when_the_sql_does(env):
 def test_the_options_of_test_choose_the_tests(options, passed_on):
     c = docker()
     tasks.run_tests(c, **options)
-    assert shlex.split(commands(c)[0])[3:] == passed_on
+    assert shlex.split(commands(c)[0])[8:] == passed_on
 
 
 @pytest.mark.parametrize("task", [tasks.run_tests, tasks.lint, tasks.lock], ids=["test", "lint", "lock"])
