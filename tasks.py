@@ -77,7 +77,7 @@ def up(c, insecure=False):
     zones.check(c, config)
     config = work.settle(c, config)
     if report.state(before.get("postgres")) != "running healthy":
-        stack.start_database(c, config)
+        stack.start_database(c)
     restoring.settle_remains(c)
     stack.start(c)
 
@@ -173,7 +173,7 @@ def psql(c, role="analyst", database="mlflow", command=""):
         answered = only_output(c, ["docker", "compose", "exec", "--no-TTY", "postgres", *client, "--command", command])
     else:
         tty = [] if on_terminal() else ["--no-TTY"]
-        answered = compose(c, "exec", *tty, "postgres", *client)
+        answered = compose(c, "exec", *tty, "postgres", *client, in_stream=None)
     if not answered:
         raise Exit(code=1)
 
@@ -339,7 +339,7 @@ def run_tests(c, quick=False, no_docker=False, only=""):
     chosen = [*(["-m", " and ".join(left_out)] if left_out else []), *(["-k", only] if only else [])]
     # Each process has a toolbox of its own. A file's tests stay together, and both processes keep to the files' order.
     at_once = ["--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
-    if not visibly(c, [*tool("pytest"), *at_once, *chosen]):
+    if not visibly(c, [*tool("pytest"), *at_once, *chosen], in_stream=None):
         raise Exit(code=1)
 
 

@@ -1,4 +1,4 @@
-"""toolbox.show: tables and steps, drawn on a terminal and plain elsewhere."""
+"""toolbox.show: tables, drawn on a terminal and plain elsewhere."""
 
 import io
 import re
@@ -66,35 +66,5 @@ def test_lines_are_drawn_on_terminals_alone_and_without_colours_where_none_are_w
 def test_everything_is_plain_without_rich(monkeypatch, capsys):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setattr(show, "rich", None)
-    with show.Steps() as steps:
-        steps.at("build", "1 of 2")
-        steps.ended("build", "ready")
     show.table(ROWS)
-    assert capsys.readouterr().out.startswith("build: ready, 0.0 s\nSERVICE        ADDRESS\n")
-
-
-def test_steps_are_told_once_when_they_end_where_no_terminal_is(capsys):
-    with show.Steps() as steps:
-        steps.at("postgres", "starting")
-        assert capsys.readouterr().out == ""
-        steps.ended("postgres", "healthy")
-        steps.ended("postgres", "something else")
-        steps.at("mlflow", "starting")
-        steps.all_ended("ready")
-    assert capsys.readouterr().out == "postgres: healthy, 0.0 s\nmlflow: ready, 0.0 s\n"
-
-
-def test_steps_are_drawn_on_a_terminal_in_their_order_with_what_they_are_at(monkeypatch):
-    stream = drawn(monkeypatch)
-    with show.Steps(("postgres", "mlflow")) as steps:
-        steps.at("mlflow", "2 of 3: RUN [a]")
-        steps.at("postgres", "starting")
-        steps.ended("other", "failed", well=False)
-        steps.ended("postgres", "healthy")
-    lines = [line.split() for line in without_codes(stream.getvalue()).splitlines()[-3:]]
-    assert [line[1:-2] for line in lines] == [
-        ["postgres", "healthy"],
-        ["mlflow", *["2", "of", "3:", "RUN", "[a]"]],
-        ["other", "failed"],
-    ]
-    assert [line[0] for line in lines][::2] == ["✓", "✗"]
+    assert capsys.readouterr().out.startswith("SERVICE        ADDRESS\n")

@@ -15,46 +15,16 @@ ROOT = Path(__file__).parent.parent
 SHELL = "/bin/sh"
 
 
-class Lines:
-    """A stream that passes on whole lines, without their ends, to a function."""
-
-    def __init__(self, receive):
-        self.receive = receive
-        self.rest = ""
-
-    def write(self, text):
-        """Take a piece of text."""
-        *lines, self.rest = (self.rest + text).replace("\r\n", "\n").split("\n")
-        for line in lines:
-            self.receive(line)
-
-    def flush(self):
-        """Do nothing: a line is passed on when it is whole."""
-
-
-def visibly(c, args, **options):
+def visibly(c, args, in_stream=False, **options):
     """Run a list of arguments, with the command and its output shown; return the result, which is true if it succeeded.
 
     On a terminal the command gets one too, so that it can draw its progress; all of its output is then in `stdout`.
+    It reads nothing from standard input, unless `in_stream` is None.
     """
-    announce(args)
-    return run(c, args, pty=sys.stdout.isatty(), **options)
-
-
-def followed(c, args, receive):
-    """Run a list of arguments with the command shown, and each line of its output given to the function `receive`.
-
-    Return the result, which is true if it succeeded.
-    """
-    announce(args)
-    return run(c, args, in_stream=False, out_stream=Lines(receive), err_stream=Lines(receive))
-
-
-def announce(args):
-    """Show the command that a list of arguments is."""
-    # What was said before is to stand before, also where standard output is a file.
+    # Keep the order of lines where standard output is a file.
     sys.stdout.flush()
     print(f"$ {shlex.join(args)}", file=sys.stderr, flush=True)
+    return run(c, args, pty=sys.stdout.isatty(), in_stream=in_stream, **options)
 
 
 def only_output(c, args, **options):

@@ -45,11 +45,3 @@ def in_words(size):
     if unit == 0:
         return f"{size} B"
     return f"{number:.1f} {UNITS[unit]}" if number < 1000 else f"{number:.0f} {UNITS[unit]}"
-
-
-def in_seconds(seconds):
-    """Return a duration as people write it, such as 0.4 s, 12 s or 3 min 5 s."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

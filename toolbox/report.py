@@ -85,5 +85,9 @@ def has_failed(container):
 
 def refusals(log):
     """Return why a service refused to start, from the lines of its log: causes with their remedies."""
-    # Some versions of Compose clear the line of a terminal first, also where none is.
-    return re.findall(r"^(?:\x1b\[2K)?FAIL: (.*?)\r?$", log, flags=re.M)
+    return re.findall(r"^FAIL: (.*)$", plain(log), flags=re.M)
+
+
+def plain(printed):
+    """Return what a command printed without control sequences of a terminal, which Compose also writes elsewhere."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", printed)

@@ -42,7 +42,6 @@ def run(c, path, started, confirmed):
 
 def over(c, source, progress, confirmed):
     """Restore a checked backup over what the running toolbox has, and return that table."""
-    config = stack.settings(c)
     revisions = check_versions(source)
     states = {name: stores.does(name, "state") for name in stores.STORES}
     if database.has_remains(database.databases()):
@@ -56,7 +55,7 @@ def over(c, source, progress, confirmed):
         if state["has_remains"]:
             stores.does(name, "forget")
     compared = replace(c, source, revisions, progress)
-    stack.bring_up(c, config["name"])
+    stack.bring_up(c)
     settle()
     return compared
 

@@ -128,7 +128,7 @@ def begin(c):
     config = stack.settings(c)
     if not compose(c, "build", "postgres"):
         raise Failure("the image of postgres could not be built: the message of the build is above.")
-    stack.start_database(c, config)
+    stack.start_database(c)
     if report.state(stack.containers(c).get("postgres")) != "running healthy":
         compose(c, "logs", "--no-log-prefix", "--tail", str(stack.LOG_LINES), "postgres")
         raise Failure(
