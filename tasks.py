@@ -32,9 +32,9 @@ from toolbox import doctor as examining
 from toolbox import restore as restoring
 from toolbox import status as looking
 from toolbox import upgrade as upgrading
-from toolbox.commands import ROOT, compose, is_watched, on_terminal, only_output, tool, visibly
 from toolbox.failure import Failure, as_typed
 from toolbox.named import task
+from toolbox.process import ROOT, compose, is_watched, on_terminal, run, tool, visibly
 
 # The folders with a requirements.in, and the oldest Python that each is for.
 LOCKED = {
@@ -170,7 +170,9 @@ def psql(c, role="analyst", database="mlflow", command=""):
         raise Failure('postgres is not running: "invoke up" starts it.')
     client = ["psql", "--username", role, "--dbname", database]
     if command:
-        answered = only_output(c, ["docker", "compose", "exec", "--no-TTY", "postgres", *client, "--command", command])
+        # The answer alone, for programs.
+        asked = ["docker", "compose", "exec", "--no-TTY", "postgres", *client, "--command", command]
+        answered = run(c, asked, in_stream=False)
     else:
         tty = [] if on_terminal() else ["--no-TTY"]
         answered = compose(c, "exec", *tty, "postgres", *client, in_stream=None)

@@ -1,16 +1,15 @@
-"""toolbox/backup.py, restore.py, streams.py, progress.py: what is refused, what is kept, what commands are told."""
+"""toolbox/backup.py, restore.py, progress.py: what is refused, what is kept, what commands are told."""
 
 import io
 import os
 import signal
-import sys
 
 import pytest
 from layers import HEALTHY, ROOT, a_users_env, docker, doings, listed, the_line
 from test_archive import forged
 
 import tasks
-from toolbox import archive, backup, database, progress, restore, stores, streams
+from toolbox import archive, backup, database, process, progress, restore, stores
 from toolbox.failure import Failure
 
 
@@ -31,11 +30,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def _no_commands(monkeypatch):
     """No test here gets as far as a command, unless it says which."""
-    monkeypatch.setattr(stores.streams, "output", lambda *_, **__: pytest.fail("a command was run"))
-    monkeypatch.setattr(stores.streams, "fed", lambda *_, **__: pytest.fail("a command was run"))
-
-
-OUTPUT, FED = streams.output, streams.fed
+    monkeypatch.setattr(process, "popen", lambda *_, **__: pytest.fail("a command was run"))
 
 
 # --- What a backup refuses ---
@@ -296,56 +291,13 @@ def test_git_leaves_backups_out():
 def test_a_dump_is_restored_as_a_role_whose_rights_end_there(monkeypatch):
     run = []
     monkeypatch.setattr(database, "sql", lambda statement, *_: run.append(statement))
-    monkeypatch.setattr(streams, "fed", lambda command, *_, **__: run.append(command) or "")
+    monkeypatch.setattr(process, "output", lambda command, *_, **__: run.append(command) or "")
     for name, user in database.USERS.items():
         run.clear()
         database.restore(name, [])
         assert run[0].startswith(f"CREATE DATABASE {name}_restored OWNER {database.OWNERS[name]}")
         assert run[1] == f"\\i /etc/data-toolbox/{name}.sql"
         assert run[2][run[2].index("--username") + 1] == user
-
-
-# --- Commands whose input or output is long ---
-
-
-def python(text):
-    return [sys.executable, "-c", text]
-
-
-def test_what_a_command_prints_is_yielded_in_pieces():
-    size = 5 << 20
-    pieces = list(OUTPUT(python(f"print(end='x' * {size})"), "no"))
-    assert b"".join(pieces) == b"x" * size
-    assert max(map(len, pieces)) <= streams.CHUNK
-
-
-def test_a_command_that_fails_in_the_end_is_a_failure_with_its_last_word():
-    with pytest.raises(Failure) as raised:
-        list(OUTPUT(python("import sys; print('much'); sys.exit('first\\nno such table')"), "cannot be dumped"))
-    assert the_line(raised) == "FAIL: cannot be dumped (no such table)."
-
-
-def test_of_several_lines_the_one_with_the_error_is_the_cause():
-    said = "pg_restore: error: could not execute query: ERROR:  permission denied\nCommand was: CREATE EXTENSION x;\n"
-    assert streams.cause(said) == "pg_restore: error: could not execute query: ERROR: permission denied"
-    assert streams.cause("first\nlast\n") == "last"
-
-
-def test_a_command_that_stops_reading_is_a_failure_with_its_last_word():
-    with pytest.raises(Failure) as raised:
-        FED(python("import sys; sys.exit('no room')"), "cannot be restored", (bytes(1 << 20) for _ in range(100)))
-    assert the_line(raised) == "FAIL: cannot be restored (no room)."
-
-
-def test_a_command_gets_all_of_its_input():
-    chunks = (b"x" * 1000 for _ in range(5000))
-    assert int(FED(python("import sys; print(len(sys.stdin.read()))"), "no", chunks)) == 5_000_000
-
-
-def test_a_command_is_over_when_nobody_wants_its_output_any_more():
-    pieces = OUTPUT(python("import sys\nwhile True: print('x' * 9999)"), "no")
-    next(pieces)
-    pieces.close()
 
 
 # --- Progress ---

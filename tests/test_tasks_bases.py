@@ -6,8 +6,8 @@ from layers import NO_REGISTRY, OFFICIAL, a_users_env, commands, configuration, 
 
 import tasks
 from toolbox import bases, dotenv, model
-from toolbox.commands import ROOT
 from toolbox.failure import Failure
+from toolbox.process import ROOT
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from layers import HEALTHY, docker, listed, the_line
 
 import tasks
-from toolbox import commands, named, sweep, trash
+from toolbox import named, process, sweep, trash
 from toolbox.failure import Failure
 
 RUN = "0123456789abcdef0123456789abcdef"
@@ -91,7 +91,7 @@ def test_it_deletes_where_nobody_looks_on_or_with_yes(swept, monkeypatch, option
 def test_a_closed_stream_is_no_terminal(monkeypatch):
     terminals(monkeypatch)
     monkeypatch.setattr(sys, "stdin", None)
-    assert not commands.is_watched()
+    assert not process.is_watched()
 
 
 def test_what_is_deleted_is_what_was_shown(swept):

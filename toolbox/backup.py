@@ -8,9 +8,9 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-from . import archive, database, named, report, stack, stores, streams
-from .commands import ROOT
+from . import archive, database, named, process, report, stack, stores
 from .failure import Failure, as_typed
+from .process import ROOT
 from .progress import Progress, in_words
 
 FOLDER = ROOT / "backups"
@@ -182,7 +182,7 @@ def mlflow(where):
     """
     command = where("artifacts", "python", "-c", MLFLOW)
     what = 'the version of MLflow cannot be asked: build it with "invoke up"'
-    version, *revisions = b"".join(streams.output(command, what)).decode().split()
+    version, *revisions = process.output(command, what).split()
     return version, revisions
 
 

@@ -6,8 +6,8 @@ import sys
 import webbrowser
 
 from . import passwords, report, stack
-from .commands import ROOT
 from .failure import Failure
+from .process import ROOT
 
 # A page that leads on to the notebook, because what a browser is told on its command line can be read by all users of
 # the machine, and the address has the token. Not hidden: some browsers may read no hidden files.

@@ -14,18 +14,18 @@ from . import (
     named,
     passwords,
     ports,
+    process,
     report,
     runs,
     stack,
     status,
     stores,
-    streams,
     values,
     work,
     zones,
 )
-from .commands import ROOT, quietly
 from .failure import Failure
+from .process import ROOT, quietly
 from .progress import in_words
 
 # Less than this many bytes free is told: the log of the database alone may take 1 GB, and a model as much.
@@ -425,7 +425,7 @@ def words(store, *command):
     """Return the words that a command prints in the container that has a store."""
     command = stores.running(store, *command)
     what = f"{stores.STORES[store].service} cannot tell its version of MLflow: see what it says"
-    return b"".join(streams.output(command, what)).decode().split()
+    return process.output(command, what).split()
 
 
 def versions_found(server, notebook, postgres):

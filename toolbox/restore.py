@@ -7,9 +7,9 @@ the files go back. So the next restore, or `invoke up`, can put in order what on
 
 import time
 
-from . import archive, backup, database, report, stack, stores, streams
-from .commands import compose, quietly
+from . import archive, backup, database, process, report, stack, stores
 from .failure import Failure
+from .process import compose, quietly
 from .progress import Progress, in_words
 
 # The tables and indexes that a dump becomes, against its size: those of MLflow's metrics are three times as large.
@@ -213,7 +213,7 @@ def migrate(schema, revisions):
     what = (
         "the tables of the backup cannot be brought to this version of MLflow: restore it with the version that made it"
     )
-    streams.fed(stores.apart("artifacts", "mlflow", "db", "upgrade", uri), what, [])
+    process.output(stores.apart("artifacts", "mlflow", "db", "upgrade", uri), what, [])
     if database.schema(database.RESTORED.format("mlflow")) != revisions[0]:
         raise Failure(what + ".")
 

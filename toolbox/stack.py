@@ -9,8 +9,8 @@ from pathlib import Path
 from invoke import Exit
 
 from . import bases, dotenv, engine, model, named, passwords, report
-from .commands import ROOT, compose, quietly, visibly
 from .failure import Failure
+from .process import ROOT, compose, quietly, visibly
 
 FOLDERS = {"postgres": "postgres-docker", "mlflow": "ml-flow-docker", "notebook": "jupyter-notebook-docker"}
 LOG_LINES = 30

@@ -5,7 +5,7 @@ import re
 from datetime import datetime, timezone
 
 from . import model, report, stack, work
-from .commands import quietly
+from .process import quietly
 from .progress import in_words
 
 # What each service keeps, and the command that prints the version of what runs in it.

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from . import backup, stores, streams
+from . import backup, process, stores
 from .failure import Failure, one_line
 from .progress import in_words
 
@@ -46,7 +46,7 @@ def sweep(action, limit):
     """Have toolbox/sweep.py do an action inside the mlflow container; return what it printed."""
     command = stores.running("artifacts", "python", "-c", PROGRAM, action, str(limit))
     what = "what was deleted in MLflow cannot be looked through: see what it says, and run it again"
-    return json.loads(b"".join(streams.output(command, what)))
+    return json.loads(process.output(command, what))
 
 
 def told(found, count):

@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 
 from . import archive, backup, bases, database, dotenv, model, named, report, restore, stack
-from .commands import compose, environment, quietly, visibly
 from .failure import Failure
+from .process import compose, environment, quietly, visibly
 from .progress import Progress
 
 VERSIONS = 'cat "$PGDATA/PG_VERSION" 2>/dev/null; postgres --version'
