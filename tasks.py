@@ -10,6 +10,7 @@ from toolbox import backup as backing_up
 from toolbox import (
     bases,
     browser,
+    console,
     failure,
     files,
     model,
@@ -21,7 +22,6 @@ from toolbox import (
     reference,
     report,
     runs,
-    show,
     stack,
     trash,
     values,
@@ -135,7 +135,7 @@ def status(c, json=False):
     if json:
         print(looking.as_json(services))
     else:
-        show.table(looking.rows(services))
+        console.table(looking.rows(services))
         for remark in looking.remarks(services):
             print(f"\n{remark}")
 
@@ -190,7 +190,7 @@ def runs_(c, end=""):
     if limit is not None:
         print(f"Ended as killed: {len(runs.end(now - limit * 3_600_000, now))}.")
     if still := runs.found(now):
-        show.table(runs.rows(still, now))
+        console.table(runs.rows(still, now))
         print('\nA program that was killed cannot say so: "--end HOURS" ends what has logged no metric for so long.')
     else:
         print("No run is running.")
@@ -282,7 +282,7 @@ def restore(c, file, yes=False):
         print(f"This replaces the databases, the artifacts and the notebook home of the project {project}.")
         return is_typed(project, "replace")
 
-    print(*restoring.run(c, Path(os.path.expanduser(file)).absolute(), started, lambda: yes or confirmed()), sep="\n")
+    restoring.run(c, Path(os.path.expanduser(file)).absolute(), started, lambda: yes or confirmed())
 
 
 @task(help={"keep": "delete all of them but this many, the newest"})
@@ -292,7 +292,7 @@ def backups(c, keep=""):
     if count:
         for path in backing_up.prune(count):
             print(f"Deleted {path.name}")
-    print(*backing_up.listed(backing_up.kept()), sep="\n")
+    backing_up.show(backing_up.kept())
 
 
 @task(

@@ -1,6 +1,5 @@
-"""toolbox/backup.py, restore.py, progress.py: what is refused, what is kept, what commands are told."""
+"""toolbox/backup.py, restore.py: what is refused, what is kept, what commands are told."""
 
-import io
 import os
 import signal
 
@@ -9,7 +8,7 @@ from layers import HEALTHY, ROOT, a_users_env, docker, doings, listed, the_line
 from test_archive import forged
 
 import tasks
-from toolbox import archive, backup, database, process, progress, restore, stores
+from toolbox import archive, backup, database, process, restore, stores
 from toolbox.failure import Failure
 
 
@@ -124,10 +123,11 @@ def test_what_was_restored_and_is_not_what_the_backup_says_is_refused(tmp_path, 
         monkeypatch.setattr(database, "analyze", lambda: None)
         monkeypatch.setattr(stores, "does", lambda name, *_: files[name])
         revisions = [source.manifest["schema"]]
-        assert len(restore.beside(source, revisions, progress.Progress())) == 5
+        rows_, lacks = restore.beside(source, revisions)
+        assert (len(rows_), lacks) == (5, [])
         other(rows, files)
         with pytest.raises(Failure) as raised:
-            restore.beside(source, revisions, progress.Progress())
+            restore.beside(source, revisions)
     assert told in the_line(raised)
     assert "nothing was changed" in the_line(raised)
 
@@ -146,7 +146,7 @@ def test_a_restore_looks_at_the_archive_before_anything_else(env, tmp_path):
 def test_a_restore_starts_a_toolbox_that_does_not_run(env, tmp_path, monkeypatch, made):
     if not made:
         env.unlink()
-    monkeypatch.setattr(restore, "over", lambda *_: ["restored"])
+    monkeypatch.setattr(restore, "over", lambda *_: ([("RESTORED",)], []))
     c = docker({"docker compose ps": "", "docker image inspect": True})
     tasks.restore(c, str(forged(tmp_path / "box.zip")), yes=True)
     assert any(command.startswith("docker compose up --detach --wait") for command in doings(c))
@@ -154,7 +154,7 @@ def test_a_restore_starts_a_toolbox_that_does_not_run(env, tmp_path, monkeypatch
 
 
 def test_a_restore_into_a_toolbox_that_runs_starts_nothing(env, tmp_path, monkeypatch):
-    monkeypatch.setattr(restore, "over", lambda *_: ["restored"])
+    monkeypatch.setattr(restore, "over", lambda *_: ([("RESTORED",)], []))
     c = docker({"docker compose ps": HEALTHY})
     tasks.restore(c, str(forged(tmp_path / "box.zip")), yes=True)
     assert doings(c) == []
@@ -298,34 +298,3 @@ def test_a_dump_is_restored_as_a_role_whose_rights_end_there(monkeypatch):
         assert run[0].startswith(f"CREATE DATABASE {name}_restored OWNER {database.OWNERS[name]}")
         assert run[1] == f"\\i /etc/data-toolbox/{name}.sql"
         assert run[2][run[2].index("--username") + 1] == user
-
-
-# --- Progress ---
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def test_progress_is_shown_on_a_terminal_and_nowhere_else(monkeypatch):
-    monkeypatch.setattr(progress, "PAUSE_SECONDS", 0)
-    for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
-        assert list(progress.Progress(stream).counted("home", [b"12", b"345"], 5)) == [b"12", b"345"]
-        assert ("home: 5 B of about 5 B" in stream.getvalue()) is shown
-        assert bool(stream.getvalue()) is shown
-
-
-@pytest.mark.parametrize(
-    ("size", "words"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 kB"),
-        (999_999, "1.0 MB"),
-        (1_234_567_890, "1.2 GB"),
-        (10**13, "10000 GB"),
-    ],
-)
-def test_sizes_are_written_as_people_do(size, words):
-    assert progress.in_words(size) == words

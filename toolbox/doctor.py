@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from rich.filesize import decimal as human_size
+
 from . import (
     database,
     dotenv,
@@ -26,7 +28,6 @@ from . import (
 )
 from .failure import Failure
 from .process import ROOT, quietly
-from .progress import in_words
 
 # Less than this many bytes free is told: the log of the database alone may take 1 GB, and a model as much.
 LEAST_FREE = 5_000_000_000
@@ -398,9 +399,9 @@ def disk_found(free):
     """Find whether so many bytes free are enough."""
     if free < LEAST_FREE:
         remedy = 'make room, "docker system df" shows what Docker takes'
-        yield "warn", f"{in_words(free)} free for the volumes, less than {in_words(LEAST_FREE)}: {remedy}."
+        yield "warn", f"{human_size(free)} free for the volumes, less than {human_size(LEAST_FREE)}: {remedy}."
     else:
-        yield "ok", f"{in_words(free)} free for the volumes"
+        yield "ok", f"{human_size(free)} free for the volumes"
 
 
 # --- The database and the server ---
@@ -474,7 +475,7 @@ def runs_found(silences):
 def check_size(patient):
     """Find how much the databases and the artifacts take."""
     size = int(database.sql(SIZE)[0])
-    yield "ok", f"databases {in_words(size)}, artifacts {in_words(stores.size('artifacts'))}"
+    yield "ok", f"databases {human_size(size)}, artifacts {human_size(stores.size('artifacts'))}"
 
 
 def check_clock(patient):

@@ -58,12 +58,6 @@ def state(container):
     return " ".join(filter(None, (container["State"], container.get("Health"))))
 
 
-def table(rows):
-    """Return the rows as lines whose columns are lined up."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
 def first_unhealthy(containers):
     """Return the name of the service that keeps the toolbox from being healthy, or None.
 

@@ -4,9 +4,10 @@ import json
 import re
 from pathlib import Path
 
+from rich.filesize import decimal as human_size
+
 from . import backup, process, stores
 from .failure import Failure, one_line
-from .progress import in_words
 
 PROGRAM = (Path(__file__).parent / "sweep.py").read_text()
 KINDS = {"runs": "run", "experiments": "experiment", "models": "model"}
@@ -55,7 +56,7 @@ def told(found, count):
     if not any(found[kind] for kind in (*KINDS, "needed", "busy", "elsewhere")):
         return [f"Nothing was deleted in MLflow {age}."]
     numbers = [f"{found[kind]} {word if found[kind] == 1 else f'{word}s'}" for kind, word in KINDS.items()]
-    size = f"{in_words(found['bytes'])} ({found['bytes']} bytes)"
+    size = f"{human_size(found['bytes'])} ({found['bytes']} bytes)"
     lines = [f"Deleted in MLflow {age}: {', '.join(numbers)}, whose files take {size}."]
     if found["needed"]:
         lines.append(f"Of what was deleted, {found['needed']} stay, because versions of registered models need them.")
