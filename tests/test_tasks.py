@@ -130,6 +130,14 @@ def test_the_options_of_test_choose_the_tests(options, passed_on):
     assert shlex.split(commands(c)[0])[8:] == passed_on
 
 
+@pytest.mark.parametrize("package", ["rich", "backports" if sys.version_info < (3, 14) else "compression"])
+def test_an_invoke_without_the_other_packages_ends_in_one_line(package):
+    program = f"import sys; sys.modules[{package!r}] = None; sys.argv[1:] = ['--list']; import invoke.__main__"
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert re.fullmatch(r'FAIL: the Python package \S+ is not installed: use "./run", .*\n', ran.stderr)
+
+
 @pytest.mark.parametrize("task", [tasks.run_tests, tasks.lint, tasks.lock], ids=["test", "lint", "lock"])
 def test_a_program_that_invoke_alone_does_not_bring_is_told(task, monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))

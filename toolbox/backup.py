@@ -54,7 +54,6 @@ def make(c, config, to):
 
     Raises Failure when the toolbox is not healthy, or the file cannot be written.
     """
-    archive.check_zstd()
     check_healthy(c)
     project, now = config["name"], datetime.now(timezone.utc)
     path = Path(os.path.expanduser(to)).absolute() if to else default_path(project, now)

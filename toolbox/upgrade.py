@@ -24,7 +24,6 @@ def take_over(c, old_base):
     `old_base` is the base image that can read it; when empty, it is the present base image with the other number.
     Raises Failure, with the present volume as it was, when that cannot be done.
     """
-    archive.check_zstd()
     stack.own_containers(c, stack.settings(c)["name"])
     config = stack.build_images(c)
     project, volume = config["name"], config["volumes"]["db-store"]["name"]
