@@ -232,24 +232,6 @@ def test_what_compose_itself_reads_is_known(name):
     assert levels(doctor.unknown_problems({name: "1"}, KNOWN)) == []
 
 
-def test_the_settings_of_env_are_read_as_compose_does():
-    written = """
-# COMMENTED=1
-PLAIN=a b#c  # comment
-export EXPORTED='single \\' quoted' # comment
-DOUBLE="first line
-NOT_ONE=this is in the value \\"
-NOR_THIS=either"
-COLON: x
-BLANK=
-COMMENT_ALONE= # comment
-"""
-    found = dotenv.values(written)
-    assert list(found) == ["PLAIN", "EXPORTED", "DOUBLE", "COLON", "BLANK", "COMMENT_ALONE"]
-    assert (found["PLAIN"], found["COLON"], found["BLANK"], found["COMMENT_ALONE"]) == ("a b#c", "x", "", "")
-    assert compose("config", "--quiet", env_file=written).ok
-
-
 @pytest.mark.parametrize("line", ['POSTGRES_PASSWORD="hidden', "POSTGRES_PASSWORD 'hidden'", "hidden 1=2"])
 def test_a_line_that_cannot_be_read_is_told_by_its_number_and_not_quoted(line):
     with pytest.raises(Failure) as raised:
