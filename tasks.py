@@ -12,7 +12,6 @@ from toolbox import (
     browser,
     console,
     failure,
-    files,
     model,
     named,
     passwords,
@@ -373,22 +372,11 @@ def pictures(c):
 
 @failure.task
 def lint(c):
-    """Check the files with linters."""
-    notebooks = files.notebooks(ROOT)
-    schema = [*tool("check_jsonschema"), "--builtin-schema"]
-    checks = [
-        visibly(c, [*tool("ruff"), "check"]),
-        visibly(c, [*tool("ruff"), "format", "--check"]),
-        visibly(c, [*tool("shellcheck"), *files.shell_programs(ROOT)]),
-        visibly(c, [*tool("hadolint"), *files.dockerfiles(ROOT)]),
-        # With no file it would read one from standard input.
-        *([visibly(c, [*tool("nbstripout"), "--keep-id", "--verify", *notebooks])] if notebooks else []),
-        visibly(c, [*schema, "vendor.github-workflows", *files.workflows(ROOT)]),
-        visibly(c, [*schema, "vendor.dependabot", ".github/dependabot.yml"]),
-        compose(c, "--env-file", ".env.example", "config", "--quiet"),
-    ]
-    if not all(checks):
-        raise Failure("a check did not pass: what it found is above.")
+    """Check the files that git knows with the hooks of .pre-commit-config.yaml."""
+    if not visibly(c, [*tool("pre_commit"), "run", "--all-files"]):
+        raise Failure(
+            "a check did not pass: what it found is above; formatting and outputs of notebooks are corrected by now."
+        )
 
 
 @failure.task(name="reference")
