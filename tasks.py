@@ -108,22 +108,11 @@ def doctor(c):
         raise Exit(code=1)
 
 
-@task(name="open")
-def open_(c):
-    """Open JupyterLab in the browser, logged in; "open mlflow": MLflow."""
-    # To Invoke the second word is another task, as it knows no optional arguments but flags: that one opens the page.
-    if "mlflow" not in browser.words_after("open", sys.argv):
-        stack.check_engine(c)
-        browser.show(c, "notebook")
-    elif named.current():
-        raise Failure('--name counts for the last word alone: "./run mlflow" opens that page.')
-
-
-@task
-def mlflow(c):
-    """Open MLflow's page in the browser."""
+@task(name="open", help={"service": "notebook or mlflow"})
+def open_(c, service="notebook"):
+    """Open JupyterLab in the browser, logged in, or MLflow's page."""
     stack.check_engine(c)
-    browser.show(c, "mlflow")
+    browser.show(c, service)
 
 
 @task(help={"json": "as JSON, for programs"})

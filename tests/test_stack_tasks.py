@@ -111,7 +111,7 @@ def test_open_shows_the_pages_in_the_browser_without_the_token_on_a_command_line
     browser.chmod(0o755)
     try:
         toolbox.succeed("open", BROWSER=str(browser))
-        toolbox.succeed("open", "mlflow", BROWSER=str(browser))
+        toolbox.succeed("open", "--service", "mlflow", BROWSER=str(browser))
         opened = (tmp_path / "opened").read_text().split()
         assert opened == [(toolbox.root / "open-notebook.html").as_uri(), toolbox.url("mlflow", "")]
         door = toolbox.root / "open-notebook.html"
