@@ -33,7 +33,7 @@ from toolbox import status as looking
 from toolbox import upgrade as upgrading
 from toolbox.failure import Failure, as_typed
 from toolbox.named import task
-from toolbox.process import ROOT, compose, is_watched, on_terminal, run, tool, visibly
+from toolbox.process import ROOT, compose, on_terminal, run, tool, visibly
 
 # The folders with a requirements.in, and the oldest Python that each is for.
 LOCKED = {
@@ -204,9 +204,9 @@ def down(c):
         raise Failure("Docker could not stop everything: its own message is above.")
 
 
-@task(changes=True, help={"yes": "do not ask"})
+@task(changes=True, help={"yes": "delete it; without it, only show what would go"})
 def clean(c, yes=False):
-    """Delete the containers, the images and ALL DATA, after asking."""
+    """Show containers, images and volumes, and with --yes delete ALL DATA."""
     stack.check_engine(c)
     config = stack.settings(c)
     project = config["name"]
@@ -223,8 +223,8 @@ def clean(c, yes=False):
     # Without its data, the settings of a toolbox with a name would only keep its ports from others.
     doomed += [f"file {named.env().name}"] if named.current() else []
     print(f"This deletes for good, of the project {project}:", *doomed, sep="\n  ")
-    if not yes and not is_typed(project, "delete"):
-        raise Failure(f'not confirmed, nothing was deleted: type the name "{project}" when asked, or add --yes.')
+    if not yes:
+        raise Failure("nothing was deleted: add --yes to delete all of that.")
     if not compose(c, "down", "--volumes", "--rmi", "local", "--remove-orphans"):
         raise Failure("Docker could not delete everything: its own message is above.")
     # Compose knows those of the present settings alone.
@@ -232,14 +232,6 @@ def clean(c, yes=False):
         visibly(c, ["docker", "volume", "rm", *replaced])
     if named.current():
         named.env().unlink()
-
-
-def is_typed(project, verb):
-    """Ask for the name of the project before data are lost, by what `verb` says; return whether someone typed it."""
-    try:
-        return on_terminal() and input(f'Type "{project}" to {verb} them: ') == project
-    except EOFError:
-        return False
 
 
 @task(changes=True, help={"to": "the file to write; without it, one in backups/ with the date in its name"})
@@ -255,22 +247,17 @@ def backup(c, to=""):
     makes=True,
     changes=True,
     positional=["file"],
-    help={"file": "the backup", "yes": "replace the data that are there without asking"},
+    help={"file": "the backup", "yes": "replace the data that are there"},
 )
 def restore(c, file, yes=False):
-    """Replace all data by those of a backup, after checking and asking."""
+    """Replace all data by those of a backup, after checking it."""
     stack.check_engine(c)
 
     def started():
         if named.is_new() or report.state(stack.containers(c).get("postgres")) != "running healthy":
             up(c)
 
-    def confirmed():
-        project = stack.settings(c)["name"]
-        print(f"This replaces the databases, the artifacts and the notebook home of the project {project}.")
-        return is_typed(project, "replace")
-
-    restoring.run(c, Path(os.path.expanduser(file)).absolute(), started, lambda: yes or confirmed())
+    restoring.run(c, Path(os.path.expanduser(file)).absolute(), started, yes)
 
 
 @task(help={"keep": "delete all of them but this many, the newest"})
@@ -287,14 +274,13 @@ def backups(c, keep=""):
     changes=True,
     help={
         "older-than": "how many days ago, at least, it was deleted in MLflow",
-        "dry-run": "only show what would go; on a terminal nothing else is done without --yes",
-        "yes": "delete it, on a terminal too",
+        "yes": "delete it; without it, only show what would go",
     },
 )
-def gc(c, older_than="30", dry_run=False, yes=False):
+def gc(c, older_than="30", yes=False):
     """Show what was deleted in MLflow, and with --yes free its disk space."""
     stack.check_engine(c)
-    trash.run(c, older_than, only_show=dry_run or (is_watched() and not yes))
+    trash.run(c, older_than, yes)
 
 
 @task(

@@ -122,13 +122,8 @@ def output(args, what, chunks=(), **options):
 
 
 def on_terminal():
-    """Return whether a person can be asked: input and output are a terminal. The input may even be closed."""
+    """Return whether input and output are a terminal. The input may even be closed."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
-
-
-def is_watched():
-    """Return whether a person may be looking on: some stream is a terminal, though another one may be a pipe."""
-    return any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
 
 def tool(name):

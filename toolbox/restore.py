@@ -25,12 +25,12 @@ SERVER = "postgresql+psycopg2://mlflow@postgres:5432/{}"
 WRITERS = ("notebook", "mlflow")
 
 
-def run(c, path, started, confirmed):
+def run(c, path, started, yes):
     """Restore the backup at `path`, and print a table that compares what is there with its manifest.
 
-    `started` is called once the backup is known to be whole, and starts the toolbox if it does not run. `confirmed` is
-    called, when there are data already, and returns whether they may be replaced.
-    Raises Failure, with everything as it was, when the backup is not whole or does not fit, or something goes wrong.
+    `started` is called once the backup is known to be whole, and starts the toolbox if it does not run.
+    Raises Failure, with everything as it was, when the backup is not whole or does not fit, when there are data and
+    not `yes`, or when something goes wrong.
     """
     with archive.Archive(path) as source:
         with console.progress() as shown:
@@ -39,21 +39,24 @@ def run(c, path, started, confirmed):
             source.check(lambda name, size: shown.update(tasks[name], completed=size))
         started()
         with backup.tidy():
-            rows, lacks = over(c, source, confirmed)
+            rows, lacks = over(c, source, yes)
     console.table(rows)
     for line in lacks:
         print(line)
 
 
-def over(c, source, confirmed):
+def over(c, source, yes):
     """Restore a checked backup over what the running toolbox has; return what `beside` does."""
     revisions = check_versions(source)
     states = {name: stores.does(name, "state") for name in stores.STORES}
     if database.has_remains(database.databases()):
         settle()
         states = {name: stores.does(name, "state") for name in stores.STORES}
-    if has_data(states) and not confirmed():
-        raise Failure("not confirmed, nothing was changed: type the name of the project when asked, or add --yes.")
+    if has_data(states) and not yes:
+        raise Failure(
+            f"{stack.settings(c)['name']} has data, and nothing was changed: add --yes to replace its databases, its "
+            "artifacts and the home of its notebook."
+        )
     check_room(source.manifest, states)
     for name, state in states.items():
         # Without a database beside, no restore has left it.

@@ -20,8 +20,8 @@ def days(text):
     return int(text)
 
 
-def run(c, older_than, only_show):
-    """Say what was deleted in MLflow at least `older_than` days ago, and delete that for good unless `only_show`.
+def run(c, older_than, yes):
+    """Say what was deleted in MLflow at least `older_than` days ago, and delete that for good if `yes`.
 
     Raises Failure when the toolbox is not healthy, or something cannot be deleted; the rest is deleted all the same.
     """
@@ -32,8 +32,8 @@ def run(c, older_than, only_show):
         print(*told(found, count), sep="\n", flush=True)
         if not any(found[kind] for kind in KINDS):
             return
-        if only_show:
-            print("Nothing was deleted: --yes deletes it for good.")
+        if not yes:
+            print("Nothing was deleted: add --yes to delete it for good.")
             return
         problems = sweep("delete", found["limit"])
     if problems:
