@@ -3,7 +3,7 @@
 import pytest
 from layers import the_line
 
-from toolbox import console, doctor, runs
+from toolbox import console, runs
 from toolbox.failure import Failure
 
 MINUTE, HOUR = 60_000, 3_600_000
@@ -34,19 +34,3 @@ def test_an_end_that_is_no_number_of_hours_is_refused(text):
     with pytest.raises(Failure) as raised:
         runs.hours(text)
     assert "--end" in the_line(raised)
-
-
-@pytest.mark.parametrize(
-    ("silences", "level", "words"),
-    [
-        ([], "ok", "0 runs running"),
-        ([0, 23 * HOUR], "ok", "2 runs running"),
-        ([0, 24 * HOUR], "warn", "1 running run has logged no metric for 24 h: "),
-        ([25 * HOUR, 24 * HOUR], "warn", "2 running runs have logged no metric for 24 h: "),
-    ],
-    ids=["none", "alive", "one silent", "two silent"],
-)
-def test_the_doctor_warns_of_runs_that_are_silent_for_a_day(silences, level, words):
-    [(said, text)] = doctor.runs_found(silences)
-    assert said == level
-    assert text.startswith(words)

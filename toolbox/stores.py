@@ -50,11 +50,6 @@ def measured(name):
     return json.loads(process.output(running(name, *program(name, "measure")), f"{name} cannot be read"))
 
 
-def size(name):
-    """Return how many bytes the files of a store take, without holes."""
-    return measured(name)["bytes"]
-
-
 def pack(name, contents):
     """Yield the files of a store as a tar; `contents`, a dictionary, gets at the end what volume.pack says of it."""
     return process.stream(
