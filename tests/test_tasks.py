@@ -138,8 +138,7 @@ def test_an_invoke_without_the_other_packages_ends_in_one_line(package):
 
 
 @pytest.mark.parametrize("task", [tasks.run_tests, tasks.lint, tasks.lock], ids=["test", "lint", "lock"])
-def test_a_program_that_invoke_alone_does_not_bring_is_told(task, monkeypatch, tmp_path):
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+def test_a_program_that_invoke_alone_does_not_bring_is_told(task, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(Failure) as raised:
         task(docker())

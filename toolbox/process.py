@@ -127,17 +127,13 @@ def on_terminal():
 
 
 def tool(name):
-    """Return how a program of requirements.txt begins, a list: the module of that name, or the file beside this Python.
+    """Return how a program of requirements.txt begins, a list: as a module, which a clone that was moved finds too.
 
-    No script in .venv/bin is run: each names the folder in which it was made, and the clone may have been moved.
-    Raises Failure when it is not there: whoever calls `invoke` directly may have that alone.
+    Raises Failure when it is not there: `invoke` may be installed without it.
     """
-    if importlib.util.find_spec(name):
-        return [sys.executable, "-m", name]
-    path = Path(sys.executable).with_name(name)
-    if not path.exists():
-        raise Failure(f'{name} is not installed beside {sys.executable}: use "./run", which installs requirements.txt.')
-    return [str(path)]
+    if not importlib.util.find_spec(name):
+        raise Failure(f'{name} is not installed for {sys.executable}: use "./run", which installs requirements.txt.')
+    return [sys.executable, "-m", name]
 
 
 @contextlib.contextmanager
