@@ -297,4 +297,5 @@ def test_a_dump_is_restored_as_a_role_whose_rights_end_there(monkeypatch):
         database.restore(name, [])
         assert run[0].startswith(f"CREATE DATABASE {name}_restored OWNER {database.OWNERS[name]}")
         assert run[1] == f"\\i /etc/data-toolbox/{name}.sql"
-        assert run[2][run[2].index("--username") + 1] == user
+        assert run[2][run[2].index("--username") + 1] == database.RESTORERS[name]
+        assert run[2][run[2].index("--role") + 1] == user

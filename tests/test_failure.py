@@ -36,9 +36,9 @@ def refused(error):
 )
 def test_what_the_system_refuses_is_one_line_with_the_file_and_a_remedy(number, remedy):
     with pytest.raises(failure.Failure) as raised:
-        refused(OSError(number, os.strerror(number), "/some/file\nwith a line end"))()
+        refused(OSError(number, os.strerror(number), "/some/file\nwith\x1b[2J a line end"))()
     line = the_line(raised)
-    assert line.startswith(f"FAIL: /some/file with a line end cannot be used ({os.strerror(number)}): ")
+    assert line.startswith(f"FAIL: /some/file with [2J a line end cannot be used ({os.strerror(number)}): ")
     assert remedy in line
 
 

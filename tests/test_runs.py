@@ -29,6 +29,11 @@ def test_the_table_fits_80_columns_whatever_the_names_are(capsys):
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
+def test_no_name_of_a_run_reaches_the_terminal_as_a_command_to_it():
+    rows = runs.rows([("0" * 32, "\x1b[2Jx", "\x9b2Jy", "\x1b]0;z\x07", 0)], HOUR)
+    assert rows[1][1:4] == ("[2Jx", "2Jy", "]0;z")
+
+
 @pytest.mark.parametrize("text", ["x", "-1", "1.5", "1e3", "٣"])
 def test_an_end_that_is_no_number_of_hours_is_refused(text):
     with pytest.raises(Failure) as raised:

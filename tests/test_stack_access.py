@@ -127,7 +127,7 @@ def test_passwords_are_kept_and_asked_for_as_scram(toolbox):
         "postgres", "postgres", "SELECT rolname, left(rolpassword, 13) FROM pg_authid WHERE rolcanlogin"
     )
     assert {method for kind, method in rules if kind == "host"} == {"scram-sha-256", "reject"}
-    assert dict(stored) == {"postgres": None, "mlflow": "SCRAM-SHA-256", "analyst": "SCRAM-SHA-256"}
+    assert dict(stored) == {"postgres": None, "mlflow": "SCRAM-SHA-256", "analyst": "SCRAM-SHA-256", "restorer": None}
 
 
 @pytest.mark.parametrize(

@@ -230,15 +230,7 @@ def test_clean_deletes_nothing_without_yes(toolbox, refused):
 
 
 def test_a_second_copy_runs_beside_the_first_and_its_clean_touches_nothing_else(toolbox, tmp_path):
-    def everything():
-        listings = [
-            ("volume", "ls", "--quiet"),
-            ("image", "ls", "--format", "{{.Repository}}:{{.Tag}}"),
-            ("ps", "--all", "--quiet"),
-        ]
-        return [set(toolbox.run("docker", *listing).stdout.split()) for listing in listings]
-
-    before = everything()
+    before = toolbox.remains()
     second = Copy(tmp_path / "second")
     try:
         second.succeed("up")
@@ -247,7 +239,7 @@ def test_a_second_copy_runs_beside_the_first_and_its_clean_touches_nothing_else(
     finally:
         second.succeed("clean", "--yes")
     assert second.remains() == []
-    assert everything() == before
+    assert toolbox.remains() == before
     assert all(toolbox.health(service)[0] == "healthy" for service in SERVICES)
 
 

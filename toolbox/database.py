@@ -1,6 +1,7 @@
 """SQL for backups and restores, run in the postgres container, which lets its own user in as any of the roles."""
 
 import contextlib
+import itertools
 import json
 import re
 import subprocess
@@ -12,6 +13,8 @@ from .failure import Failure, one_line
 
 # Who has everything in a database, and whose it is: its owner can delete it, or let nobody in.
 USERS = {"mlflow": "mlflow", "datasets": "analyst"}
+# Who logs in to restore a dump as that role: analyst may have no connection left.
+RESTORERS = {"mlflow": "mlflow", "datasets": "restorer"}
 OWNERS = {"mlflow": "mlflow", "datasets": "postgres"}
 # Whatever a role has set for itself or for its database. Names mean what Postgres defines: who makes functions in
 # a database could have made one of the same name there, for the superuser to run.
@@ -21,6 +24,7 @@ OWN_SETTINGS = "PGOPTIONS=" + " ".join(
         "search_path": "pg_catalog",
         "statement_timeout": "0",
         "idle_in_transaction_session_timeout": "0",
+        "idle_session_timeout": "0",
         "default_transaction_read_only": "off",
         "local_preload_libraries": "",
     }.items()
@@ -218,11 +222,35 @@ def dump(database, snapshot_name, unread=None):
 
     `unread` are tables that cannot be read, as `snapshot` gives them: locked ones are left out, others are empty.
     """
-    options = ["--format=custom", "--compress=0", f"--lock-wait-timeout={LOCK_SECONDS}s", f"--snapshot={snapshot_name}"]
+    options = [f"--lock-wait-timeout={LOCK_SECONDS}s", f"--snapshot={snapshot_name}"]
     for table, (code, _) in (unread or {}).items():
         options.append(f"--exclude-table{'' if code == IS_LOCKED else '-data'}={table}")
+    return pg_dump(database, *options)
+
+
+def pg_dump(database, *options):
+    """Yield what pg_dump prints of a database in its custom format, not compressed. Raises Failure when it fails."""
+    options = ["--format=custom", "--compress=0", *options]
     what = f"the database {database} cannot be dumped: see what pg_dump says"
     return process.stream(inside("pg_dump", "--username", "postgres", "--dbname", database, *options), what)
+
+
+@contextlib.contextmanager
+def dumped(database):
+    """Give (rows, unread, chunks) of a database for the block, as `snapshot` and `dump` do.
+
+    Raises Failure when it cannot be dumped.
+    """
+    with snapshot(database) as (name, rows, unread):
+        chunks = dump(database, name, unread)
+        # Before that pg_dump has locked all tables, and read what they are.
+        first = next(chunks)
+        yield rows, unread, itertools.chain([first], chunks)
+
+
+def nothing():
+    """Yield the dump of a database without tables."""
+    return pg_dump("template1")
 
 
 def tried(database, chunks, *options):
@@ -276,10 +304,11 @@ def restore(database, chunks, beside=RESTORED, limit="", *more):
     So the user has everything in it, whoever had it before.
     Raises Failure when the dump cannot be read, the disk is full, or `limit`, in seconds, is over.
     """
-    user, name = USERS[database], beside.format(database)
+    name = beside.format(database)
     sql(f"CREATE DATABASE {name} OWNER {OWNERS[database]} TEMPLATE template0;")
     sql(f"\\i {RIGHTS.format(database)}", name)
-    options = ["--username", user, "--dbname", name, "--no-owner", "--no-privileges", *more]
+    options = ["--username", RESTORERS[database], "--role", USERS[database], "--dbname", name]
+    options += ["--no-owner", "--no-privileges", *more]
     what = f"the database {database} cannot be restored: make room if its disk is full, else take another backup"
     said = process.output(inside("sh", "-c", TOLERANT, "-", limit, *options), what, chunks)
     causes = re.findall(r"^pg_restore: error: (?:could not execute query: )?(?:ERROR: +)?(.*)$", said, flags=re.M)

@@ -20,6 +20,8 @@ REMEDIES = {
     errno.EROFS: "its disk can only be read, so move it or mount it otherwise",
     errno.ENOENT: "it is missing, so make it, or clone the repository again",
 }
+# Names of files and of runs, and what Postgres says, may have any character, and these would change a terminal.
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 class Failure(Exit):
@@ -29,8 +31,7 @@ class Failure(Exit):
     """
 
     def __init__(self, message):
-        # The name of a file may have line ends.
-        super().__init__(f"FAIL: {' '.join(as_typed(message).splitlines())}", code=1)
+        super().__init__(f"FAIL: {CONTROL.sub(' ', as_typed(message))}", code=1)
 
 
 def task(*args, **options):
@@ -81,5 +82,5 @@ def last_line(text):
 
 
 def one_line(text):
-    """Return `text` with its line ends and repeated spaces made single spaces, so that it fits into a message."""
-    return " ".join(text.split())
+    """Return `text` as one line that fits into a message: control characters and repeated spaces are single spaces."""
+    return " ".join(CONTROL.sub(" ", text).split())

@@ -52,6 +52,8 @@ def over(c, source, yes):
     if database.has_remains(database.databases()):
         settle()
         states = {name: stores.does(name, "state") for name in stores.STORES}
+    if not source.manifest["rows"]["datasets"] and "datasets" in database.databases():
+        print(f"The backup has no tables of the database datasets, which has {len(database.rows('datasets'))} now.")
     if has_data(states) and not yes:
         raise Failure(
             f"{stack.settings(c)['name']} has data, and nothing was changed: add --yes to replace its databases, its "
