@@ -10,8 +10,8 @@ from toolbox import backup as backing_up
 from toolbox import (
     bases,
     browser,
+    console,
     failure,
-    files,
     model,
     named,
     passwords,
@@ -20,7 +20,6 @@ from toolbox import (
     proxies,
     report,
     runs,
-    show,
     stack,
     trash,
     values,
@@ -31,9 +30,9 @@ from toolbox import doctor as examining
 from toolbox import restore as restoring
 from toolbox import status as looking
 from toolbox import upgrade as upgrading
-from toolbox.commands import ROOT, compose, is_watched, on_terminal, only_output, tool, visibly
 from toolbox.failure import Failure, as_typed
 from toolbox.named import task
+from toolbox.process import ROOT, compose, on_terminal, run, tool, visibly
 
 # The folders with a requirements.in, and the oldest Python that each is for.
 LOCKED = {
@@ -76,7 +75,7 @@ def up(c, insecure=False):
     zones.check(c, config)
     config = work.settle(c, config)
     if report.state(before.get("postgres")) != "running healthy":
-        stack.start_database(c, config)
+        stack.start_database(c)
     restoring.settle_remains(c)
     stack.start(c)
 
@@ -108,22 +107,11 @@ def doctor(c):
         raise Exit(code=1)
 
 
-@task(name="open")
-def open_(c):
-    """Open JupyterLab in the browser, logged in; "open mlflow": MLflow."""
-    # To Invoke the second word is another task, as it knows no optional arguments but flags: that one opens the page.
-    if "mlflow" not in browser.words_after("open", sys.argv):
-        stack.check_engine(c)
-        browser.show(c, "notebook")
-    elif named.current():
-        raise Failure('--name counts for the last word alone: "./run mlflow" opens that page.')
-
-
-@task
-def mlflow(c):
-    """Open MLflow's page in the browser."""
+@task(name="open", help={"service": "notebook or mlflow"})
+def open_(c, service="notebook"):
+    """Open JupyterLab in the browser, logged in, or MLflow's page."""
     stack.check_engine(c)
-    browser.show(c, "mlflow")
+    browser.show(c, service)
 
 
 @task(help={"json": "as JSON, for programs"})
@@ -134,7 +122,7 @@ def status(c, json=False):
     if json:
         print(looking.as_json(services))
     else:
-        show.table(looking.rows(services))
+        console.table(looking.rows(services))
         for remark in looking.remarks(services):
             print(f"\n{remark}")
 
@@ -169,10 +157,12 @@ def psql(c, role="analyst", database="mlflow", command=""):
         raise Failure('postgres is not running: "invoke up" starts it.')
     client = ["psql", "--username", role, "--dbname", database]
     if command:
-        answered = only_output(c, ["docker", "compose", "exec", "--no-TTY", "postgres", *client, "--command", command])
+        # The answer alone, for programs.
+        asked = ["docker", "compose", "exec", "--no-TTY", "postgres", *client, "--command", command]
+        answered = run(c, asked, in_stream=False)
     else:
         tty = [] if on_terminal() else ["--no-TTY"]
-        answered = compose(c, "exec", *tty, "postgres", *client)
+        answered = compose(c, "exec", *tty, "postgres", *client, in_stream=None)
     if not answered:
         raise Exit(code=1)
 
@@ -187,7 +177,7 @@ def runs_(c, end=""):
     if limit is not None:
         print(f"Ended as killed: {len(runs.end(now - limit * 3_600_000, now))}.")
     if still := runs.found(now):
-        show.table(runs.rows(still, now))
+        console.table(runs.rows(still, now))
         print('\nA program that was killed cannot say so: "--end HOURS" ends what has logged no metric for so long.')
     else:
         print("No run is running.")
@@ -213,9 +203,9 @@ def down(c):
         raise Failure("Docker could not stop everything: its own message is above.")
 
 
-@task(changes=True, help={"yes": "do not ask"})
+@task(changes=True, help={"yes": "delete it; without it, only show what would go"})
 def clean(c, yes=False):
-    """Delete the containers, the images and ALL DATA, after asking."""
+    """Show containers, images and volumes, and with --yes delete ALL DATA."""
     stack.check_engine(c)
     config = stack.settings(c)
     project = config["name"]
@@ -232,8 +222,8 @@ def clean(c, yes=False):
     # Without its data, the settings of a toolbox with a name would only keep its ports from others.
     doomed += [f"file {named.env().name}"] if named.current() else []
     print(f"This deletes for good, of the project {project}:", *doomed, sep="\n  ")
-    if not yes and not is_typed(project, "delete"):
-        raise Failure(f'not confirmed, nothing was deleted: type the name "{project}" when asked, or add --yes.')
+    if not yes:
+        raise Failure("nothing was deleted: add --yes to delete all of that.")
     if not compose(c, "down", "--volumes", "--rmi", "local", "--remove-orphans"):
         raise Failure("Docker could not delete everything: its own message is above.")
     # Compose knows those of the present settings alone.
@@ -241,14 +231,6 @@ def clean(c, yes=False):
         visibly(c, ["docker", "volume", "rm", *replaced])
     if named.current():
         named.env().unlink()
-
-
-def is_typed(project, verb):
-    """Ask for the name of the project before data are lost, by what `verb` says; return whether someone typed it."""
-    try:
-        return on_terminal() and input(f'Type "{project}" to {verb} them: ') == project
-    except EOFError:
-        return False
 
 
 @task(changes=True, help={"to": "the file to write; without it, one in backups/ with the date in its name"})
@@ -264,22 +246,17 @@ def backup(c, to=""):
     makes=True,
     changes=True,
     positional=["file"],
-    help={"file": "the backup", "yes": "replace the data that are there without asking"},
+    help={"file": "the backup", "yes": "replace the data that are there"},
 )
 def restore(c, file, yes=False):
-    """Replace all data by those of a backup, after checking and asking."""
+    """Replace all data by those of a backup, after checking it."""
     stack.check_engine(c)
 
     def started():
         if named.is_new() or report.state(stack.containers(c).get("postgres")) != "running healthy":
             up(c)
 
-    def confirmed():
-        project = stack.settings(c)["name"]
-        print(f"This replaces the databases, the artifacts and the notebook home of the project {project}.")
-        return is_typed(project, "replace")
-
-    print(*restoring.run(c, Path(os.path.expanduser(file)).absolute(), started, lambda: yes or confirmed()), sep="\n")
+    restoring.run(c, Path(os.path.expanduser(file)).absolute(), started, yes)
 
 
 @task(help={"keep": "delete all of them but this many, the newest"})
@@ -289,21 +266,20 @@ def backups(c, keep=""):
     if count:
         for path in backing_up.prune(count):
             print(f"Deleted {path.name}")
-    print(*backing_up.listed(backing_up.kept()), sep="\n")
+    backing_up.show(backing_up.kept())
 
 
 @task(
     changes=True,
     help={
         "older-than": "how many days ago, at least, it was deleted in MLflow",
-        "dry-run": "only show what would go; on a terminal nothing else is done without --yes",
-        "yes": "delete it, on a terminal too",
+        "yes": "delete it; without it, only show what would go",
     },
 )
-def gc(c, older_than="30", dry_run=False, yes=False):
+def gc(c, older_than="30", yes=False):
     """Show what was deleted in MLflow, and with --yes free its disk space."""
     stack.check_engine(c)
-    trash.run(c, older_than, only_show=dry_run or (is_watched() and not yes))
+    trash.run(c, older_than, yes)
 
 
 @task(
@@ -338,7 +314,7 @@ def run_tests(c, quick=False, no_docker=False, only=""):
     chosen = [*(["-m", " and ".join(left_out)] if left_out else []), *(["-k", only] if only else [])]
     # Each process has a toolbox of its own. A file's tests stay together, and both processes keep to the files' order.
     at_once = ["--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
-    if not visibly(c, [*tool("pytest"), *at_once, *chosen]):
+    if not visibly(c, [*tool("pytest"), *at_once, *chosen], in_stream=None):
         raise Exit(code=1)
 
 
@@ -370,22 +346,11 @@ def pictures(c):
 
 @failure.task
 def lint(c):
-    """Check the files with linters."""
-    notebooks = files.notebooks(ROOT)
-    schema = [*tool("check_jsonschema"), "--builtin-schema"]
-    checks = [
-        visibly(c, [*tool("ruff"), "check"]),
-        visibly(c, [*tool("ruff"), "format", "--check"]),
-        visibly(c, [*tool("shellcheck"), *files.shell_programs(ROOT)]),
-        visibly(c, [*tool("hadolint"), *files.dockerfiles(ROOT)]),
-        # With no file it would read one from standard input.
-        *([visibly(c, [*tool("nbstripout"), "--keep-id", "--verify", *notebooks])] if notebooks else []),
-        visibly(c, [*schema, "vendor.github-workflows", *files.workflows(ROOT)]),
-        visibly(c, [*schema, "vendor.dependabot", ".github/dependabot.yml"]),
-        compose(c, "--env-file", ".env.example", "config", "--quiet"),
-    ]
-    if not all(checks):
-        raise Failure("a check did not pass: what it found is above.")
+    """Check the files that git knows with the hooks of .pre-commit-config.yaml."""
+    if not visibly(c, [*tool("pre_commit"), "run", "--all-files"]):
+        raise Failure(
+            "a check did not pass: what it found is above; formatting and outputs of notebooks are corrected by now."
+        )
 
 
 @failure.task

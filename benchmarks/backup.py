@@ -20,9 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from copies import Copy  # noqa: E402
+from rich.filesize import decimal as human_size  # noqa: E402
 
 from toolbox.archive import Archive  # noqa: E402
-from toolbox.progress import in_words  # noqa: E402
 
 # Ten metrics, two of them the latest, three params and three tags for each run, as the client of MLflow logs them.
 RUNS = """
@@ -99,7 +99,7 @@ def measured(copy, *arguments):
     if status:
         sys.exit(f"invoke {arguments[0]} failed:\n{text}")
     # In kB; a Mac gives bytes.
-    seconds, memory = time.monotonic() - begin, in_words(usage.ru_maxrss * 1024)
+    seconds, memory = time.monotonic() - begin, human_size(usage.ru_maxrss * 1024)
     print(f"{arguments[0]:8} {seconds:6.1f} s  {memory} of memory", flush=True)
 
 
@@ -123,7 +123,7 @@ def main(runs="100000", megabytes="1000"):
         measured(one, "backup", "--to", str(path))
         with Archive(path) as made:
             for name, member in made.manifest["members"].items():
-                print(f"  {name:18} {in_words(member['size']):>9} of {in_words(member['unpacked'])}")
+                print(f"  {name:18} {human_size(member['size']):>9} of {human_size(member['unpacked'])}")
         print("over the data:")
         measured(one, "restore", "--yes", str(path))
         after = [sums(one)]

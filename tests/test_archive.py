@@ -442,9 +442,3 @@ def test_an_attack_is_refused(path, store, attack):
 def test_what_an_attacker_calls_a_file_cannot_write_to_the_terminal(path):
     line = refusal(forged(path, contents={"home.tar.zst": tar(("../\x1b[2J\nFAIL", b""))}))
     assert line.isprintable()
-
-
-def test_without_zstd_the_remedy_is_told(path, monkeypatch):
-    forged(path)
-    monkeypatch.setattr(archive, "zstd", None)
-    assert "./run" in refusal(path)

@@ -1,16 +1,14 @@
-"""toolbox/backup.py, restore.py, streams.py, progress.py: what is refused, what is kept, what commands are told."""
+"""toolbox/backup.py, restore.py: what is refused, what is kept, what commands are told."""
 
-import io
 import os
 import signal
-import sys
 
 import pytest
 from layers import HEALTHY, ROOT, a_users_env, docker, doings, listed, the_line
 from test_archive import forged
 
 import tasks
-from toolbox import archive, backup, database, progress, restore, stores, streams
+from toolbox import archive, backup, database, process, restore, stores
 from toolbox.failure import Failure
 
 
@@ -31,11 +29,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture(autouse=True)
 def _no_commands(monkeypatch):
     """No test here gets as far as a command, unless it says which."""
-    monkeypatch.setattr(stores.streams, "output", lambda *_, **__: pytest.fail("a command was run"))
-    monkeypatch.setattr(stores.streams, "fed", lambda *_, **__: pytest.fail("a command was run"))
-
-
-OUTPUT, FED = streams.output, streams.fed
+    monkeypatch.setattr(process, "popen", lambda *_, **__: pytest.fail("a command was run"))
 
 
 # --- What a backup refuses ---
@@ -129,10 +123,11 @@ def test_what_was_restored_and_is_not_what_the_backup_says_is_refused(tmp_path, 
         monkeypatch.setattr(database, "analyze", lambda: None)
         monkeypatch.setattr(stores, "does", lambda name, *_: files[name])
         revisions = [source.manifest["schema"]]
-        assert len(restore.beside(source, revisions, progress.Progress())) == 5
+        rows_, lacks = restore.beside(source, revisions)
+        assert (len(rows_), lacks) == (5, [])
         other(rows, files)
         with pytest.raises(Failure) as raised:
-            restore.beside(source, revisions, progress.Progress())
+            restore.beside(source, revisions)
     assert told in the_line(raised)
     assert "nothing was changed" in the_line(raised)
 
@@ -151,7 +146,7 @@ def test_a_restore_looks_at_the_archive_before_anything_else(env, tmp_path):
 def test_a_restore_starts_a_toolbox_that_does_not_run(env, tmp_path, monkeypatch, made):
     if not made:
         env.unlink()
-    monkeypatch.setattr(restore, "over", lambda *_: ["restored"])
+    monkeypatch.setattr(restore, "over", lambda *_: ([("RESTORED",)], []))
     c = docker({"docker compose ps": "", "docker image inspect": True})
     tasks.restore(c, str(forged(tmp_path / "box.zip")), yes=True)
     assert any(command.startswith("docker compose up --detach --wait") for command in doings(c))
@@ -159,7 +154,7 @@ def test_a_restore_starts_a_toolbox_that_does_not_run(env, tmp_path, monkeypatch
 
 
 def test_a_restore_into_a_toolbox_that_runs_starts_nothing(env, tmp_path, monkeypatch):
-    monkeypatch.setattr(restore, "over", lambda *_: ["restored"])
+    monkeypatch.setattr(restore, "over", lambda *_: ([("RESTORED",)], []))
     c = docker({"docker compose ps": HEALTHY})
     tasks.restore(c, str(forged(tmp_path / "box.zip")), yes=True)
     assert doings(c) == []
@@ -296,7 +291,7 @@ def test_git_leaves_backups_out():
 def test_a_dump_is_restored_as_a_role_whose_rights_end_there(monkeypatch):
     run = []
     monkeypatch.setattr(database, "sql", lambda statement, *_: run.append(statement))
-    monkeypatch.setattr(streams, "fed", lambda command, *_, **__: run.append(command) or "")
+    monkeypatch.setattr(process, "output", lambda command, *_, **__: run.append(command) or "")
     for name, user in database.USERS.items():
         run.clear()
         database.restore(name, [])
@@ -304,77 +299,3 @@ def test_a_dump_is_restored_as_a_role_whose_rights_end_there(monkeypatch):
         assert run[1] == f"\\i /etc/data-toolbox/{name}.sql"
         assert run[2][run[2].index("--username") + 1] == database.RESTORERS[name]
         assert run[2][run[2].index("--role") + 1] == user
-
-
-# --- Commands whose input or output is long ---
-
-
-def python(text):
-    return [sys.executable, "-c", text]
-
-
-def test_what_a_command_prints_is_yielded_in_pieces():
-    size = 5 << 20
-    pieces = list(OUTPUT(python(f"print(end='x' * {size})"), "no"))
-    assert b"".join(pieces) == b"x" * size
-    assert max(map(len, pieces)) <= streams.CHUNK
-
-
-def test_a_command_that_fails_in_the_end_is_a_failure_with_its_last_word():
-    with pytest.raises(Failure) as raised:
-        list(OUTPUT(python("import sys; print('much'); sys.exit('first\\nno such table')"), "cannot be dumped"))
-    assert the_line(raised) == "FAIL: cannot be dumped (no such table)."
-
-
-def test_of_several_lines_the_one_with_the_error_is_the_cause():
-    said = "pg_restore: error: could not execute query: ERROR:  permission denied\nCommand was: CREATE EXTENSION x;\n"
-    assert streams.cause(said) == "pg_restore: error: could not execute query: ERROR: permission denied"
-    assert streams.cause("first\nlast\n") == "last"
-
-
-def test_a_command_that_stops_reading_is_a_failure_with_its_last_word():
-    with pytest.raises(Failure) as raised:
-        FED(python("import sys; sys.exit('no room')"), "cannot be restored", (bytes(1 << 20) for _ in range(100)))
-    assert the_line(raised) == "FAIL: cannot be restored (no room)."
-
-
-def test_a_command_gets_all_of_its_input():
-    chunks = (b"x" * 1000 for _ in range(5000))
-    assert int(FED(python("import sys; print(len(sys.stdin.read()))"), "no", chunks)) == 5_000_000
-
-
-def test_a_command_is_over_when_nobody_wants_its_output_any_more():
-    pieces = OUTPUT(python("import sys\nwhile True: print('x' * 9999)"), "no")
-    next(pieces)
-    pieces.close()
-
-
-# --- Progress ---
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def test_progress_is_shown_on_a_terminal_and_nowhere_else(monkeypatch):
-    monkeypatch.setattr(progress, "PAUSE_SECONDS", 0)
-    for stream, shown in ((Terminal(), True), (io.StringIO(), False)):
-        assert list(progress.Progress(stream).counted("home", [b"12", b"345"], 5)) == [b"12", b"345"]
-        assert ("home: 5 B of about 5 B" in stream.getvalue()) is shown
-        assert bool(stream.getvalue()) is shown
-
-
-@pytest.mark.parametrize(
-    ("size", "words"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 kB"),
-        (999_999, "1.0 MB"),
-        (1_234_567_890, "1.2 GB"),
-        (10**13, "10000 GB"),
-    ],
-)
-def test_sizes_are_written_as_people_do(size, words):
-    assert progress.in_words(size) == words

@@ -1,11 +1,12 @@
 """toolbox.dotenv: reading .env and changing it."""
 
+import json
 import os
 import subprocess
 import sys
 
 import pytest
-from layers import the_line
+from layers import compose, the_line
 
 from toolbox import dotenv
 from toolbox.failure import Failure
@@ -46,6 +47,42 @@ def test_a_name_that_stands_twice_is_set_twice():
 
 def test_a_value_is_the_first_line_of_a_new_env():
     assert dotenv.with_value("", "B", "9") == "B=9\n"
+
+
+# Ways to write a value, without escapes and other variables.
+WRITTEN = """
+# COMMENTED=1
+  # COMMENTED_TOO=1
+PLAIN=a b#c  # comment
+export EXPORTED='single # quoted' # comment
+DOUBLE="first line
+NOT_ONE=this is in the value
+NOR_THIS=either"
+ COLON: x
+SPACED = two  words \t
+BLANK=
+EMPTY=''
+HASH=#x
+ADDRESS=http://x:1/?a=b#c
+QUOTES_INSIDE=it's "so"
+TWICE=1
+TWICE=2
+LAST=é"""
+
+
+def test_settings_are_read_as_compose_reads_them(tmp_path):
+    found = dotenv.values(WRITTEN)
+    names = "PLAIN EXPORTED DOUBLE COLON SPACED BLANK EMPTY HASH ADDRESS QUOTES_INSIDE TWICE LAST"
+    assert list(found) == names.split()
+    file = tmp_path / "docker-compose.yml"
+    labels = {name: f"${{{name}}}" for name in found}
+    file.write_text(json.dumps({"services": {"x": {"image": "x", "labels": labels}}}))
+    said = compose("--file", str(file), "config", "--format", "json", env_file=WRITTEN)
+    assert json.loads(said.stdout)["services"]["x"]["labels"] == found
+
+
+def test_a_quoted_value_ends_at_the_quote_that_is_not_escaped():
+    assert dotenv.values("A='it\\'s'\nB=\"a\\\nb\\\"\"\nC=3\n") == {"A": r"it\'s", "B": 'a\\\nb\\"', "C": "3"}
 
 
 def test_a_missing_env_sets_nothing(tmp_path):

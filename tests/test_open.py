@@ -25,14 +25,9 @@ def opened(tmp_path, monkeypatch):
     return addresses
 
 
-def run(states=HEALTHY, mlflow=False, **options):
-    """Run the tasks that `open` or `open mlflow` are, with services in such states."""
-    words = ["open", *(["mlflow"] if mlflow else [])]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["invoke", *words])
-        c = docker({"docker compose ps": states}, configuration(ports=PORTS))
-        for task in (tasks.open_, tasks.mlflow)[: len(words)]:
-            task(c, **options)
+def run(states=HEALTHY, **options):
+    """Run the task, with services in such states."""
+    tasks.open_(docker({"docker compose ps": states}, configuration(ports=PORTS)), **options)
 
 
 def test_the_notebook_is_opened_by_way_of_a_file_that_others_cannot_read(opened, capsys):
@@ -53,24 +48,23 @@ def test_the_file_of_before_is_made_anew(opened):
 
 
 def test_the_page_of_mlflow_is_opened_as_it_is(opened):
-    run(mlflow=True)
+    run(service="mlflow")
     assert opened == ["http://127.0.0.1:5000"]
     assert not browser.DOOR.exists()
 
 
-def test_a_name_before_the_last_word_is_refused_as_it_would_be_for_the_notebook_alone(opened, monkeypatch):
-    tasks.up(docker({"docker image inspect": True}), name="alice")
-    monkeypatch.setattr("sys.argv", ["invoke", "open", "--name", "alice", "mlflow"])
+@pytest.mark.parametrize("service", ["postgres", "x", ""])
+def test_a_service_without_a_page_is_refused(opened, service):
     with pytest.raises(Failure) as raised:
-        tasks.open_(docker({"docker compose ps": HEALTHY}), name="alice")
-    assert '"invoke mlflow --name alice" opens that page' in the_line(raised)
+        run(service=service)
+    assert "has no page: choose from notebook, mlflow" in the_line(raised)
     assert opened == []
 
 
-@pytest.mark.parametrize("mlflow", [False, True])
-def test_nothing_is_opened_that_does_not_run(opened, mlflow):
+@pytest.mark.parametrize("service", browser.PAGES)
+def test_nothing_is_opened_that_does_not_run(opened, service):
     with pytest.raises(Failure) as raised:
-        run(listed(postgres="running healthy"), mlflow=mlflow)
+        run(listed(postgres="running healthy"), service=service)
     assert "invoke up" in the_line(raised)
     assert opened == []
 
@@ -93,7 +87,7 @@ def test_a_browser_that_does_not_start_is_told_too(opened, monkeypatch, answer):
 
     monkeypatch.setattr(webbrowser, "open", fail)
     with pytest.raises(Failure) as raised:
-        run(mlflow=True)
+        run(service="mlflow")
     assert "there is no browser on this machine: open http://127.0.0.1:5000 in yours" in the_line(raised)
 
 

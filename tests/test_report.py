@@ -46,10 +46,6 @@ def test_the_reason_for_which_a_service_refused_to_start_is_found_in_its_log(cle
     assert report.refusals("\n".join(lines) + end) == ["first: do this.", "last: do that."]
 
 
-def test_the_columns_of_a_table_are_lined_up():
-    assert report.table([("a", "bb", "c"), ("aaa", "b", "")]) == ["a    bb  c", "aaa  b"]
-
-
 @pytest.mark.parametrize(
     ("states", "first"),
     [

@@ -2,13 +2,13 @@
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 from layers import ROOT
 
-from toolbox import files
+import tasks
 
-LOCKS = sorted(str(path.relative_to(ROOT)) for path in files.own_files(ROOT) if path.name == "requirements.txt")
 NAME = r"[a-z0-9][a-z0-9.-]*"
 
 
@@ -16,6 +16,9 @@ def git(*arguments):
     """Run git in the repository, whoever owns it, and return the lines that it prints."""
     command = ["git", "-c", "safe.directory=*", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+LOCKS = git("ls-files", "requirements.txt", "**/requirements.txt")
 
 
 def locked(lock):
@@ -48,6 +51,11 @@ def test_the_client_comes_with_the_packages_that_the_server_has():
 
 
 # --- Locks ---
+
+
+def test_every_list_of_packages_is_locked():
+    lists = git("ls-files", "requirements.in", "**/requirements.in")
+    assert set(tasks.LOCKED) == {str(Path(name).parent) for name in lists}
 
 
 @pytest.mark.parametrize("lock", LOCKS)

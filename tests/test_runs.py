@@ -3,7 +3,7 @@
 import pytest
 from layers import the_line
 
-from toolbox import doctor, report, runs
+from toolbox import console, runs
 from toolbox.failure import Failure
 
 MINUTE, HOUR = 60_000, 3_600_000
@@ -24,9 +24,9 @@ def test_how_long_a_run_is_silent_is_said_in_one_unit(milliseconds, words):
     assert runs.silence(milliseconds) == words
 
 
-def test_the_table_fits_80_columns_whatever_the_names_are():
-    rows = runs.rows([("0" * 32, "x" * 200, "two\nlines " * 9, None, 0)], 9999 * 24 * HOUR)
-    assert max(map(len, report.table(rows))) <= 80
+def test_the_table_fits_80_columns_whatever_the_names_are(capsys):
+    console.table(runs.rows([("0" * 32, "x" * 200, "two\nlines " * 9, None, 0)], 9999 * 24 * HOUR))
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
 def test_no_name_of_a_run_reaches_the_terminal_as_a_command_to_it():
@@ -39,19 +39,3 @@ def test_an_end_that_is_no_number_of_hours_is_refused(text):
     with pytest.raises(Failure) as raised:
         runs.hours(text)
     assert "--end" in the_line(raised)
-
-
-@pytest.mark.parametrize(
-    ("silences", "level", "words"),
-    [
-        ([], "ok", "0 runs running"),
-        ([0, 23 * HOUR], "ok", "2 runs running"),
-        ([0, 24 * HOUR], "warn", "1 running run has logged no metric for 24 h: "),
-        ([25 * HOUR, 24 * HOUR], "warn", "2 running runs have logged no metric for 24 h: "),
-    ],
-    ids=["none", "alive", "one silent", "two silent"],
-)
-def test_the_doctor_warns_of_runs_that_are_silent_for_a_day(silences, level, words):
-    [(said, text)] = doctor.runs_found(silences)
-    assert said == level
-    assert text.startswith(words)

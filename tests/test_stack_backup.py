@@ -259,12 +259,12 @@ def test_backups_lists_and_keeps_the_newest(second, made):
 # --- Over data, and broken off ---
 
 
-def test_restore_over_data_asks_and_without_an_answer_changes_nothing(second, made):
+def test_restore_over_data_changes_nothing_without_yes(second, made):
     runs = bare(second, "mlflow", "SELECT count(*) FROM runs")
     before = [second.container(service) for service in SERVICES]
     result = second.invoke("restore", str(made[0]))
     assert result.returncode == 1
-    assert result.stderr.splitlines()[-1].startswith("FAIL: not confirmed, nothing was changed")
+    assert result.stderr.splitlines()[-1].startswith(f"FAIL: {second.project} has data, and nothing was changed: add")
     assert bare(second, "mlflow", "SELECT count(*) FROM runs") == runs
     assert [second.container(service) for service in SERVICES] == before
     assert remains_of_restores(second) == []

@@ -311,4 +311,4 @@ def test_an_installation_with_its_passwords_in_env_goes_on_with_its_data(older):
         older.connect("postgres", "postgres", "of-the-superuser")
     assert older.get("notebook", "/api/contents", Authorization=f"token {JUPYTER_TOKEN}")[0] == 200
     told = older.succeed("doctor")
-    assert "warn  .env       POSTGRES_PASSWORD is set, but the superuser has no password any more" in told
+    assert "warn  .env       POSTGRES_PASSWORD is set, but nothing reads it" in told

@@ -104,9 +104,9 @@ def swept(toolbox):
         seen[when] = {"ids": ids(toolbox), "rows": rows(toolbox), "files": files(toolbox), "disk": disk_usage(toolbox)}
 
     look("before")
-    seen["dry run"] = toolbox.succeed("gc", "--dry-run")
+    seen["dry run"] = toolbox.succeed("gc")
     look("after the dry run")
-    seen["sweep"] = toolbox.succeed("gc")
+    seen["sweep"] = toolbox.succeed("gc", "--yes")
     look("after")
     return seen
 
@@ -173,7 +173,7 @@ def test_the_default_experiment_stays_because_the_health_check_asks_for_it(toolb
         "UPDATE experiments SET lifecycle_stage = 'deleted', last_update_time = 1 WHERE experiment_id = 0 RETURNING 1",
     )
     try:
-        toolbox.succeed("gc")
+        toolbox.succeed("gc", "--yes")
         assert toolbox.get("mlflow", "/api/2.0/mlflow/experiments/get?experiment_id=0")[0] == 200
     finally:
         sql(toolbox, "UPDATE experiments SET lifecycle_stage = 'active' WHERE experiment_id = 0 RETURNING 1")
@@ -209,7 +209,7 @@ for number in range(1, {MANY} + 1):
 def test_a_sweep_that_is_killed_can_be_run_again_and_leaves_nothing(toolbox, swept, many_runs):
     # A pattern that does not find the shell that looks for it.
     kill = 'for each in /proc/[0-9]*; do grep -qs "[I]S_DELETED" $each/cmdline && kill -9 ${each#/proc/}; done; true'
-    command = [sys.executable, "-m", "invoke", "gc"]
+    command = [sys.executable, "-m", "invoke", "gc", "--yes"]
     with subprocess.Popen(
         command, cwd=toolbox.root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -221,7 +221,7 @@ def test_a_sweep_that_is_killed_can_be_run_again_and_leaves_nothing(toolbox, swe
     assert [line[:6] for line in said.splitlines()] == ["FAIL: "]
     assert toolbox.get("mlflow", "/api/2.0/mlflow/experiments/get?experiment_id=0")[0] == 200
 
-    toolbox.succeed("gc")
+    toolbox.succeed("gc", "--yes")
     assert many_runs() == 0
     assert files(toolbox) == swept["after"]["files"]
 
@@ -241,14 +241,14 @@ def test_files_that_cannot_be_deleted_keep_their_row_and_the_rest_goes(toolbox, 
 
     folder = f"/mlflow/artifacts/{where}/{stuck}"
     as_root(f"mkdir --parents {folder}/artifacts && touch {folder}/artifacts/file")
-    result = toolbox.invoke("gc")
+    result = toolbox.invoke("gc", "--yes")
     assert result.returncode == 1
     assert [line[:6] for line in result.stderr.splitlines()] == ["FAIL: "]
     assert f"1 could not be deleted, the rest is gone (run {stuck}: " in result.stderr
     assert sql(toolbox, "SELECT run_uuid FROM runs WHERE deleted_time = 2") == [(stuck,)]
 
     as_root(f"chown --recursive 10001 {folder}")
-    toolbox.succeed("gc")
+    toolbox.succeed("gc", "--yes")
     assert sql(toolbox, "SELECT run_uuid FROM runs WHERE deleted_time = 2") == []
     assert files(toolbox) == swept["after"]["files"]
 
@@ -257,11 +257,11 @@ def test_a_deleted_run_stays_as_long_as_its_program_may_write(toolbox, swept):
     _, made = toolbox.post("/api/2.0/mlflow/runs/create", {"experiment_id": "0", "start_time": int(time.time() * 1000)})
     name = made["run"]["info"]["run_id"]
     sql(toolbox, f"UPDATE runs SET lifecycle_stage = 'deleted', deleted_time = 3 WHERE run_uuid = '{name}' RETURNING 1")
-    said = toolbox.succeed("gc")
+    said = toolbox.succeed("gc", "--yes")
     assert "Of what was deleted, 1 stay, because their programs may still write" in said
     assert name in ids(toolbox)
     sql(toolbox, f"UPDATE runs SET status = 'KILLED' WHERE run_uuid = '{name}' RETURNING 1")
-    toolbox.succeed("gc")
+    toolbox.succeed("gc", "--yes")
     assert name not in ids(toolbox)
 
 

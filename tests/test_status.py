@@ -7,7 +7,7 @@ import pytest
 from layers import HEALTHY, SECRETS, a_users_env, commands, configuration, docker, listed
 
 import tasks
-from toolbox import report, status
+from toolbox import console, status
 
 PROBED = """\
 memory 300000000
@@ -61,11 +61,12 @@ def test_what_does_not_run_has_a_row_too(capsys):
     assert rows[2] == ["notebook", "down", "-", "http://127.0.0.1:8888", "-", "-", "-"]
 
 
-def test_the_table_fits_80_columns():
+def test_the_table_fits_80_columns(capsys):
     full = {"service": "postgres", "state": "running", "health": "unhealthy", "since": "2026-01-01T00:00:00Z"}
     full |= {"address": "http://127.0.0.1:55000", "version": "17.12.1", "memory_bytes": 9 << 30}
     full |= {"memory_limit_bytes": 10 << 30, "volume_bytes": 999_900_000}
-    assert max(map(len, report.table(status.rows([full], datetime(2026, 11, 28, tzinfo=timezone.utc))))) <= 80
+    console.table(status.rows([full], datetime(2026, 11, 28, tzinfo=timezone.utc)))
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from invoke import Collection
 from layers import HEALTHY, ROOT, SECRETS, a_users_env, commands, docker, the_line
 
 import tasks
-from toolbox import files
 from toolbox.failure import Failure
 
 VERBS = Collection.from_module(tasks).tasks
@@ -127,13 +126,19 @@ def test_psql_fails_when_the_sql_does(env):
 def test_the_options_of_test_choose_the_tests(options, passed_on):
     c = docker()
     tasks.run_tests(c, **options)
-    command = shlex.split(commands(c)[0])
-    assert command[command.index("--no-loadscope-reorder") + 1 :] == passed_on
+    assert shlex.split(commands(c)[0])[8:] == passed_on
+
+
+@pytest.mark.parametrize("package", ["rich", "backports" if sys.version_info < (3, 14) else "compression"])
+def test_an_invoke_without_the_other_packages_ends_in_one_line(package):
+    program = f"import sys; sys.modules[{package!r}] = None; sys.argv[1:] = ['--list']; import invoke.__main__"
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert re.fullmatch(r'FAIL: the Python package \S+ is not installed: use "./run", .*\n', ran.stderr)
 
 
 @pytest.mark.parametrize("task", [tasks.run_tests, tasks.lint, tasks.lock], ids=["test", "lint", "lock"])
-def test_a_program_that_invoke_alone_does_not_bring_is_told(task, monkeypatch, tmp_path):
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+def test_a_program_that_invoke_alone_does_not_bring_is_told(task, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(Failure) as raised:
         task(docker())
@@ -147,35 +152,13 @@ def test_tests_that_fail_are_a_failure():
     assert raised.value.code == 1
 
 
-def test_lint_runs_every_check_even_after_one_that_fails():
-    c = docker({".*ruff check": False})
-    with pytest.raises(Failure) as raised:
-        tasks.lint(c)
-    the_line(raised)
-    checked = ["ruff check", "ruff format", "shellcheck", "hadolint", "vendor.github-workflows", "vendor.dependabot"]
-    for program in (*checked, "docker compose"):
-        assert any(program in command for command in commands(c))
-
-
-def test_lint_looks_at_notebooks_where_there_are_some(monkeypatch):
-    for found in ([], ["a.ipynb", "b c.ipynb"]):
-        monkeypatch.setattr(files, "notebooks", lambda root, found=found: found)
-        c = docker()
-        tasks.lint(c)
-        looked_at = [shlex.split(command)[5:] for command in commands(c) if "nbstripout --keep-id --verify" in command]
-        assert looked_at == ([found] if found else [])
-
-
-def test_lint_needs_no_env(env):
-    env.unlink()
+def test_lint_runs_the_hooks_on_all_files_and_fails_when_one_does():
     c = docker()
     tasks.lint(c)
-    assert "--env-file .env.example config" in commands(c)[-1]
-
-
-def test_every_list_of_packages_is_locked():
-    lists = [path.relative_to(ROOT) for path in files.own_files(ROOT) if path.name == "requirements.in"]
-    assert set(tasks.LOCKED) == {str(path.parent) for path in lists}
+    assert [command.split(" -m ")[1] for command in commands(c)] == ["pre_commit run --all-files"]
+    with pytest.raises(Failure) as raised:
+        tasks.lint(docker({"": False}))
+    assert "a check did not pass" in the_line(raised)
 
 
 def test_lock_stops_at_a_list_that_cannot_be_locked():

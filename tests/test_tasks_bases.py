@@ -6,8 +6,8 @@ from layers import NO_REGISTRY, OFFICIAL, a_users_env, commands, configuration, 
 
 import tasks
 from toolbox import bases, dotenv, model
-from toolbox.commands import ROOT
 from toolbox.failure import Failure
+from toolbox.process import ROOT
 
 
 @pytest.fixture
@@ -37,8 +37,9 @@ def test_without_a_registry_the_bases_are_built_and_remembered(env, capsys):
         (OFFICIAL, "manifest unknown", "correct POSTGRES_BASE_IMAGE in .env"),
         (OFFICIAL, "denied: requested access is denied", "docker login, or set POSTGRES_BASE_IMAGE in .env"),
         (OFFICIAL | {"postgres": "mirror/postgres"}, NO_REGISTRY, "check POSTGRES_BASE_IMAGE in .env"),
+        (OFFICIAL, "layer: Waiting\r\n\x1b[2B\x1b[2Kunexpected EOF\r\n", "cannot be pulled (unexpected EOF): check"),
     ],
-    ids=["unknown", "forbidden", "chosen and unreachable"],
+    ids=["unknown", "forbidden", "chosen and unreachable", "broken off on a terminal"],
 )
 def test_a_base_that_cannot_be_had_is_told_and_nothing_is_built_instead(env, chosen, said, remedy):
     before = env.read_text()

@@ -1,6 +1,5 @@
-"""tasks.py: down keeps the data, and clean asks before it deletes them."""
+"""tasks.py: down keeps the data, and clean deletes them with --yes alone."""
 
-import io
 import sys
 
 import pytest
@@ -13,22 +12,6 @@ from toolbox.failure import Failure
 @pytest.fixture
 def env(tmp_path, monkeypatch):
     return a_users_env(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def terminal(monkeypatch):
-    """Someone at a terminal, who types what is set as `answer`; None stands for Ctrl-D."""
-    monkeypatch.setattr(tasks, "on_terminal", lambda: True)
-
-    def answer(text):
-        def typed(_):
-            if text is None:
-                raise EOFError
-            return text
-
-        monkeypatch.setattr("builtins.input", typed)
-
-    return answer
 
 
 def test_down_keeps_the_data(env):
@@ -45,42 +28,24 @@ def test_no_env_is_needed(env, task, options):
     assert doings(c)[-1].startswith("docker compose down")
 
 
-@pytest.mark.parametrize("answer", ["", "y", "Box", "box ", None], ids=["Enter", "y", "Box", "with a space", "Ctrl-D"])
-def test_clean_deletes_nothing_unless_the_name_is_typed(env, terminal, answer):
-    terminal(answer)
-    c = docker({"docker volume ls": "box_db-store\n"})
+@pytest.mark.parametrize("terminal", [True, False], ids=["a terminal", "no terminal"])
+def test_clean_shows_what_there_is_and_deletes_nothing_without_yes(env, monkeypatch, capsys, terminal):
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(getattr(sys, name), "isatty", lambda: terminal, raising=False)
+    c = docker({"docker volume ls": "box_db-store\n", "docker image inspect box-mlflow": True})
     with pytest.raises(Failure) as raised:
         tasks.clean(c)
-    assert 'nothing was deleted: type the name "box"' in the_line(raised)
+    assert "nothing was deleted: add --yes" in the_line(raised)
     assert doings(c) == []
+    shown = capsys.readouterr().out
+    assert "volume box_db-store" in shown
+    assert "image box-mlflow" in shown
+    assert "box-notebook" not in shown
 
 
-@pytest.mark.parametrize("stdin", [io.StringIO("box\n"), None], ids=["a file", "closed"])
-def test_clean_deletes_nothing_where_nobody_can_answer(env, monkeypatch, stdin):
-    monkeypatch.setattr(sys, "stdin", stdin)
-    monkeypatch.setattr("builtins.input", lambda _: "box")
-    c = docker()
-    with pytest.raises(Failure) as raised:
-        tasks.clean(c)
-    assert "add --yes" in the_line(raised)
-    assert doings(c) == []
-
-
-def test_clean_says_what_it_deletes_before_it_asks(env, monkeypatch, capsys):
-    seen = []
-    monkeypatch.setattr(tasks, "on_terminal", lambda: True)
-    monkeypatch.setattr("builtins.input", lambda _: seen.append(capsys.readouterr().out) or "no")
-    with pytest.raises(Failure):
-        tasks.clean(docker({"docker volume ls": "box_db-store\n", "docker image inspect box-mlflow": True}))
-    assert "volume box_db-store" in seen[0]
-    assert "image box-mlflow" in seen[0]
-    assert "box-notebook" not in seen[0]
-
-
-def test_clean_deletes_this_project_and_nothing_else_once_the_name_is_typed(env, terminal):
-    terminal("box")
+def test_clean_deletes_this_project_and_nothing_else(env):
     c = docker({"docker volume ls": ["box_db-store\nbox_file-store\n", ""]})
-    tasks.clean(c)
+    tasks.clean(c, yes=True)
     assert doings(c) == ["docker compose down --volumes --rmi local --remove-orphans"]
 
 

@@ -7,7 +7,7 @@ import pytest
 from layers import HEALTHY, docker, listed, the_line
 
 import tasks
-from toolbox import commands, named, sweep, trash
+from toolbox import named, sweep, trash
 from toolbox.failure import Failure
 
 RUN = "0123456789abcdef0123456789abcdef"
@@ -45,12 +45,6 @@ def gc(**options):
     tasks.gc(docker({"docker compose ps": HEALTHY}), **options)
 
 
-def terminals(monkeypatch, *names):
-    """Make the streams of these names terminals, and the others none."""
-    for name in ("stdin", "stdout", "stderr"):
-        monkeypatch.setattr(getattr(sys, name), "isatty", lambda name=name: name in names, raising=False)
-
-
 # --- What is asked for ---
 
 
@@ -67,31 +61,13 @@ def test_another_age_is_refused_and_nothing_is_looked_at(swept, text):
     assert swept == []
 
 
-@pytest.mark.parametrize(
-    ("options", "streams", "deletes"),
-    [
-        ({}, (), True),
-        ({"yes": True}, (), True),
-        ({"dry_run": True}, (), False),
-        ({"dry_run": True, "yes": True}, (), False),
-        ({}, ("stdin", "stdout", "stderr"), False),
-        ({}, ("stdin",), False),
-        ({}, ("stdout",), False),
-        ({}, ("stderr",), False),
-        ({"yes": True}, ("stdin", "stdout", "stderr"), True),
-        ({"dry_run": True, "yes": True}, ("stdin", "stdout", "stderr"), False),
-    ],
-)
-def test_it_deletes_where_nobody_looks_on_or_with_yes(swept, monkeypatch, options, streams, deletes):
-    terminals(monkeypatch, *streams)
-    gc(**options)
-    assert [action for action, _ in swept] == ["find", *(["delete"] if deletes else [])]
-
-
-def test_a_closed_stream_is_no_terminal(monkeypatch):
-    terminals(monkeypatch)
-    monkeypatch.setattr(sys, "stdin", None)
-    assert not commands.is_watched()
+@pytest.mark.parametrize("terminal", [True, False], ids=["a terminal", "no terminal"])
+def test_nothing_is_deleted_without_yes_and_it_says_how_to_go_on(swept, monkeypatch, capsys, terminal):
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(getattr(sys, name), "isatty", lambda: terminal, raising=False)
+    gc()
+    assert [action for action, _ in swept] == ["find"]
+    assert capsys.readouterr().out.endswith("Nothing was deleted: add --yes to delete it for good.\n")
 
 
 def test_what_is_deleted_is_what_was_shown(swept):

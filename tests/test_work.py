@@ -136,14 +136,12 @@ def test_a_folder_that_nobody_but_root_can_write_is_refused(env, tmp_path, looke
     assert told in the_line(raised)
 
 
-def test_doctor_looks_at_it(env, tmp_path, capsys):
-    config = with_folder(tmp_path)
-    c = docker({"docker image inspect": True, LOOKING: "1001\nno\n"}, config)
+def test_doctor_says_that_it_is_missing(env, tmp_path, capsys):
     with pytest.raises(Exit):
-        tasks.doctor(c)
+        tasks.doctor(docker(config=with_folder(tmp_path / "gone")))
     [line] = [line for line in capsys.readouterr().out.splitlines() if " folder " in line]
     assert line.startswith("FAIL")
-    assert 'belongs to user 1001: "invoke up" has the notebook run as that user.' in line
+    assert "gone does not exist: make it" in line
 
 
 def test_the_configuration_of_the_tests_is_as_the_real_one():

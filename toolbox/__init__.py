@@ -1,1 +1,9 @@
 """What decides something in the tasks: plain functions, each tested without Docker."""
+
+import sys
+
+try:
+    from . import archive, console  # noqa: F401
+except ModuleNotFoundError as error:
+    # `invoke` may be installed without the other packages of requirements.txt.
+    sys.exit(f'FAIL: the Python package {error.name} is not installed: use "./run", which installs requirements.txt.')

@@ -23,11 +23,8 @@ import zipfile
 try:
     from compression import zstd
 except ImportError:
-    try:
-        from backports import zstd
-    except ImportError:
-        # Whoever calls `invoke` directly may not have it, and needs it for these tasks alone.
-        zstd = None
+    # Python before 3.14.
+    from backports import zstd
 
 from . import volume
 from .dotenv import sync_folder
@@ -58,12 +55,6 @@ BROKEN = (
     OverflowError,
     RuntimeError,
 )
-
-
-def check_zstd():
-    """Raise Failure when there is nothing to compress with."""
-    if zstd is None:
-        raise Failure('the Python package backports.zstd is missing: use "./run", which installs requirements.txt.')
 
 
 # --- Write ---
@@ -190,7 +181,6 @@ class Archive:
         """Open the backup at `path`. Raises Failure when it cannot be read, or is not a whole backup of this format."""
         self.path = path
         self.files = {}
-        check_zstd()
         try:
             self.file = path.open("rb")
         except OSError as error:

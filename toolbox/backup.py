@@ -8,10 +8,11 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
-from . import archive, database, named, report, stack, stores, streams
-from .commands import ROOT
+from rich.filesize import decimal as human_size
+
+from . import archive, console, database, named, process, report, stack, stores
 from .failure import Failure, as_typed
-from .progress import Progress, in_words
+from .process import ROOT
 
 FOLDER = ROOT / "backups"
 # Less than what a backup needs at the very least: zstd makes models and pictures hardly smaller, but text.
@@ -53,7 +54,6 @@ def make(c, config, to):
 
     Raises Failure when the toolbox is not healthy, or the file cannot be written.
     """
-    archive.check_zstd()
     check_healthy(c)
     project, now = config["name"], datetime.now(timezone.utc)
     path = Path(os.path.expanduser(to)).absolute() if to else default_path(project, now)
@@ -61,7 +61,6 @@ def make(c, config, to):
         if not to:
             make_folder()
         check_folder(path)
-        progress = Progress()
         measured = {name: stores.measured(name) for name in stores.STORES}
         check_room(path.parent, measured)
         lacks, left_out = {}, {}
@@ -86,11 +85,11 @@ def make(c, config, to):
                             raise
                         reason = failure.message.removeprefix("FAIL: ")
                         rows, unread, chunks = {}, {"all of it": database.Unread("", reason)}, database.nothing()
-                    writer.add(member, progress.counted(member, chunks))
+                    writer.add(member, console.counted(member, chunks))
                 description["rows"][name], lacks[name] = proven(name, writer.chunks(member), rows, unread)
             for name in archive.STORES:
                 contents, member = {}, f"{name}.tar.zst"
-                writer.add(member, progress.counted(member, stores.pack(name, contents), measured[name]["bytes"]))
+                writer.add(member, console.counted(member, stores.pack(name, contents), measured[name]["bytes"]))
                 left_out[name] = contents.pop("left_out")
                 writer.members[member] |= contents
             writer.finish(description)
@@ -122,7 +121,7 @@ def proven(name, chunks, rows, unread):
     # Its tables and as much of the log, and both once more: it is no disk to fill while people work.
     needed = 4 * size + database.RESERVE
     if needed > free:
-        lacks.append(f"what is not known, as a trial needs {in_words(needed)}, and {in_words(free)} are free")
+        lacks.append(f"what is not known, as a trial needs {human_size(needed)}, and {human_size(free)} are free")
         return with_empty(rows, unread), database.lacking(rows, rows, lacks)
     try:
         found, passed_over = database.tried(name, chunks)
@@ -178,8 +177,9 @@ def check_room(place, measured):
     if free < size / LEAST_PART:
         (largest, name), store = max((found["largest"], store) for store, found in measured.items())
         raise Failure(
-            f"{place} has {in_words(free)} free, too little for {in_words(size)} of files, even packed; the largest is "
-            f"{archive.printable(name)} in {store}, {in_words(largest)}: make room, or give another place with --to."
+            f"{place} has {human_size(free)} free, too little for {human_size(size)} of files, even packed; the "
+            f"largest is {archive.printable(name)} in {store}, {human_size(largest)}: make room, or give another place "
+            "with --to."
         )
 
 
@@ -190,7 +190,7 @@ def mlflow(where):
     """
     command = where("artifacts", "python", "-c", MLFLOW)
     what = 'the version of MLflow cannot be asked: build it with "invoke up"'
-    version, *revisions = b"".join(streams.output(command, what)).decode().split()
+    version, *revisions = process.output(command, what).split()
     return version, revisions
 
 
@@ -228,20 +228,21 @@ def prune(count):
     return paths
 
 
-def listed(backups):
-    """Return the lines of a table of backups, which `kept` has given; without one, how to make it."""
+def show(backups):
+    """Print a table of backups, which `kept` has given; without one, how to make it."""
     if not backups:
-        return [as_typed(named.words('There is no backup yet: "invoke backup" makes one.'))]
+        print(as_typed(named.words('There is no backup yet: "invoke backup" makes one.')))
+        return
     rows = [("DATE (UTC)", "SIZE", "MLFLOW", "FILE")]
     for manifest, path in backups:
         date = manifest["date"].replace("T", " ").rstrip("Z")
-        rows.append((date, in_words(path.stat().st_size), manifest["mlflow"], str(path.relative_to(ROOT))))
-    return report.table(rows)
+        rows.append((date, human_size(path.stat().st_size), manifest["mlflow"], str(path.relative_to(ROOT))))
+    console.table(rows)
 
 
 def summary(path, seconds):
     """Return the line that says what was made."""
-    return f"{path}  {in_words(path.stat().st_size)}  {seconds:.0f} s"
+    return f"{path}  {human_size(path.stat().st_size)}  {seconds:.0f} s"
 
 
 def timed():

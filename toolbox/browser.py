@@ -6,9 +6,10 @@ import sys
 import webbrowser
 
 from . import passwords, report, stack
-from .commands import ROOT
-from .failure import Failure
+from .failure import Failure, one_line
+from .process import ROOT
 
+PAGES = ("notebook", "mlflow")
 # A page that leads on to the notebook, because what a browser is told on its command line can be read by all users of
 # the machine, and the address has the token. Not hidden: some browsers may read no hidden files.
 DOOR = ROOT / "open-notebook.html"
@@ -17,8 +18,10 @@ DOOR = ROOT / "open-notebook.html"
 def show(c, service):
     """Open the page of a service in the browser, and say which; the notebook by way of a file.
 
-    Raises Failure when the service does not run, or there is no browser here.
+    Raises Failure when the service has no page or does not run, or there is no browser here.
     """
+    if service not in PAGES:
+        raise Failure(f"{one_line(service)} has no page: choose from {', '.join(PAGES)}.")
     config, found = stack.settings(c), stack.containers(c)
     if not report.state(found.get(service)).startswith("running"):
         raise Failure(f'{service} is not running: "invoke up" starts it.')
@@ -31,11 +34,6 @@ def show(c, service):
     if not opened:
         raise Failure(f"there is no browser on this machine: open {address} in yours, through SSH if need be.")
     print(f"Opened {report.page(config, service)}.")
-
-
-def words_after(word, arguments):
-    """Return the arguments after the first that is `word`, none where it is not among them."""
-    return arguments[arguments.index(word) + 1 :] if word in arguments else []
 
 
 def can_draw(environment, platform):

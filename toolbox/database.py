@@ -7,7 +7,7 @@ import re
 import subprocess
 from typing import NamedTuple
 
-from . import streams
+from . import process
 from .archive import DATABASES, printable
 from .failure import Failure, one_line
 
@@ -141,7 +141,7 @@ def psql(database):
 def sql(statements, database="postgres"):
     """Run SQL as the superuser; return the lines that it prints. Raises Failure when a statement fails."""
     what = "Postgres refused a statement: see what it says, and try again"
-    return streams.fed(psql(database), what, [statements.encode()]).splitlines()
+    return process.output(psql(database), what, [statements.encode()]).splitlines()
 
 
 def databases():
@@ -172,7 +172,7 @@ def size(database):
 def place():
     """Return the number of the device that the databases are on, and how many bytes are free there."""
     what = "the free space of the database cannot be asked: see its log"
-    lines = b"".join(streams.output(inside("sh", "-c", PLACE), what)).decode().splitlines()
+    lines = process.output(inside("sh", "-c", PLACE), what).splitlines()
     # The last line is like "/dev/sda1 264212084 30121012 76269900 29% /var/lib/postgresql/data", in kB.
     return int(lines[0]), int(lines[-1].split()[3]) * 1024
 
@@ -197,7 +197,7 @@ def snapshot(database):
     """
     what = f"the rows of the database {database} cannot be counted: see what Postgres says"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with streams.process(psql(database), what, **pipes) as session:
+    with process.popen(psql(database), what, **pipes) as session:
         session.stdin.write(begin.encode())
         session.stdin.flush()
         lines = []
@@ -232,7 +232,7 @@ def pg_dump(database, *options):
     """Yield what pg_dump prints of a database in its custom format, not compressed. Raises Failure when it fails."""
     options = ["--format=custom", "--compress=0", *options]
     what = f"the database {database} cannot be dumped: see what pg_dump says"
-    return streams.output(inside("pg_dump", "--username", "postgres", "--dbname", database, *options), what)
+    return process.stream(inside("pg_dump", "--username", "postgres", "--dbname", database, *options), what)
 
 
 @contextlib.contextmanager
@@ -287,7 +287,7 @@ def reserve():
     """
     command = ["docker", "compose", "exec", "--no-TTY", "postgres", "sh", "-c", HOLD]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with streams.process(command, "the database has too little room: make some", **pipes) as holder:
+    with process.popen(command, "the database has too little room: make some", **pipes) as holder:
         if holder.stdout.readline():
             try:
                 yield
@@ -310,7 +310,7 @@ def restore(database, chunks, beside=RESTORED, limit="", *more):
     options = ["--username", RESTORERS[database], "--role", USERS[database], "--dbname", name]
     options += ["--no-owner", "--no-privileges", *more]
     what = f"the database {database} cannot be restored: make room if its disk is full, else take another backup"
-    said = streams.fed(inside("sh", "-c", TOLERANT, "-", limit, *options), what, chunks)
+    said = process.output(inside("sh", "-c", TOLERANT, "-", limit, *options), what, chunks)
     causes = re.findall(r"^pg_restore: error: (?:could not execute query: )?(?:ERROR: +)?(.*)$", said, flags=re.M)
     return [printable(cause) for cause in dict.fromkeys(causes)]
 

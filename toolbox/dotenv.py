@@ -1,6 +1,7 @@
 """The file .env: its settings, changing single ones, and what is wrong with it.
 
-Docker Compose reads the file; what its values mean is asked from Compose (model.py) and not decided here.
+Docker Compose reads the file; what its values mean is asked from Compose (model.py) and not decided here. Without
+python-dotenv, which does not read all that Compose reads (`NAME: value`), and does not sync what it writes to the disk.
 """
 
 import contextlib
@@ -9,6 +10,15 @@ import re
 from pathlib import Path
 
 from .failure import Failure
+
+# A name and its value as Compose finds them.
+ENTRY = re.compile(
+    r"""
+    ^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][\w.-]*)[ \t]*[=:][ \t]*
+    (?:'(?P<single>(?:\\(?s:.)|[^\\'])*)' | "(?P<double>(?:\\(?s:.)|[^\\"])*)" | (?P<plain>.*?)[ \t]*(?:[ ]\#.*)?$)
+    """,
+    flags=re.MULTILINE | re.VERBOSE,
+)
 
 
 def with_value(text, name, value):
@@ -28,27 +38,8 @@ def without_value(text, name, default):
 
 
 def values(text):
-    """Return the variables that `text`, a .env file, sets, each with what is written there, without quotes around it.
-
-    Of a value that goes on over several lines the first one is returned, and no other is taken for a variable.
-    """
-    found = {}
-    quote = ""
-    for line in text.splitlines():
-        if quote:
-            quote = "" if re.match(rf"(\\.|[^\\{quote}])*{quote}", line) else quote
-            continue
-        entry = re.match(r"\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*[=:]\s*(.*)", line)
-        if not entry:
-            continue
-        name, value = entry.groups()
-        if value[:1] in ("'", '"'):
-            whole = re.match(rf"{value[0]}((?:\\.|[^\\{value[0]}])*){value[0]}", value)
-            quote = "" if whole else value[0]
-            found[name] = whole[1] if whole else value
-        else:
-            found[name] = re.sub(r"(^|\s)#.*", "", value).strip()
-    return found
+    """Return the variables that `text`, a .env file, sets, with what is written there, without quotes around it."""
+    return {entry["name"]: entry["single"] or entry["double"] or entry["plain"] or "" for entry in ENTRY.finditer(text)}
 
 
 def defaults(example):

@@ -9,9 +9,9 @@ from .failure import Failure, last_line, one_line
 
 # The services in the order in which they start.
 SERVICES = ("postgres", "mlflow", "notebook")
-# All that runs, those included that do one thing and end: what each of these does.
+# All that runs, and those of them that do one thing and end.
 IN_ORDER = ("secrets", "postgres", "migrate", "mlflow", "notebook")
-ONE_SHOTS = {"secrets": "making what is missing", "migrate": "looking at MLflow's tables"}
+ONE_SHOTS = ("secrets", "migrate")
 
 # What the service "secrets" makes, unless it is set.
 SECRETS = ("JUPYTER_TOKEN", "MLFLOW_DB_PASSWORD", "ANALYST_DB_PASSWORD")

@@ -11,8 +11,8 @@ import re
 from contextlib import nullcontext as nothing
 
 from . import dotenv, failure, lock, model, outside, ports
-from .commands import ROOT, environment, set_variables
 from .failure import Failure
+from .process import ROOT, environment
 
 FOLDER = ROOT
 # What .env.NAME cannot be, because something else is called so.
@@ -125,7 +125,7 @@ def use_settings():
     if not dotenv.values(dotenv.read(env())).get("COMPOSE_PROJECT_NAME"):
         raise Failure("COMPOSE_PROJECT_NAME is missing in .env: without it, this is the toolbox that has no name.")
     # From the root, where Compose runs: it would split the whole path at a comma.
-    set_variables({"COMPOSE_ENV_FILES": os.path.relpath(env(), ROOT)})
+    os.environ["COMPOSE_ENV_FILES"] = os.path.relpath(env(), ROOT)
 
 
 def words(text):

@@ -5,8 +5,8 @@ import os
 import sys
 
 from . import dotenv
-from .commands import ROOT
 from .failure import Failure
+from .process import ROOT
 
 # Many people have these set for everything that they run. That matters only where .env says otherwise.
 USUAL = ("TZ", "NO_PROXY")

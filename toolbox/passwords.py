@@ -1,8 +1,8 @@
 """The passwords and the token, which the service "secrets" keeps in a volume for each of the others that needs one."""
 
 from . import model
-from .commands import compose, quietly
 from .failure import Failure
+from .process import compose, quietly
 
 # The roles that have one. The superuser has none: it is let in by the socket inside its container alone.
 ROLES = ("mlflow", "analyst")

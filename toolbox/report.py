@@ -58,12 +58,6 @@ def state(container):
     return " ".join(filter(None, (container["State"], container.get("Health"))))
 
 
-def table(rows):
-    """Return the rows as lines whose columns are lined up."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
 def first_unhealthy(containers):
     """Return the name of the service that keeps the toolbox from being healthy, or None.
 
@@ -85,5 +79,9 @@ def has_failed(container):
 
 def refusals(log):
     """Return why a service refused to start, from the lines of its log: causes with their remedies."""
-    # Some versions of Compose clear the line of a terminal first, also where none is.
-    return re.findall(r"^(?:\x1b\[2K)?FAIL: (.*?)\r?$", log, flags=re.M)
+    return re.findall(r"^FAIL: (.*)$", plain(log), flags=re.M)
+
+
+def plain(printed):
+    """Return what a command printed without control sequences of a terminal, which Compose also writes elsewhere."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", printed)

@@ -7,10 +7,11 @@ the files go back. So the next restore, or `invoke up`, can put in order what on
 
 import time
 
-from . import archive, backup, database, report, stack, stores, streams
-from .commands import compose, quietly
+from rich.filesize import decimal as human_size
+
+from . import archive, backup, console, database, process, stack, stores
 from .failure import Failure
-from .progress import Progress, in_words
+from .process import compose, quietly
 
 # The tables and indexes that a dump becomes, against its size: those of MLflow's metrics are three times as large.
 DATABASE_ROOM = 4
@@ -24,25 +25,28 @@ SERVER = "postgresql+psycopg2://mlflow@postgres:5432/{}"
 WRITERS = ("notebook", "mlflow")
 
 
-def run(c, path, started, confirmed):
-    """Restore the backup at `path`; return the lines of a table that compares what is there with its manifest.
+def run(c, path, started, yes):
+    """Restore the backup at `path`, and print a table that compares what is there with its manifest.
 
-    `started` is called once the backup is known to be whole, and starts the toolbox if it does not run. `confirmed` is
-    called, when there are data already, and returns whether they may be replaced.
-    Raises Failure, with everything as it was, when the backup is not whole or does not fit, or something goes wrong.
+    `started` is called once the backup is known to be whole, and starts the toolbox if it does not run.
+    Raises Failure, with everything as it was, when the backup is not whole or does not fit, when there are data and
+    not `yes`, or when something goes wrong.
     """
     with archive.Archive(path) as source:
-        progress = Progress()
-        source.check(lambda name, size: progress(f"checking {name}", size, source.manifest["members"][name]["size"]))
-        progress.show("")
+        with console.progress() as shown:
+            sizes = {name: member["size"] for name, member in source.manifest["members"].items()}
+            tasks = {name: shown.add_task(f"checking {name}", total=size) for name, size in sizes.items()}
+            source.check(lambda name, size: shown.update(tasks[name], completed=size))
         started()
         with backup.tidy():
-            return over(c, source, progress, confirmed)
+            rows, lacks = over(c, source, yes)
+    console.table(rows)
+    for line in lacks:
+        print(line)
 
 
-def over(c, source, progress, confirmed):
-    """Restore a checked backup over what the running toolbox has, and return that table."""
-    config = stack.settings(c)
+def over(c, source, yes):
+    """Restore a checked backup over what the running toolbox has; return what `beside` does."""
     revisions = check_versions(source)
     states = {name: stores.does(name, "state") for name in stores.STORES}
     if database.has_remains(database.databases()):
@@ -50,15 +54,18 @@ def over(c, source, progress, confirmed):
         states = {name: stores.does(name, "state") for name in stores.STORES}
     if not source.manifest["rows"]["datasets"] and "datasets" in database.databases():
         print(f"The backup has no tables of the database datasets, which has {len(database.rows('datasets'))} now.")
-    if has_data(states) and not confirmed():
-        raise Failure("not confirmed, nothing was changed: type the name of the project when asked, or add --yes.")
+    if has_data(states) and not yes:
+        raise Failure(
+            f"{stack.settings(c)['name']} has data, and nothing was changed: add --yes to replace its databases, its "
+            "artifacts and the home of its notebook."
+        )
     check_room(source.manifest, states)
     for name, state in states.items():
         # Without a database beside, no restore has left it.
         if state["has_remains"]:
             stores.does(name, "forget")
-    compared = replace(c, source, revisions, progress)
-    stack.bring_up(c, config["name"])
+    compared = replace(c, source, revisions)
+    stack.bring_up(c)
     settle()
     return compared
 
@@ -115,8 +122,8 @@ def check_room(manifest, states):
     for place, size in needed.items():
         if size > free[place]:
             raise Failure(
-                f"the backup needs about {in_words(size)} beside the present data, {in_words(free[place])} are free: "
-                "make room on the disk of Docker's volumes."
+                f"the backup needs about {human_size(size)} beside the present data, {human_size(free[place])} are "
+                "free: make room on the disk of Docker's volumes."
             )
 
 
@@ -135,15 +142,15 @@ def store_room(manifest, name):
 # --- The restore ---
 
 
-def replace(c, source, revisions, progress):
+def replace(c, source, revisions):
     """Restore a checked backup beside what is there, and put it in its place; the writers are stopped then.
 
-    Returns the lines that compare it with the manifest. If anything goes wrong, all is as it was.
+    Returns what `beside` does. If anything goes wrong, all is as it was.
     """
     stopped = False
     try:
         with database.reserve():
-            compared = beside(source, revisions, progress)
+            compared = beside(source, revisions)
         stopped = True
         stop_writers(c)
         for name in stores.STORES:
@@ -176,8 +183,10 @@ def undo():
             time.sleep(stack.PAUSE_SECONDS)
 
 
-def beside(source, revisions, progress):
-    """Restore a checked backup beside what is there; return the lines that compare it with the manifest.
+def beside(source, revisions):
+    """Restore a checked backup beside what is there.
+
+    Return the rows of a table that compares it with the manifest, and lines that say what is not restored.
 
     Raises Failure when anything is not as the manifest says, and Postgres has not said why.
     """
@@ -186,7 +195,7 @@ def beside(source, revisions, progress):
     for name in archive.DATABASES:
         member = f"{name}.dump.zst"
         size = manifest["members"][member]["unpacked"]
-        passed_over = database.restore(name, progress.counted(member, source.chunks(member), size))
+        passed_over = database.restore(name, console.counted(member, source.chunks(member), size))
         said, found = manifest["rows"][name], database.rows(database.RESTORED.format(name))
         rows.append((name, *map(in_tables, (said, found))))
         if found != said and not database.may_lack(name, passed_over):
@@ -197,12 +206,12 @@ def beside(source, revisions, progress):
     database.analyze()
     for name in archive.STORES:
         member = f"{name}.tar.zst"
-        chunks = progress.counted(member, source.chunks(member), manifest["members"][member]["unpacked"])
+        chunks = console.counted(member, source.chunks(member), manifest["members"][member]["unpacked"])
         found = stores.does(name, "unpack", chunks)
         rows.append((name, in_files(*source.files[member]), in_files(*found)))
         if found != source.files[member]:
             raise Failure(different(rows))
-    return [*report.table(rows), *lacks]
+    return rows, lacks
 
 
 def migrate(schema, revisions):
@@ -216,7 +225,7 @@ def migrate(schema, revisions):
     what = (
         "the tables of the backup cannot be brought to this version of MLflow: restore it with the version that made it"
     )
-    streams.fed(stores.apart("artifacts", "mlflow", "db", "upgrade", uri), what, [])
+    process.output(stores.apart("artifacts", "mlflow", "db", "upgrade", uri), what, [])
     if database.schema(database.RESTORED.format("mlflow")) != revisions[0]:
         raise Failure(what + ".")
 

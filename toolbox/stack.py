@@ -8,9 +8,9 @@ from pathlib import Path
 
 from invoke import Exit
 
-from . import bases, dotenv, engine, follow, model, named, passwords, report, show
-from .commands import ROOT, compose, followed, quietly
+from . import bases, dotenv, engine, model, named, passwords, report
 from .failure import Failure
+from .process import ROOT, compose, quietly, visibly
 
 FOLDERS = {"postgres": "postgres-docker", "mlflow": "ml-flow-docker", "notebook": "jupyter-notebook-docker"}
 LOG_LINES = 30
@@ -112,28 +112,9 @@ def build_images(c):
     if absent:
         use_stand_ins(c, absent)
         config = settings(c)
-    if not is_built(c, ["docker", "compose", "build"], follow.build):
-        raise Failure("an image could not be built: the end of what the build said is above.")
+    if not compose(c, "build"):
+        raise Failure("an image could not be built: Docker's own message is above.")
     return config
-
-
-def is_built(c, command, follower):
-    """Build something by a command, whose steps are shown by a function of `follow`; return whether that succeeded.
-
-    Where it did not, the end of what the command said is printed.
-    """
-    with show.Steps() as steps:
-        built = followed(c, command, follower(steps))
-        if built:
-            steps.all_ended("ready")
-    if not built:
-        tell_end(built)
-    return built.ok
-
-
-def tell_end(result):
-    """Print the end of what a command said that failed."""
-    print(*(result.stdout + result.stderr).splitlines()[-LOG_LINES:], sep="\n")
 
 
 def official_bases():
@@ -143,11 +124,8 @@ def official_bases():
 
 def pull(c, image):
     """Pull an image; return whether that succeeded, and what Docker said."""
-    with show.Steps() as steps:
-        steps.at(f"base {image}", "looking for it")
-        result = followed(c, ["docker", "pull", image], follow.pull(steps, image))
-        steps.ended(f"base {image}", "pulled" if result else "not pulled", well=result.ok)
-    return result.ok, result.stdout + result.stderr
+    result = visibly(c, ["docker", "pull", image])
+    return result.ok, report.plain(result.stdout + result.stderr)
 
 
 def use_stand_ins(c, services, rebuild=False):
@@ -157,7 +135,7 @@ def use_stand_ins(c, services, rebuild=False):
         for service in services
         if rebuild or not exists(c, "image", bases.STAND_INS[service].image)
     ]
-    if names and not is_built(c, ["bare-machine/build-bases", *names], follow.bases):
+    if names and not visibly(c, ["bare-machine/build-bases", *names]):
         raise Exit(code=1)
     text = dotenv.read(named.env())
     for service in services:
@@ -173,25 +151,21 @@ def use_official():
     dotenv.write(named.env(), text)
 
 
-def start_database(c, config):
+def start_database(c):
     """Start postgres and wait until it is healthy, or does not become so.
 
     Raises Failure when it refuses the volume, with postgres stopped again: the health checks would need minutes to show
     it, and not say why.
     """
-    with show.Steps() as steps:
-        started = followed(c, ["docker", "compose", "up", "--detach", "postgres"], follow.start(steps, config["name"]))
-        steps.at("postgres", "waiting until it is healthy")
-        end = time.monotonic() + DATABASE_SECONDS
-        while started and report.state(found := containers(c).get("postgres")) != "running healthy":
-            if time.monotonic() >= end or not report.state(found).startswith("running"):
-                break
-            if reasons := report.refusals(log_since_start(c, "postgres", found)):
-                compose(c, "stop", "postgres")
-                raise Failure(reasons[-1])
-            time.sleep(PAUSE_SECONDS)
-        else:
-            steps.ended("postgres", "healthy" if started else "not started", well=started.ok)
+    started = compose(c, "up", "--detach", "postgres")
+    end = time.monotonic() + DATABASE_SECONDS
+    while started and report.state(found := containers(c).get("postgres")) != "running healthy":
+        if time.monotonic() >= end or not report.state(found).startswith("running"):
+            break
+        if reasons := report.refusals(log_since_start(c, "postgres", found)):
+            compose(c, "stop", "postgres")
+            raise Failure(reasons[-1])
+        time.sleep(PAUSE_SECONDS)
 
 
 def start(c):
@@ -200,11 +174,11 @@ def start(c):
     Raises Failure when a service does not become healthy.
     """
     config = settings(c)
-    bring_up(c, config["name"])
+    bring_up(c)
     # A role has changed its password, or the file of one has changed: all take the present ones when they start.
     if passwords.refused(c):
         compose(c, "stop")
-        bring_up(c, config["name"])
+        bring_up(c)
     print()
     print(
         *report.addresses(config, passwords.read(c, "notebook", "token"), passwords.read(c, "postgres", "analyst")),
@@ -212,24 +186,17 @@ def start(c):
     )
 
 
-def bring_up(c, project):
-    """Do what `start` does for the project of that name, but say nothing at the end."""
-    with show.Steps(model.IN_ORDER) as steps:
-        up = ["docker", "compose", "up", "--detach", "--wait", "--remove-orphans"]
-        started = followed(c, up, follow.start(steps, project))
-    if not started:
-        explain(c, started)
+def bring_up(c):
+    """Start what does not run yet and wait until all is healthy. Raises Failure when a service does not become so."""
+    if not compose(c, "up", "--detach", "--wait", "--remove-orphans"):
+        explain(c)
 
 
-def explain(c, started):
-    """Print the end of the log that shows why the toolbox did not become healthy, and raise Failure with the reason.
-
-    `started` is the result of the command that was to start it.
-    """
+def explain(c):
+    """Print the end of the log that shows why the toolbox did not become healthy, and raise Failure with the reason."""
     found = containers(c)
     service = report.first_unhealthy(found)
     if service is None or report.state(found.get(service)) in ("down", "created"):
-        tell_end(started)
         raise Failure("Docker could not start everything: its own message is above.")
     # The container of a one-shot service is started again, and its log has the reasons of earlier starts.
     since = ["--since", started_at(c, found[service])] if service in model.ONE_SHOTS else []

@@ -4,9 +4,10 @@ import json
 import re
 from datetime import datetime, timezone
 
+from rich.filesize import decimal as human_size
+
 from . import model, report, stack, work
-from .commands import quietly
-from .progress import in_words
+from .process import quietly
 
 # What each service keeps, and the command that prints the version of what runs in it.
 STORES = {
@@ -108,7 +109,7 @@ def row(it, now):
         it["address"],
         it["version"] or "-",
         f"{took}/{limit or '-'}" if took else "-",
-        in_words(it["volume_bytes"]) if it["volume_bytes"] is not None else "-",
+        human_size(it["volume_bytes"]) if it["volume_bytes"] is not None else "-",
     )
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from . import streams
+from . import process
 
 PROGRAM = (Path(__file__).parent / "volume.py").read_text()
 
@@ -47,17 +47,12 @@ def apart(name, *command):
 
 def measured(name):
     """Return what volume.measure says of the files of a store."""
-    return json.loads(b"".join(streams.output(running(name, *program(name, "measure")), f"{name} cannot be read")))
-
-
-def size(name):
-    """Return how many bytes the files of a store take, without holes."""
-    return measured(name)["bytes"]
+    return json.loads(process.output(running(name, *program(name, "measure")), f"{name} cannot be read"))
 
 
 def pack(name, contents):
     """Yield the files of a store as a tar; `contents`, a dictionary, gets at the end what volume.pack says of it."""
-    return streams.output(
+    return process.stream(
         running(name, *program(name, "pack")),
         f"the files of {STORES[name].service} cannot be read: see its log",
         said=lambda text: contents.update(json.loads(text.splitlines()[-1])),
@@ -71,4 +66,4 @@ def does(name, action, chunks=()):
     """Do something with a store in a container of its own, with `chunks` as input; return its result."""
     what = f"the files of {STORES[name].service} cannot be changed: make room, and see who owns them"
     # A folder of the machine is not to be in the way of the files of the volume.
-    return json.loads(streams.fed(apart(name, *program(name, action)), what, chunks, env={"WORK_FOLDER": ""}))
+    return json.loads(process.output(apart(name, *program(name, action)), what, chunks, env={"WORK_FOLDER": ""}))

@@ -4,9 +4,10 @@ import json
 import re
 from pathlib import Path
 
-from . import backup, stores, streams
+from rich.filesize import decimal as human_size
+
+from . import backup, process, stores
 from .failure import Failure, one_line
-from .progress import in_words
 
 PROGRAM = (Path(__file__).parent / "sweep.py").read_text()
 KINDS = {"runs": "run", "experiments": "experiment", "models": "model"}
@@ -19,8 +20,8 @@ def days(text):
     return int(text)
 
 
-def run(c, older_than, only_show):
-    """Say what was deleted in MLflow at least `older_than` days ago, and delete that for good unless `only_show`.
+def run(c, older_than, yes):
+    """Say what was deleted in MLflow at least `older_than` days ago, and delete that for good if `yes`.
 
     Raises Failure when the toolbox is not healthy, or something cannot be deleted; the rest is deleted all the same.
     """
@@ -31,8 +32,8 @@ def run(c, older_than, only_show):
         print(*told(found, count), sep="\n", flush=True)
         if not any(found[kind] for kind in KINDS):
             return
-        if only_show:
-            print("Nothing was deleted: --yes deletes it for good.")
+        if not yes:
+            print("Nothing was deleted: add --yes to delete it for good.")
             return
         problems = sweep("delete", found["limit"])
     if problems:
@@ -46,7 +47,7 @@ def sweep(action, limit):
     """Have toolbox/sweep.py do an action inside the mlflow container; return what it printed."""
     command = stores.running("artifacts", "python", "-c", PROGRAM, action, str(limit))
     what = "what was deleted in MLflow cannot be looked through: see what it says, and run it again"
-    return json.loads(b"".join(streams.output(command, what)))
+    return json.loads(process.output(command, what))
 
 
 def told(found, count):
@@ -55,7 +56,7 @@ def told(found, count):
     if not any(found[kind] for kind in (*KINDS, "needed", "busy", "elsewhere")):
         return [f"Nothing was deleted in MLflow {age}."]
     numbers = [f"{found[kind]} {word if found[kind] == 1 else f'{word}s'}" for kind, word in KINDS.items()]
-    size = f"{in_words(found['bytes'])} ({found['bytes']} bytes)"
+    size = f"{human_size(found['bytes'])} ({found['bytes']} bytes)"
     lines = [f"Deleted in MLflow {age}: {', '.join(numbers)}, whose files take {size}."]
     if found["needed"]:
         lines.append(f"Of what was deleted, {found['needed']} stay, because versions of registered models need them.")

@@ -9,10 +9,9 @@ import re
 import tempfile
 from pathlib import Path
 
-from . import archive, backup, bases, database, dotenv, model, named, report, restore, stack
-from .commands import compose, environment, quietly, visibly
+from . import archive, backup, bases, console, database, dotenv, model, named, report, restore, stack
 from .failure import Failure
-from .progress import Progress
+from .process import compose, environment, quietly, visibly
 
 VERSIONS = 'cat "$PGDATA/PG_VERSION" 2>/dev/null; postgres --version'
 # What every server has besides the databases of the toolbox.
@@ -25,7 +24,6 @@ def take_over(c, old_base):
     `old_base` is the base image that can read it; when empty, it is the present base image with the other number.
     Raises Failure, with the present volume as it was, when that cannot be done.
     """
-    archive.check_zstd()
     stack.own_containers(c, stack.settings(c)["name"])
     config = stack.build_images(c)
     project, volume = config["name"], config["volumes"]["db-store"]["name"]
@@ -48,13 +46,15 @@ def take_over(c, old_base):
             with environment(POSTGRES_BASE_IMAGE=old_base):
                 rows, others = dump(c, folder)
             with environment(DB_STORE=store):
-                compared = refill(c, folder, rows)
+                compared, lacks = refill(c, folder, rows)
         except BaseException:
             compose(c, "rm", "--stop", "--force", "postgres")
             quietly(c, ["docker", "volume", "rm", f"{project}_{store}"])
             raise
         dotenv.write(named.env(), dotenv.with_value(dotenv.read(named.env()), "DB_STORE", store))
-    print(*compared, sep="\n")
+    console.table(compared)
+    for line in lacks:
+        print(line)
     if others:
         print(f"Not taken over, because the toolbox did not make them: the databases {', '.join(sorted(others))}.")
     print(f'The old volume stays as it was. When all is well, delete it with "docker volume rm {volume}".')
@@ -128,7 +128,7 @@ def begin(c):
     config = stack.settings(c)
     if not compose(c, "build", "postgres"):
         raise Failure("the image of postgres could not be built: the message of the build is above.")
-    stack.start_database(c, config)
+    stack.start_database(c)
     if report.state(stack.containers(c).get("postgres")) != "running healthy":
         compose(c, "logs", "--no-log-prefix", "--tail", str(stack.LOG_LINES), "postgres")
         raise Failure(
@@ -139,10 +139,10 @@ def begin(c):
 def dump(c, folder):
     """Write a dump of each database into `folder`; return its rows by table, and the names of other databases."""
     begin(c)
-    progress, rows = Progress(), {}
+    rows = {}
     for name in archive.DATABASES:
         with database.snapshot(name) as (snapshot, counts, _), archive.zstd.open(folder / name, "wb") as packed:
-            for chunk in progress.counted(f"dumping {name}", database.dump(name, snapshot)):
+            for chunk in console.counted(f"dumping {name}", database.dump(name, snapshot)):
                 packed.write(chunk)
         rows[name] = counts
     others = database.databases() - COMMON - set(archive.DATABASES)
@@ -152,17 +152,17 @@ def dump(c, folder):
 
 
 def refill(c, folder, rows):
-    """Make the new volume and fill it with the dumps; return the lines that compare it with what was there.
+    """Make the new volume and fill it with the dumps.
 
+    Return the rows of a table that compares it with what was there, and lines that say what is not taken over.
     Raises Failure when the numbers of rows are not the same.
     """
     begin(c)
-    progress = Progress()
     table, lacks = [("TAKEN OVER", "BEFORE", "NOW")], []
     for name in archive.DATABASES:
         with archive.zstd.open(folder / name) as packed:
             chunks = iter(lambda packed=packed: packed.read(archive.CHUNK), b"")
-            passed_over = database.restore(name, progress.counted(f"restoring {name}", chunks))
+            passed_over = database.restore(name, console.counted(f"restoring {name}", chunks))
         found = database.rows(database.RESTORED.format(name))
         table.append((name, restore.in_tables(rows[name]), restore.in_tables(found)))
         if found != rows[name] and not database.may_lack(name, passed_over):
@@ -172,4 +172,4 @@ def refill(c, folder, rows):
     database.analyze()
     database.swap()
     database.drop_remains()
-    return [*report.table(table), *lacks]
+    return table, lacks

@@ -7,8 +7,8 @@ import os
 import re
 
 from . import dotenv, named
-from .commands import quietly
 from .failure import Failure, one_line
+from .process import quietly
 
 # The least memory with which each was seen to start and become healthy, in bytes.
 LEAST_MEMORY = {"NOTEBOOK_MEMORY": 192 << 20, "MLFLOW_MEMORY": 256 << 20, "POSTGRES_MEMORY": 64 << 20}

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from . import dotenv, model, named, stack
-from .commands import quietly
 from .failure import Failure
+from .process import quietly
 
 TARGET = "/home/jovyan/work"
 HOME = "/home/jovyan"

@@ -1,8 +1,8 @@
 """The time zone that TZ names, which each image has to know: unknown ones are taken for UTC in silence."""
 
 from . import model
-from .commands import quietly
 from .failure import Failure
+from .process import quietly
 
 DEFAULT = "UTC"
 FOLDER = "/usr/share/zoneinfo"

@@ -21,10 +21,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "bench")]
 
 import results  # noqa: E402
 import stacks  # noqa: E402
+from rich.filesize import decimal as human_size  # noqa: E402
 
 from toolbox.failure import Failure, one_line  # noqa: E402
 from toolbox.model import SERVICES  # noqa: E402
-from toolbox.progress import in_words  # noqa: E402
 
 # In this order. Each is a module; `start` leaves both stacks running, with some runs in them.
 SECTIONS = (
@@ -92,7 +92,7 @@ def check_room(memory, disk, quick):
         ("disk", disk, DISK_QUICK if quick else DISK, 'make room, "docker system df" shows what Docker takes'),
     ):
         if free is not None and free < needed:
-            raise Failure(f"two stacks need {in_words(needed)} of {name}, {in_words(free)} are free: {remedy}.")
+            raise Failure(f"two stacks need {human_size(needed)} of {name}, {human_size(free)} are free: {remedy}.")
 
 
 def free_memory():
@@ -167,7 +167,7 @@ def about(side, quick):
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "run": "quick" if quick else "full",
-        "machine": f"{info['NCPU']} CPUs, {in_words(info['MemTotal'])}, {info['OperatingSystem']}",
+        "machine": f"{info['NCPU']} CPUs, {human_size(info['MemTotal'])}, {info['OperatingSystem']}",
         "kernel": f"{info['KernelVersion']}, {platform.machine()}",
         "docker": info["ServerVersion"],
         "compose": docker("compose", "version", "--short"),
