@@ -40,11 +40,11 @@ LOCKED = {
     "ml-flow-docker": "3.13",
     "jupyter-notebook-docker": "3.13",
     "bare-machine/scipy-notebook": "3.13",
-    "tests/browser": "3.13",
-    "tests/older-mlflow/3.5.1": "3.13",
-    "tests/older-mlflow/3.17.1": "3.13",
-    "tests/everyday/host/2.x": "3.10",
-    "tests/everyday/host/3.x": "3.10",
+    "tests/inside/browser": "3.13",
+    "tests/support/older-mlflow/3.5.1": "3.13",
+    "tests/support/older-mlflow/3.17.1": "3.13",
+    "tests/clients/2.x": "3.10",
+    "tests/clients/3.x": "3.10",
 }
 
 
@@ -318,6 +318,13 @@ def run_tests(c, quick=False, no_docker=False, only=""):
         raise Exit(code=1)
 
 
+def become(module, *options):
+    """Run a program of the repository in place of this process, so that it gets Ctrl-C and SIGTERM, and cleans up."""
+    sys.stdout.flush()
+    os.chdir(ROOT)
+    os.execv(sys.executable, [sys.executable, "-m", module, *options])
+
+
 @failure.task(
     help={
         "quick": "a few minutes' worth of figures, with a few samples of each",
@@ -328,20 +335,16 @@ def run_tests(c, quick=False, no_docker=False, only=""):
 def bench(c, quick=False, compare="", only=""):
     """Measure speed and memory against a plain setup."""
     stack.check_engine(c)
-    options = [*(["--quick"] if quick else []), *(["--compare", compare] if compare else [])]
+    options = [*(["--quick"] if quick else []), *(["--compare", os.path.abspath(compare)] if compare else [])]
     options += ["--only", only] if only else []
-    # In the place of this process, so that Ctrl-C and SIGTERM reach the one that has two stacks to delete.
-    sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, str(ROOT / "tests" / "bench" / "run.py"), *options])
+    become("benchmarks.run", *options)
 
 
 @failure.task
 def pictures(c):
     """Make new screenshots for the README."""
     stack.check_engine(c)
-    # In the place of this process, so that Ctrl-C and SIGTERM reach the one that has a toolbox to delete.
-    sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, str(ROOT / "tests" / "pictures.py")])
+    become("tests.support.screenshots")
 
 
 @failure.task

@@ -1,6 +1,6 @@
 """How long `invoke backup` and `invoke restore` take, how large the backup is, and how much memory they need.
 
-    .venv/bin/python benchmarks/backup.py [RUNS] [MEGABYTES]
+    .venv/bin/python -m benchmarks.backup [RUNS] [MEGABYTES]
 
 Fills a toolbox of its own with runs (100,000, of ten metrics each) and artifacts (1000 MB), backs it up, restores that
 over the data and into a second, empty toolbox, and compares the checksums of all rows and files. Both toolboxes are
@@ -16,13 +16,10 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+from rich.filesize import decimal as human_size
 
-from copies import Copy  # noqa: E402
-from rich.filesize import decimal as human_size  # noqa: E402
-
-from toolbox.archive import Archive  # noqa: E402
+from tests.support.copies import Copy
+from toolbox.archive import Archive
 
 # Ten metrics, two of them the latest, three params and three tags for each run, as the client of MLflow logs them.
 RUNS = """

@@ -3,8 +3,8 @@
 import signal
 
 import pytest
-from copies import Copy
 
+from tests.support.copies import Copy
 from toolbox.model import SERVICES
 
 # A character of every kind that a shell, Compose, Docker or Python could take for its own.

@@ -1,0 +1,37 @@
+"""How fast it could be at best: Postgres with nothing before it, and MLflow's web server with nothing behind it."""
+
+import statistics
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks import stacks
+
+INSIDE = Path(__file__).parent / "inside"
+ROUNDS = 5
+SECONDS, SECONDS_QUICK = 2, 0.3
+# Where the notebook may make tables.
+DATABASES = {"stock": "mlflow", "ours": "datasets"}
+
+
+def measure(sides, table, quick):
+    """Record the rows per second of one connection to Postgres, and p50 and requests per second of a bare route."""
+    seconds = SECONDS_QUICK if quick else SECONDS
+    for _, stack in stacks.in_turn(sides, 1 if quick else ROUNDS):
+        one, many = stack.in_container("notebook", "write_rows.py", DATABASES[stack.name], seconds)
+        table.add("limits", "one-row commits", "commits/s", stack.name, one)
+        table.add("limits", "rows, 1000 a statement", "rows/s", stack.name, many)
+        with bare_route(stack) as port:
+            took = stack.in_container("notebook", "ask_for_two_bytes.py", port, seconds)
+        table.add("limits", "bare route, p50", "ms", stack.name, statistics.median(took) * 1000)
+        table.add("limits", "bare route", "requests/s", stack.name, len(took) / sum(took))
+
+
+@contextmanager
+def bare_route(stack):
+    """Have a server that does nothing in the mlflow container for the block; gives its port."""
+    program = (INSIDE / "serve_two_bytes.py").read_text()
+    command = ["docker", "exec", "--interactive", stack.container("mlflow"), "python", "-c", program]
+    # Leaving closes its standard input, which ends it.
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        yield int(server.stdout.readline())

@@ -1,0 +1,26 @@
+"""How long a training loop in the notebook waits for its metrics, as people write it, and with buffered logging."""
+
+from benchmarks import stacks
+
+CALLS = 1000
+BUFFERED = {"MLFLOW_ENABLE_ASYNC_LOGGING": "true", "MLFLOW_ASYNC_LOGGING_BUFFERING_SECONDS": "1"}
+
+
+def measure(sides, table, quick):
+    """Add the seconds until all metrics are on the server: one call each, waited for, and buffered.
+
+    A third row sets stock, as people write it, against ours buffered.
+    """
+    # A quick run does a fifth of what has to wait for each answer.
+    plain_calls = CALLS // 5 if quick else CALLS
+    for _, side in stacks.in_turn(sides, 1 if quick else 3):
+        plain = side.in_container("notebook", "loop.py", plain_calls)["seconds"] * CALLS / plain_calls
+        buffered = side.in_container("notebook", "loop.py", CALLS, environment=BUFFERED)["seconds"]
+        add(table, side, "", plain)
+        add(table, side, ", buffered", buffered)
+        add(table, side, ", ours buffered", buffered if side.name == "ours" else plain)
+
+
+def add(table, side, how, seconds):
+    """Add the seconds of a loop."""
+    table.add("training loop", f"{CALLS} log_metric calls{how}", "s", side.name, seconds)

@@ -1,0 +1,105 @@
+"""The example notebooks as files: clean, readable everywhere, and with SQL that is good to copy."""
+
+import ast
+import json
+import re
+import sys
+
+import pytest
+
+from tests.support.notebooks import FOLDER, NAMES, load
+
+# What both the official image and the one from Debian's packages have, with what the Dockerfile adds.
+PACKAGES = {"matplotlib", "mlflow", "numpy", "pandas", "scipy", "seaborn", "sklearn", "sqlalchemy"}
+
+
+def cells(name, kind):
+    """Return (id, text) of the cells of a kind."""
+    return [(cell["id"], "".join(cell["source"])) for cell in load(name)["cells"] if cell["cell_type"] == kind]
+
+
+def trees(name):
+    """Return the syntax trees of the cells with code."""
+    return [ast.parse(source) for _, source in cells(name, "code")]
+
+
+def test_there_are_three():
+    assert NAMES == ["1-track-an-experiment.ipynb", "2-ask-the-database.ipynb", "3-search.ipynb"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_stored_without_outputs(name):
+    code = [cell for cell in load(name)["cells"] if cell["cell_type"] == "code"]
+    assert [cell["id"] for cell in code if cell["outputs"] or cell["execution_count"] is not None] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_written_as_jupyterlab_writes_it(name):
+    # So that a change that someone saves there shows in git as that change alone.
+    assert json.dumps(load(name), indent=1, ensure_ascii=False) + "\n" == (FOLDER / name).read_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_in_the_format_whose_cells_have_ids(name):
+    notebook = load(name)
+    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    identities = [cell["id"] for cell in notebook["cells"]]
+    assert len(set(identities)) == len(identities)
+    assert [identity for identity in identities if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", identity)] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_begins_with_a_title_and_explains_its_steps(name):
+    texts = cells(name, "markdown")
+    assert texts[0][1].startswith("# ")
+    assert len(texts) >= len(cells(name, "code")) / 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_needs_only_packages_of_both_base_images(name):
+    used = set()
+    for node in (node for tree in trees(name) for node in ast.walk(tree)):
+        if isinstance(node, ast.Import):
+            used |= {alias.name.split(".")[0] for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            used.add(node.module.split(".")[0])
+    assert "mlflow" in used
+    assert used - PACKAGES - sys.stdlib_module_names == set()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_links_lead_to_files_that_are_there_and_no_address_is_fixed(name):
+    texts = "\n".join(text for _, text in cells(name, "markdown"))
+    assert {link for link in re.findall(r"\]\((\S+?)\)", texts) if not (FOLDER / link).is_file()} == set()
+    # The port of MLflow is a setting.
+    assert "localhost" not in (FOLDER / name).read_text()
+
+
+# --- The SQL of the second one ---
+
+
+def texts_of(name):
+    """Return the texts in the code, and those of them that are put together by an f-string."""
+    nodes = [node for tree in trees(name) for node in ast.walk(tree)]
+    plain = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    glued = [ast.unparse(node) for node in nodes if isinstance(node, ast.JoinedStr)]
+    return plain, glued
+
+
+def test_sql_gets_its_values_as_parameters():
+    plain, glued = texts_of("2-ask-the-database.ipynb")
+    assert [text for text in plain if "SELECT" in text]
+    assert [text for text in glued if "SELECT" in text or "WHERE" in text] == []
+
+
+def test_sql_names_the_columns_it_wants():
+    plain, _ = texts_of("2-ask-the-database.ipynb")
+    assert [text for text in plain if re.search(r"SELECT\s+\*|\.\*", text)] == []
+
+
+def test_sql_leaves_deleted_runs_out_and_takes_no_more_than_it_says():
+    plain, _ = texts_of("2-ask-the-database.ipynb")
+    of_runs = [text for text in plain if re.search(r"FROM runs\s+WHERE", text)]
+    assert len(of_runs) == 4
+    assert [text for text in of_runs if "lifecycle_stage = 'active'" not in text or "LIMIT" not in text] == []

@@ -1,0 +1,71 @@
+"""postgres-docker/postgresql.conf: it never trades safety for speed, and its memory fits into the container."""
+
+import re
+
+import pytest
+
+from tests.support.layers import ROOT, image_environment, postgres_settings, real_configuration
+
+SETTINGS = ROOT / "postgres-docker" / "postgresql.conf"
+DOCKERFILE = ROOT / "postgres-docker" / "Dockerfile"
+FILE = "/etc/data-toolbox/postgresql.conf"
+MB = 1 << 20
+# What Postgres has where the file says nothing, in the units of the file.
+DEFAULTS = {
+    "autovacuum_max_workers": "3",
+    "autovacuum_work_mem": "64MB",
+    "max_parallel_workers": "8",
+    "shared_buffers": "128MB",
+    "work_mem": "4MB",
+}
+# Of its own, a connection of MLflow that does nothing; it was measured.
+CONNECTION_MB = 2
+
+
+def megabytes(value):
+    return int(re.fullmatch(r"(\d+)MB", value)[1])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["fsync", "full_page_writes", "synchronous_commit", "wal_sync_method", "data_checksums", "zero_damaged_pages"],
+)
+def test_nothing_decides_anew_when_a_commit_is_on_the_disk(name):
+    assert name not in SETTINGS.read_text()
+    assert name not in (ROOT / "docker-compose.yml").read_text()
+
+
+def test_every_setting_says_why():
+    before = ""
+    for line in SETTINGS.read_text().splitlines():
+        assert not line or line.startswith("#") or before.startswith("#"), line
+        before = line
+
+
+def test_what_the_volume_says_comes_first_and_can_be_absent():
+    [data] = re.findall(r"^ENV PGDATA=(.*)$", DOCKERFILE.read_text(), flags=re.M)
+    [first, *_] = re.findall(r"^(\w.*)$", SETTINGS.read_text(), flags=re.M)
+    assert first == f"include_if_exists = '{data}/postgresql.conf'"
+
+
+def test_the_server_reads_the_file_from_the_image():
+    assert f'CMD ["postgres", "-c", "config_file={FILE}"]' in DOCKERFILE.read_text()
+    [copied] = re.findall(r"^COPY postgresql.conf .* (\S+)/$", DOCKERFILE.read_text(), flags=re.M)
+    assert copied == FILE.rpartition("/")[0]
+    assert real_configuration()["services"]["postgres"]["command"] is None
+
+
+def test_the_memory_of_the_container_is_enough_for_all_connections():
+    settings = DEFAULTS | postgres_settings()
+    services = real_configuration()["services"]
+    pools = ("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW")
+    environment = image_environment("ml-flow-docker") | services["mlflow"]["environment"]
+    # All that MLflow can have at once, each with a sort in memory.
+    sorting = int(environment["MLFLOW_WORKERS"]) * sum(int(environment[name]) for name in pools)
+    needed = (
+        megabytes(settings["shared_buffers"])
+        + int(settings["max_connections"]) * CONNECTION_MB
+        + (sorting + int(settings["max_parallel_workers"])) * megabytes(settings["work_mem"])
+        + int(settings["autovacuum_max_workers"]) * megabytes(settings["autovacuum_work_mem"])
+    )
+    assert needed * MB <= int(services["postgres"]["mem_limit"])

@@ -1,0 +1,115 @@
+"""The repository: versions that stand in one place, packages that are pinned, line ends that containers can read."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import tasks
+from tests.support.layers import ROOT
+
+NAME = r"[a-z0-9][a-z0-9.-]*"
+
+
+def git(*arguments):
+    """Run git in the repository, whoever owns it, and return the lines that it prints."""
+    command = ["git", "-c", "safe.directory=*", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+LOCKS = git("ls-files", "requirements.txt", "**/requirements.txt")
+
+
+def locked(lock):
+    """Return the packages of a requirements.txt with their versions."""
+    return dict(re.findall(rf"^({NAME})==([^\s;]+)", (ROOT / lock).read_text(), flags=re.M))
+
+
+# --- Versions ---
+
+
+@pytest.mark.parametrize("folder", ["ml-flow-docker", "jupyter-notebook-docker"])
+def test_server_and_client_have_the_mlflow_that_is_asked_for(folder):
+    asked = re.search(r"^mlflow==(\S+)$", (ROOT / "ml-flow-docker" / "requirements.in").read_text(), flags=re.M)[1]
+    packages = locked(f"{folder}/requirements.txt")
+    assert {packages[name] for name in ("mlflow", "mlflow-skinny", "mlflow-tracing")} == {asked}
+
+
+def test_the_mlflow_version_is_written_once():
+    older = "tests/support/older-mlflow/"
+    names = [name for name in git("ls-files") if not name.startswith(older) and not name.endswith("requirements.txt")]
+    written = [name for name in names if (ROOT / name).is_file()]
+    found = [name for name in written if re.search(rb"mlflow(\[\w+\])?==\d", (ROOT / name).read_bytes())]
+    assert found == ["ml-flow-docker/requirements.in"]
+
+
+def test_the_client_comes_with_the_packages_that_the_server_has():
+    server, client = locked("ml-flow-docker/requirements.txt"), locked("jupyter-notebook-docker/requirements.txt")
+    assert "psycopg2-binary" in server.keys() & client.keys()
+    assert {name: version for name, version in client.items() if server.get(name, version) != version} == {}
+
+
+# --- Locks ---
+
+
+def test_every_list_of_packages_is_locked():
+    lists = git("ls-files", "requirements.in", "**/requirements.in")
+    assert set(tasks.LOCKED) == {str(Path(name).parent) for name in lists}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_package_is_pinned_and_hashed(lock):
+    hash_or_comment = r"    (--hash=sha256:[0-9a-f]{64}( \\)?|#.*)"
+    entries = re.split(r"\n(?=\S)", re.sub(r"^#.*\n", "", (ROOT / lock).read_text(), flags=re.M).strip())
+    assert entries
+    for entry in entries:
+        first, *rest = entry.split("\n")
+        assert re.fullmatch(rf"{NAME}==[^\s;]+( ; [^\\]+)? \\", first)
+        assert all(re.fullmatch(hash_or_comment, line) for line in rest)
+        assert "--hash=" in rest[0]
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_no_lock_says_where_packages_come_from(lock):
+    """Whoever installs them has a mirror of their own, or none."""
+    assert re.findall(r"\w+://\S+|--(?:extra-)?index\S+|--find-links.*", (ROOT / lock).read_text()) == []
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_has_what_its_list_asks_for(lock):
+    listed = (ROOT / lock).with_suffix(".in").read_text()
+    asked = re.findall(rf"^{NAME}", listed, flags=re.M)
+    assert asked
+    assert [name for name in asked if name not in locked(lock)] == []
+
+
+# --- Files ---
+
+
+def test_every_file_has_line_ends_that_a_container_can_read():
+    # Each line is like "i/lf    w/lf    attr/text=auto eol=lf   \trun"
+    lines = git("ls-files", "--eol")
+    assert lines
+    assert [line for line in lines if re.search(r"^i/(crlf|mixed)|\sw/(crlf|mixed)", line)] == []
+
+
+def test_git_gives_those_line_ends_to_windows_too():
+    lines = [line for line in git("ls-files", "--eol") if not re.match(r"i/-text|.*attr/-text", line)]
+    assert [line for line in lines if "eol=lf" not in line] == []
+
+
+@pytest.mark.parametrize("name", [".env", ".env.part", ".env.next", ".env.old", "backups/made.zip"])
+def test_git_leaves_the_secrets_out(name):
+    assert git("check-ignore", name) == [name]
+
+
+def test_no_settings_but_the_example_were_ever_in_git():
+    assert set(git("log", "--all", "--format=", "--name-only", "--", ".env*", "backups")) == {".env.example"}
+
+
+def test_the_example_has_no_secret():
+    example = (ROOT / ".env.example").read_text()
+    # Nothing is set there, and what could be is nothing.
+    assert re.findall(r"^\w+=", example, flags=re.M) == []
+    assert re.findall(r"^#\w*(?:PASSWORD|TOKEN|SECRET|KEY)\w*=.+", example, flags=re.M) == []

@@ -1,0 +1,137 @@
+"""docker-compose.yml and .env.example: what can be set, none of which must be."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.copies import ABSURD, quoted
+from tests.support.layers import ROOT, SECRETS, compose, loaded, real_configuration, the_line, without_settings
+from toolbox import bases, model, stack
+from toolbox.failure import Failure
+
+EXAMPLE = (ROOT / ".env.example").read_text()
+# Without comments: they explain how variables are written.
+COMPOSE = re.sub(r"^ *#.*\n", "", (ROOT / "docker-compose.yml").read_text(), flags=re.M)
+DEFAULTS = {*re.findall(r"\$\{(\w+):-(.*?)\}", COMPOSE), ("COMPOSE_PROJECT_NAME", COMPOSE.split()[1])}
+# Where no folder is named, the volume is in its place.
+DEFAULTS = DEFAULTS - {("WORK_FOLDER", "file-store")} | {("WORK_FOLDER", "")}
+# Without a host for pages they are at the address.
+DEFAULTS = DEFAULTS - {("PAGE_HOST", "${BIND_ADDRESS:-127.0.0.1")} | {("PAGE_HOST", "")}
+VALUES = {"BIND_ADDRESS": "127.4.3.21", "WORK_FOLDER": "/4321"}
+
+
+# --- What cannot be set ---
+
+
+@pytest.mark.parametrize("value", ["abc", "70000", "5000-5010", "0"])
+def test_a_port_that_is_none_is_refused_in_one_line(value):
+    with pytest.raises(Failure) as raised:
+        real_configuration(NOTEBOOK_PORT=value)
+    assert value in the_line(raised)
+
+
+@pytest.mark.parametrize("value", ["::1", "[::1]", "::", "[::]", "localhost", "nonsense", "127.1", "127.0.0.1:80"])
+def test_an_address_that_is_not_ipv4_is_refused_in_one_line(value):
+    with pytest.raises(Failure) as raised:
+        real_configuration(BIND_ADDRESS=value)
+    message = the_line(raised)
+    assert f"BIND_ADDRESS={value.strip('[]')} is not an IPv4 address: set it in .env" in message
+
+
+@pytest.mark.parametrize("name", ["jovyan", "ada", "ada.lovelace@example.org", "Jürgen", "team-1", "0", "x" * 32])
+def test_a_name_of_a_person_is_taken(name):
+    config = real_configuration(NOTEBOOK_USER=name)
+    assert model.environment(config, "notebook")["USER"] == name
+    assert f"\n{name}:x:1000:100::/home/jovyan:" in config["configs"]["users"]["content"]
+
+
+@pytest.mark.parametrize(
+    "name", ["ada lovelace", " ada", "ada\n", "a:b", "a\nroot::0:0", "-ada", "a/b", "a$b", "x" * 33]
+)
+def test_a_name_that_no_user_can_have_is_refused_in_one_line(name):
+    with pytest.raises(Failure) as raised:
+        real_configuration(NOTEBOOK_USER=name)
+    assert "NOTEBOOK_USER in .env is " in the_line(raised)
+
+
+def test_names_that_no_proxy_is_asked_for_are_added_to_the_toolboxs_own():
+    for service in ("notebook", "mlflow", "migrate"):
+        environment = real_configuration(NO_PROXY="intranet,10.0.0.0/8")["services"][service]["environment"]
+        assert environment["NO_PROXY"] == environment["no_proxy"]
+        assert {"mlflow", "postgres", "localhost", "intranet", "10.0.0.0/8"} <= set(environment["NO_PROXY"].split(","))
+
+
+def test_a_line_that_compose_cannot_read_is_told_in_one_line():
+    with pytest.raises(Failure) as raised:
+        loaded("JUPYTER TOKEN=x")
+    assert "key cannot contain a space" in the_line(raised)
+
+
+# --- What may be set ---
+
+
+def test_the_example_has_every_variable_and_no_other():
+    used = {*re.findall(r"\$\{(\w+)", COMPOSE), *SECRETS, "COMPOSE_PROJECT_NAME"}
+    assert sorted(re.findall(r"^#(\w+)=", EXAMPLE, flags=re.M)) == sorted(used)
+
+
+def test_the_defaults_in_the_example_are_those_of_the_compose_file():
+    assert set(re.findall(r"^#(\w+)=(.*)$", EXAMPLE, flags=re.M)) == DEFAULTS | {(name, "") for name in SECRETS}
+
+
+def test_nothing_has_to_be_set():
+    assert re.findall(r"\$\{(\w+):\?", COMPOSE) == []
+    assert compose("config", "--quiet").ok
+
+
+def test_the_example_explains_each_variable():
+    unexplained = [block for block in EXAMPLE.strip().split("\n\n") if not block.startswith("# ")]
+    assert unexplained == []
+
+
+@pytest.mark.parametrize("name", sorted(name for name, _ in DEFAULTS))
+def test_every_setting_has_an_effect_and_blank_means_the_default(name):
+    default = compose("config").stdout
+    value = VALUES.get(name, "4321")
+    assert compose("config", env_file=f"{name}={value}\n").stdout.count(value) > default.count(value)
+    assert compose("config", env_file=f"{name}=\n").stdout == default
+
+
+@pytest.mark.parametrize("service", model.SERVICES)
+def test_a_dockerfile_alone_builds_on_the_same_base_as_compose(service):
+    dockerfile = (ROOT / stack.FOLDERS[service] / "Dockerfile").read_text()
+    assert bases.default(dockerfile) == model.base_image(real_configuration(), service)
+
+
+# --- Passwords of any kind ---
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_any_password_comes_through_env_unchanged(name):
+    config = loaded(f"{name}={quoted(ABSURD)}\n")
+    assert model.environment(config, "secrets")[name] == ABSURD
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("password", [ABSURD, "$$", "$HOME", "a\\", "'", '"', "#"])
+def test_any_password_comes_from_the_environment_unchanged(name, password):
+    assert model.environment(real_configuration(**{name: password}), "secrets")[name] == password
+
+
+def test_the_way_of_quoting_that_the_example_gives_is_right():
+    example = re.search(r"between single quotes: NAME=('.*?')", EXAMPLE)[1]
+    config = loaded(f"JUPYTER_TOKEN={example}")
+    assert model.environment(config, "secrets")["JUPYTER_TOKEN"] == example[1:-1]
+
+
+# --- No engine ---
+
+
+def test_invoke_says_in_one_line_that_no_engine_answers():
+    command = [sys.executable, "-m", "invoke", "status"]
+    ended = subprocess.run(command, cwd=ROOT, env=without_settings(), capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("FAIL: no Docker engine answers: start Docker Desktop or the docker service")
+    assert ended.stderr.count("\n") == 1

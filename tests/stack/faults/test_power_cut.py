@@ -1,0 +1,107 @@
+"""What was said to be done is on the disk: a power cut, played by a file system that drops what it has not written."""
+
+import fcntl
+import os
+import struct
+import subprocess
+
+import pytest
+
+from tests.unit.images.test_make_secrets import Secrets
+from toolbox import archive, dotenv, named
+
+pytestmark = [
+    # They need no engine, but are among the tests that need Linux and root.
+    pytest.mark.stack,
+    pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount a disk"),
+]
+
+# The ioctl EXT4_IOC_SHUTDOWN, _IOR('X', 125, __u32), and its flag for a file system that does not write its journal.
+SHUTDOWN = 0x8004587D
+WITHOUT_JOURNAL = 2
+
+
+class Disk:
+    """A small disk in the folder `root`."""
+
+    def __init__(self, folder):
+        self.image, self.root = folder / "image", folder / "root"
+        self.root.mkdir()
+        with self.image.open("wb") as image:
+            image.truncate(16 << 20)
+        subprocess.run(["mkfs.ext4", "-q", "-F", self.image], check=True)
+        self.mount()
+
+    def mount(self):
+        subprocess.run(["mount", "-o", "loop", self.image, self.root], check=True)
+
+    def unmount(self):
+        subprocess.run(["umount", self.root], check=True)
+
+    def lose_power(self):
+        """Lose what is not on the disk, and come back."""
+        descriptor = os.open(self.root, os.O_RDONLY)
+        fcntl.ioctl(descriptor, SHUTDOWN, struct.pack("I", WITHOUT_JOURNAL))
+        os.close(descriptor)
+        self.unmount()
+        self.mount()
+
+
+@pytest.fixture
+def disk(tmp_path):
+    disk = Disk(tmp_path)
+    yield disk
+    disk.unmount()
+
+
+def test_what_is_not_written_to_the_disk_is_lost_here(disk):
+    (disk.root / "file").write_text("old")
+    os.sync()
+    (disk.root / "file.part").write_text("new")
+    (disk.root / "file.part").replace(disk.root / "file")
+    disk.lose_power()
+    assert (disk.root / "file").read_text() == "old"
+
+
+@pytest.mark.parametrize("before", [None, "A=1\n"], ids=["the first", "another"])
+def test_an_env_that_was_written_is_on_the_disk(disk, before):
+    env = disk.root / ".env"
+    if before:
+        env.write_text(before)
+        os.sync()
+    dotenv.write(env, "A=2\n")
+    disk.lose_power()
+    assert env.read_text() == "A=2\n"
+    assert [path.name for path in disk.root.glob(".env*")] == [".env"]
+
+
+def test_the_settings_of_a_new_toolbox_are_on_the_disk(disk, monkeypatch):
+    monkeypatch.setattr(named, "FOLDER", disk.root)
+    with named.of("alice", made=False):
+        named.make("box")
+        written = named.env().read_text()
+        disk.lose_power()
+        assert named.env().read_text() == written
+
+
+def test_a_backup_that_was_written_is_on_the_disk(disk):
+    path = disk.root / "backup.zip"
+    with archive.written(path) as writer:
+        writer.add("mlflow.dump.zst", [os.urandom(1 << 20)])
+        writer.finish({"project": "box"})
+    disk.lose_power()
+    # Reading it makes sure of every checksum of the zip.
+    unzipped = subprocess.run(["python3", "-m", "zipfile", "-t", path], capture_output=True, text=True, check=True)
+    assert "failed" not in unzipped.stdout + unzipped.stderr
+    assert [found.name for found in disk.root.glob("backup*")] == ["backup.zip"]
+
+
+def test_secrets_that_were_made_are_on_the_disk(disk):
+    secrets = Secrets(disk.root)
+    os.sync()
+    for arguments in ([], ["--new"]):
+        secrets.run(*arguments)
+        files = {path: path.read_text() for path in disk.root.glob("*/*") if path.is_file()}
+        disk.lose_power()
+        assert {path: path.read_text() for path in disk.root.glob("*/*") if path.is_file()} == files
+        assert len(files) == 6

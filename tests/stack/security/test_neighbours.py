@@ -1,0 +1,314 @@
+"""What one person does with the role that all notebooks share, on purpose or not, and what the others notice of it."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
+
+import psycopg2
+import pytest
+
+from tests.support.copies import Copy
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.stack
+
+CONNECTIONS = 60
+# What a backup names.
+MINE = "CREATE TABLE mine AS SELECT 42 AS value"
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """A toolbox of its own."""
+    copy = Copy(tmp_path_factory.mktemp("copy") / "data-toolbox")
+    try:
+        copy.succeed("up")
+        copy.sql("analyst", "datasets", MINE)
+        yield copy
+    finally:
+        copy.succeed("clean", "--yes")
+
+
+def records(copy):
+    """Return whether MLflow records a run."""
+    status, _ = copy.post("/api/2.0/mlflow/runs/create", {"experiment_id": "0"})
+    return status == 200
+
+
+def test_all_connections_of_a_role_are_in_use_and_the_server_and_the_tasks_have_theirs(copy, tmp_path):
+    with ExitStack() as stack:
+        for _ in range(CONNECTIONS):
+            stack.enter_context(closing(copy.connect("analyst", "datasets")))
+        with pytest.raises(psycopg2.OperationalError, match="too many connections for role"):
+            copy.connect("analyst", "datasets")
+        assert records(copy)
+        started = copy.inspect("mlflow")["State"]["StartedAt"]
+        copy.succeed("up")
+        path = str(tmp_path / "backup.zip")
+        assert "lack" not in copy.succeed("backup", "--to", path)
+        # Nothing was started again because the role does not get in.
+        assert copy.inspect("mlflow")["State"]["StartedAt"] == started
+        assert "FAIL" not in copy.invoke("doctor").stdout
+        copy.succeed("restore", "--yes", path)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT count(*) FROM (SELECT DISTINCT md5(n::text), n FROM generate_series(1, 20000000) AS n) AS hashed",
+        "SELECT md5(n::text) AS key, array_agg(n) FROM generate_series(1, 20000000) AS n GROUP BY key",
+        "SELECT length(repeat('x', 1000000000))",
+        "CREATE TEMP TABLE large AS SELECT n, repeat('x', 500) FROM generate_series(1, 3000000) AS n",
+        "CREATE TEMP TABLE wide AS SELECT string_agg(n::text, '') FROM generate_series(1, 50000000) AS n",
+    ],
+    ids=["hashes", "arrays", "a text", "temporary tables", "an aggregate"],
+)
+def test_a_query_that_wants_all_memory_fails_alone(copy, query):
+    with closing(copy.connect("analyst", "datasets")) as other, other.cursor() as others:
+        with closing(copy.connect("analyst", "datasets")) as connection, connection.cursor() as cursor:
+            cursor.execute("SET work_mem = '2GB'; SET hash_mem_multiplier = 1000; SET temp_buffers = '1GB'")
+            cursor.execute("SET max_parallel_workers = 64; SET max_parallel_workers_per_gather = 64")
+            with pytest.raises(psycopg2.errors.OutOfMemory):
+                cursor.execute(query)
+        # Another session has not noticed.
+        others.execute("SELECT 1")
+    assert records(copy)
+
+
+def test_a_query_fills_no_disk_with_what_it_sorts(copy):
+    with closing(copy.connect("analyst", "datasets")) as connection, connection.cursor() as cursor:
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute("SET temp_file_limit = -1")
+        connection.rollback()
+        with pytest.raises(psycopg2.errors.ConfigurationLimitExceeded, match="temp_file_limit"):
+            cursor.execute("SELECT n, repeat('x', 300) AS x FROM generate_series(1, 20000000) AS n ORDER BY x, n")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP DATABASE datasets",
+        "DROP DATABASE datasets WITH (FORCE)",
+        "ALTER DATABASE datasets ALLOW_CONNECTIONS false",
+        "ALTER DATABASE datasets CONNECTION LIMIT 0",
+        "ALTER DATABASE datasets IS_TEMPLATE true",
+        "ALTER DATABASE datasets RENAME TO mine",
+        "ALTER DATABASE datasets SET statement_timeout = 1",
+        "ALTER ROLE analyst CONNECTION LIMIT 1000",
+        "ALTER ROLE analyst SET temp_file_limit = -1",
+        "ALTER ROLE analyst RESET temp_file_limit",
+        "SELECT pg_advisory_lock(20261123)",
+        "SELECT pg_advisory_xact_lock(1, 2)",
+        "SELECT count(pg_try_advisory_lock_shared(n)) FROM generate_series(1, 1000000) AS n",
+    ],
+)
+@pytest.mark.parametrize("database", ["datasets", "mlflow"])
+def test_the_analyst_takes_from_nobody_what_all_need(copy, database, sql):
+    with pytest.raises((psycopg2.errors.InsufficientPrivilege, psycopg2.errors.WrongObjectType)):
+        copy.sql("analyst", database, sql)
+
+
+def test_the_analyst_makes_and_deletes_everything_else_in_datasets(copy):
+    copy.sql("analyst", "datasets", "CREATE EXTENSION pg_trgm; CREATE SCHEMA other; CREATE TABLE other.mine (a int)")
+    copy.sql("analyst", "datasets", "DROP SCHEMA other CASCADE; DROP SCHEMA public CASCADE")
+    copy.sql("analyst", "datasets", f"CREATE SCHEMA public; {MINE}; SELECT lo_unlink(lo_create(0))")
+
+
+@pytest.mark.parametrize(
+    ("harm", "kept"),
+    [
+        ([("postgres", "mlflow", "DROP OWNED BY analyst")], True),
+        ([("analyst", "datasets", "ALTER ROLE analyst SET local_preload_libraries = 'none'")], True),
+        # As the database was in volumes of before.
+        (
+            [
+                ("postgres", "postgres", "ALTER DATABASE datasets OWNER TO analyst"),
+                ("postgres", "postgres", "COMMENT ON DATABASE datasets IS NULL"),
+                ("analyst", "datasets", "ALTER DATABASE datasets SET default_transaction_read_only = on"),
+                ("analyst", "mlflow", "ALTER DATABASE datasets ALLOW_CONNECTIONS false"),
+            ],
+            True,
+        ),
+        (
+            [
+                ("postgres", "postgres", "ALTER DATABASE datasets OWNER TO analyst"),
+                ("analyst", "mlflow", "DROP DATABASE datasets"),
+            ],
+            False,
+        ),
+    ],
+    ids=["its rights", "its settings", "the door of its database", "its database"],
+)
+def test_whatever_the_analyst_has_lost_is_back_after_the_next_start(copy, tmp_path, harm, kept):
+    for role, database, sql in harm:
+        copy.sql(role, database, sql)
+    copy.compose("restart", "postgres")
+    copy.succeed("up")
+    assert copy.sql("analyst", "mlflow", "SELECT count(*) >= 1 FROM experiments") == [(True,)]
+    if not kept:
+        assert "The database datasets was gone: made an empty one." in copy.compose("logs", "postgres")
+        copy.sql("analyst", "datasets", MINE)
+    copy.sql("analyst", "datasets", "UPDATE mine SET value = 42")
+    owner = "SELECT datdba::regrole::text, datallowconn FROM pg_database WHERE datname = 'datasets'"
+    assert copy.sql("postgres", "postgres", owner) == [("postgres", True)]
+    copy.succeed("backup", "--to", str(tmp_path / "backup.zip"))
+
+
+@pytest.mark.parametrize(("role", "database"), [("analyst", "datasets"), ("mlflow", "mlflow")])
+def test_what_sets_the_rights_runs_no_function_of_a_role_as_the_superuser(copy, role, database):
+    # In the place of Postgres' own, for which calls with these types are found first.
+    body = "plpgsql AS 'BEGIN ALTER ROLE analyst SUPERUSER; RETURN pg_catalog.format($1, $2); END'"
+    kinds = ("text, regprocedure", "text, name")
+    traps = [f"CREATE FUNCTION public.format({kind}) RETURNS text LANGUAGE {body}" for kind in kinds]
+    copy.sql(role, database, "; ".join(traps))
+    try:
+        # As in a volume of before, where they are yet to be set.
+        copy.sql("postgres", "postgres", "COMMENT ON DATABASE datasets IS NULL")
+        copy.compose("restart", "postgres")
+        copy.succeed("up")
+        assert copy.sql("analyst", "mlflow", "SELECT count(*) >= 0 FROM runs") == [(True,)]
+        assert copy.sql("postgres", "postgres", "SELECT rolname::text FROM pg_roles WHERE rolsuper") == [("postgres",)]
+    finally:
+        copy.sql(role, database, "; ".join(f"DROP FUNCTION public.format({kind})" for kind in kinds))
+
+
+def test_settings_that_the_analyst_gives_itself_are_in_the_way_of_no_backup_and_no_restore(copy, tmp_path):
+    own = ("statement_timeout = 1", "default_transaction_read_only = on", "default_tablespace = 'none'")
+    path = tmp_path / "backup.zip"
+    for setting in own:
+        copy.sql("postgres", "postgres", f"ALTER ROLE analyst SET {setting}")
+    try:
+        copy.succeed("backup", "--to", str(path))
+        copy.succeed("restore", str(path), "--yes")
+    finally:
+        copy.sql("postgres", "postgres", "ALTER ROLE analyst RESET ALL")
+    assert copy.sql("analyst", "datasets", "SELECT * FROM mine") == [(42,)]
+
+
+def test_a_session_that_idles_in_a_transaction_is_ended_after_the_time_that_is_set(copy):
+    assert copy.sql("analyst", "mlflow", "SHOW idle_in_transaction_session_timeout") == [("1h",)]
+    with copy.changed(POSTGRES_IDLE_TRANSACTIONS="1s"):
+        copy.succeed("up")
+        with closing(copy.connect("analyst", "mlflow")) as idle, idle.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM runs")
+            held = f"SELECT count(*) FROM pg_locks WHERE pid = {idle.info.backend_pid}"
+            until(lambda: copy.sql("postgres", "postgres", held) == [(0,)], "its locks are gone", 30)
+            with pytest.raises(psycopg2.Error):
+                cursor.execute("SELECT 1")
+    with copy.changed(POSTGRES_IDLE_TRANSACTIONS="soon"):
+        refused = copy.invoke("up")
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1].startswith('FAIL: POSTGRES_IDLE_TRANSACTIONS is "soon": take a time such')
+    copy.succeed("up")
+
+
+# A check whose function asks for a table by a name that is found only where the table was made.
+UNRESTORABLE = """
+    CREATE TABLE limits AS SELECT 10 AS top;
+    CREATE FUNCTION top() RETURNS int LANGUAGE sql STABLE AS 'SELECT max(top) FROM limits';
+    CREATE TABLE orders (number int CHECK (number <= top()));
+    INSERT INTO orders VALUES (1), (2), (3);
+    CREATE TABLE held AS SELECT 1 AS a;
+    CREATE TABLE "it's ""one" AS SELECT 1 AS a;
+"""
+
+
+# A row that can be written, a column at a time, and is too large to be read as a whole.
+COLUMNS = [f"c{number}" for number in range(8)]
+LARGE = "; ".join(
+    [
+        f"CREATE TABLE large AS SELECT {', '.join(f'NULL::text AS {name}' for name in COLUMNS)}",
+        *(f"UPDATE large SET {name} = repeat('x', 10000000)" for name in COLUMNS),
+    ]
+)
+
+
+def test_a_backup_says_what_it_cannot_take_and_gives_back_all_the_rest(copy, tmp_path):
+    path = tmp_path / "backup.zip"
+    copy.sql("analyst", "datasets", UNRESTORABLE)
+    copy.sql("analyst", "datasets", LARGE)
+    assert records(copy)
+    runs = copy.sql("analyst", "mlflow", "SELECT run_uuid FROM runs ORDER BY 1")
+    with closing(copy.connect("analyst", "datasets")) as holder, holder.cursor() as cursor:
+        cursor.execute("LOCK TABLE held")
+        printed = copy.succeed("backup", "--to", str(path))
+    [line] = [line for line in printed.splitlines() if line.startswith("What a restore would lack of the database ")]
+    assert "public.held (canceling statement due to lock timeout)" in line
+    assert "public.large (out of memory)" in line
+    assert "public.orders (0 of 3 rows)" in line
+    assert 'relation "limits" does not exist' in line
+    assert "_tried" not in copy.psql("postgres", "postgres", "SELECT datname FROM pg_database")
+    copy.sql("analyst", "datasets", "DROP TABLE limits, held, large; UPDATE mine SET value = 0")
+    printed = copy.succeed("restore", str(path), "--yes")
+    [line] = [
+        line for line in printed.splitlines() if line.startswith("What is not restored of the database datasets:")
+    ]
+    assert 'relation "limits" does not exist' in line
+    assert copy.sql("analyst", "mlflow", "SELECT run_uuid FROM runs ORDER BY 1") == runs
+    empty = "(SELECT count(*) FROM orders), (SELECT count(*) FROM large)"
+    kept = f"SELECT (SELECT value FROM mine), (SELECT top FROM limits), {empty}"
+    assert copy.sql("analyst", "datasets", kept) == [(42, 10, 0, 0)]
+    assert copy.sql("analyst", "datasets", """SELECT a FROM "it's ""one" """) == [(1,)]
+
+
+def test_tables_that_cannot_be_dumped_at_all_leave_mlflow_its_backup(copy, tmp_path):
+    path = tmp_path / "backup.zip"
+    copy.sql("analyst", "datasets", "CREATE FUNCTION lost() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    # pg_dump ends where the catalog does not fit together; with tens of thousands of tables too.
+    copy.sql("postgres", "datasets", "UPDATE pg_proc SET prolang = 0 WHERE proname = 'lost'")
+    try:
+        printed = copy.succeed("backup", "--to", str(path))
+    finally:
+        copy.sql("postgres", "datasets", "DELETE FROM pg_proc WHERE proname = 'lost'")
+    assert "What a restore would lack of the database datasets: all of it (the database datasets cannot be " in printed
+    printed = copy.succeed("restore", "--yes", str(path))
+    assert "The backup has no tables of the database datasets, which has " in printed
+    assert records(copy)
+    copy.sql("analyst", "datasets", MINE)
+
+
+def test_a_restore_succeeds_whoever_connects_or_starts_the_services_meanwhile(copy, tmp_path):
+    path = tmp_path / "backup.zip"
+    copy.sql("analyst", "datasets", "UPDATE mine SET value = 42")
+    copy.succeed("backup", "--to", str(path))
+    copy.sql("analyst", "datasets", "UPDATE mine SET value = 0")
+    over = threading.Event()
+
+    def connect():
+        while not over.is_set():
+            with suppress(psycopg2.Error), closing(copy.connect("analyst", "datasets")):
+                over.wait(0.01)
+
+    def start():
+        while not over.is_set():
+            copy.run("docker", "compose", "up", "--detach")
+
+    with ThreadPoolExecutor() as pool:
+        for busy in (connect, start):
+            pool.submit(busy)
+        try:
+            copy.succeed("restore", str(path), "--yes")
+        finally:
+            over.set()
+    copy.succeed("up")
+    assert copy.sql("analyst", "datasets", "SELECT value FROM mine") == [(42,)]
+    assert records(copy)
+
+
+def test_nobody_makes_what_a_restore_would_take_for_its_own(copy, tmp_path):
+    place = "/api/2.0/mlflow-artifacts/artifacts/.data-toolbox-restore"
+    for path in (f"{place}/incoming/x", f"{place}/old/x", place, place.replace("/.data", "/./.data")):
+        status, body = copy.request("PUT", "mlflow", path, b"x")
+        assert (status, b"a restore keeps there what it replaces" in body) == (400, True)
+    # However it came there, through the location of an experiment for example.
+    copy.compose(
+        "exec", "--no-TTY", "mlflow", "sh", "-c", "cd artifacts && touch kept && mkdir -p .data-toolbox-restore/old"
+    )
+    copy.compose("exec", "--no-TTY", "mlflow", "sh", "-c", "cd artifacts/.data-toolbox-restore && mkdir incoming new")
+    path = tmp_path / "backup.zip"
+    copy.succeed("backup", "--to", str(path))
+    copy.compose("restart", "mlflow")
+    copy.succeed("up")
+    copy.succeed("restore", str(path), "--yes")
+    assert copy.compose("exec", "--no-TTY", "mlflow", "ls", "-A", "artifacts").split().count("kept") == 1
+    assert ".data-toolbox-restore" not in copy.compose("exec", "--no-TTY", "mlflow", "ls", "-A", "artifacts")

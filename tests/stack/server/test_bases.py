@@ -1,0 +1,173 @@
+"""What the three Dockerfiles rely on in their base images, official or built from packages."""
+
+import re
+import subprocess
+import time
+
+import pytest
+
+from tests.support.copies import ABSURD
+
+pytestmark = pytest.mark.stack
+
+PATIENCE_SECONDS = 60
+# A base with one more package, of which there is only the metadata.
+WITH_A_PACKAGE = """\
+FROM {base}
+RUN cd "$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \\
+    && mkdir {name}-0.1.dist-info \\
+    && printf 'Name: {name}\\nVersion: 0.1\\nRequires-Dist: {requirement}\\n' > {name}-0.1.dist-info/METADATA
+"""
+
+
+@pytest.fixture
+def docker():
+    """A function that runs `docker` and returns its result; the containers that it names are deleted later."""
+    names = []
+
+    def run(*arguments, stdin=""):
+        if "--name" in arguments:
+            names.append(arguments[arguments.index("--name") + 1])
+        return subprocess.run(["docker", *arguments], input=stdin, capture_output=True, text=True, check=False)
+
+    yield run
+    for name in names:
+        run("rm", "--force", "--volumes", name)
+
+
+@pytest.fixture
+def base(toolbox):
+    """A function that returns the base image of a service."""
+    return toolbox.base
+
+
+@pytest.fixture
+def database(toolbox, docker, base):
+    """A function that starts a postgres base with options, waits for it and returns a function that runs SQL there."""
+
+    def start(*options):
+        name = f"{toolbox.project}-base"
+        started = docker("run", "--detach", "--name", name, "--hostname", "base", *options, base("postgres"))
+        assert started.returncode == 0, started.stderr
+        end = time.monotonic() + PATIENCE_SECONDS
+        while docker("exec", name, "pg_isready", "-h", "base").returncode != 0:
+            assert time.monotonic() < end, docker("logs", name).stderr
+            time.sleep(0.2)
+
+        def sql(command, password, user="postgres", dbname="postgres"):
+            # Not over loopback, where the image lets everyone in unless it is told otherwise.
+            client = ["psql", "-h", "base", "-U", user, "-d", dbname, "-tAc", command]
+            return docker("exec", "--env", f"PGPASSWORD={password}", name, *client)
+
+        return sql
+
+    return start
+
+
+@pytest.fixture
+def build_on(toolbox, docker, base):
+    """A function that builds the notebook on its base with a package more, and returns the result of the build.
+
+    It takes the name of the package and what that requires.
+    """
+    images = [f"{toolbox.project}-with-a-package", f"{toolbox.project}-on-it"]
+
+    def build(name, requirement):
+        dockerfile = WITH_A_PACKAGE.format(base=base("notebook"), name=name, requirement=requirement)
+        made = docker("build", "--tag", images[0], "-", stdin=dockerfile)
+        assert made.returncode == 0, made.stderr
+        options = ("--progress", "plain", "--build-arg", f"BASE_IMAGE={images[0]}", "--tag", images[1])
+        return docker("build", *options, str(toolbox.root / "jupyter-notebook-docker"))
+
+    yield build
+    docker("image", "rm", *images)
+
+
+def test_postgres_takes_user_password_and_database_from_its_variables(database):
+    sql = database("-e", f"POSTGRES_PASSWORD={ABSURD}", "-e", "POSTGRES_USER=me", "-e", "POSTGRES_DB=mine")
+    assert sql("SELECT current_user, current_database()", ABSURD, "me", "mine").stdout.strip() == "me|mine"
+    assert "password authentication failed" in sql("SELECT 1", "wrong", "me", "mine").stderr
+
+
+def test_postgres_takes_its_password_from_a_file(database, tmp_path):
+    (tmp_path / "password").write_text(ABSURD.strip())
+    (tmp_path / "password").chmod(0o644)
+    sql = database("-e", "POSTGRES_PASSWORD_FILE=/run/password", "-v", f"{tmp_path}/password:/run/password:ro")
+    assert sql("SELECT 1", ABSURD.strip()).stdout.strip() == "1"
+
+
+def test_postgres_runs_the_init_files_in_the_order_of_their_names(database, tmp_path):
+    tmp_path.chmod(0o755)
+    (tmp_path / "1.sql").write_text("CREATE TABLE seen (name text);\n")
+    (tmp_path / "2.sh").write_text("psql -U postgres -c \"INSERT INTO seen VALUES ('sh')\"\n")
+    (tmp_path / "3.sql").write_text("INSERT INTO seen VALUES ('sql');\n")
+    sql = database("-e", "POSTGRES_PASSWORD=x", "-v", f"{tmp_path}:/docker-entrypoint-initdb.d:ro")
+    assert sql("SELECT string_agg(name, ' ') FROM seen", "x").stdout.strip() == "sh sql"
+
+
+def test_postgres_hands_its_arguments_to_initdb(database):
+    arguments = "--auth-local=scram-sha-256 --data-checksums"
+    sql = database("-e", "POSTGRES_PASSWORD=x", "-e", f"POSTGRES_INITDB_ARGS={arguments}")
+    assert sql("SHOW data_checksums", "x").stdout.strip() == "on"
+    assert "scram-sha-256" in sql("SELECT auth_method FROM pg_hba_file_rules WHERE type = 'local' LIMIT 1", "x").stdout
+
+
+@pytest.mark.parametrize(
+    "options",
+    [[], ["-e", "POSTGRES_PASSWORD=x", "-e", "POSTGRES_PASSWORD_FILE=/etc/hostname"]],
+    ids=["no password", "both"],
+)
+def test_postgres_does_not_start_without_exactly_one_password(docker, base, options):
+    result = docker("run", "--rm", *options, base("postgres"))
+    assert result.returncode != 0
+    assert "POSTGRES_PASSWORD" in result.stdout + result.stderr
+
+
+def test_postgres_stops_at_once_and_cleanly(toolbox, docker, database):
+    database("-e", "POSTGRES_PASSWORD=x")
+    name = f"{toolbox.project}-base"
+    docker("stop", "--time", "20", name)
+    assert docker("inspect", "--format", "{{.State.ExitCode}}", name).stdout.strip() == "0"
+    assert "database system is shut down" in docker("logs", name).stderr
+
+
+def test_python_and_pip_are_on_the_path(docker, base):
+    result = docker("run", "--rm", base("mlflow"), "sh", "-c", "python --version && pip --version && pip check")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("Python 3.13.")
+
+
+def test_jupyter_runs_the_hooks_and_then_the_command_as_jovyan(docker, base, tmp_path):
+    (tmp_path / "hook.sh").write_text("export FROM_HOOK=yes\n")
+    command = 'echo "$FROM_HOOK $(whoami) $(id -u):$(id -g) $NB_USER $NB_UID $HOME $CONDA_DIR $PWD"'
+    hooks = f"{tmp_path}/hook.sh:/usr/local/bin/before-notebook.d/50-hook.sh:ro"
+    result = docker("run", "--rm", "-v", hooks, base("notebook"), "sh", "-c", command)
+    assert result.stdout.splitlines()[-1] == "yes jovyan 1000:100 jovyan 1000 /home/jovyan /opt/conda /home/jovyan"
+
+
+def test_jupyter_lets_jovyan_install_packages(docker, base):
+    programs = (
+        "command -v start-notebook.py fix-permissions tini && test -w /opt/conda && fix-permissions /opt/conda/bin"
+    )
+    result = docker("run", "--rm", base("notebook"), "sh", "-c", programs)
+    assert result.returncode == 0, result.stderr
+
+
+def test_jupyter_has_the_scientific_stack(docker, base):
+    names = (
+        "bokeh, dask, h5py, ipywidgets, matplotlib, numba, numpy, pandas, scipy, seaborn, skimage, sklearn, statsmodels"
+    )
+    result = docker("run", "--rm", base("notebook"), "python", "-c", f"import {names}")
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_notebook_builds_on_a_base_that_does_not_fit_itself_and_says_so(build_on):
+    built = build_on("brought", "absent>=2")
+    assert built.returncode == 0, built.stderr
+    assert "In the base image brought 0.1 requires absent>=2, which is not installed." in built.stderr
+
+
+def test_the_notebook_does_not_build_on_a_base_that_its_packages_do_not_fit(build_on):
+    built = build_on("starlette", "anyio")
+    assert built.returncode != 0
+    assert re.search(r"FAIL: fastapi \S+ requires starlette\S+, but 0\.1 is installed: ", built.stderr)

@@ -1,0 +1,314 @@
+"""Docker Compose alone, in a fresh clone: it makes the secrets and keeps them, and what .env sets later counts."""
+
+import json
+import re
+import time
+from contextlib import closing
+from urllib.parse import unquote
+
+import psycopg2
+import pytest
+
+from tests.support.copies import ABSURD, JUPYTER_TOKEN, PASSWORDS, ROOT, Copy, quoted
+from tests.support.waiting import until
+from toolbox.model import IN_ORDER, SERVICES
+
+pytestmark = pytest.mark.stack
+
+ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)/lab\?token=(\S+)$", flags=re.M)
+LOG_A_RUN = """
+import mlflow, psycopg2
+with mlflow.start_run() as run:
+    mlflow.log_metric("loss", 1)
+found = psycopg2.connect("").cursor()
+found.execute("SELECT status FROM runs WHERE run_uuid = %s", [run.info.run_id])
+print(*found.fetchone())
+"""
+
+
+class Bare(Copy):
+    """A fresh clone without .env. That it is not the only toolbox of this machine is in the environment."""
+
+    def __init__(self, folder, bases):
+        super().__init__(folder, chosen=False)
+        self.env.unlink()
+        self.surroundings = {"COMPOSE_PROJECT_NAME": self.project, **bases}
+        self.surroundings |= {name: str(port) for name, port in self.ports.items()}
+
+    def run(self, *command, stdin="", **environment):
+        return super().run(*command, stdin=stdin, **getattr(self, "surroundings", {}) | environment)
+
+    def up(self):
+        """Start by Compose alone, and return what the last run of `secrets` said."""
+        before = self.compose("logs", "--no-log-prefix", "secrets")
+        self.compose("up", "--wait")
+        after = self.compose("logs", "--no-log-prefix", "secrets")
+        return after.removeprefix(before)
+
+    def log(self, service):
+        """Return what a service has logged, without what some versions of Compose put before lines."""
+        return self.compose("logs", "--no-log-prefix", service).replace("\x1b[2K", "")
+
+    def token(self):
+        """Return the token in the address that the log of the notebook ended with when it had started last."""
+        port, token = ADDRESS.findall(self.log("notebook"))[-1]
+        assert int(port) == self.ports["NOTEBOOK_PORT"]
+        return unquote(token)
+
+    def password(self):
+        """Return the password of the analyst, as somebody finds it who has the containers."""
+        return self.secret("postgres", "analyst")
+
+    def lets_in(self, password):
+        """Return whether the database takes a password of the analyst, from this machine."""
+        try:
+            self.connect("analyst", "mlflow", password).close()
+        except psycopg2.OperationalError as error:
+            if "password authentication failed" in str(error):
+                return False
+            raise
+        return True
+
+    def logs_in(self, token):
+        """Return whether JupyterLab takes a token."""
+        return self.get("notebook", "/api/contents", Authorization=f"token {token}")[0] == 200
+
+    def works(self):
+        """Return whether a program in the notebook logs a run and finds it by SQL."""
+        return self.compose("exec", "--no-TTY", "notebook", "python", "-c", LOG_A_RUN).endswith("FINISHED\n")
+
+    def forget(self, *volumes):
+        """Delete the containers, and volumes."""
+        self.compose("down")
+        for volume in volumes:
+            assert self.run("docker", "volume", "rm", f"{self.project}_{volume}").returncode == 0
+
+    def in_volumes(self, script):
+        """Run a piece of shell where all secrets are, and can be changed; return what it prints."""
+        return self.compose("run", "--rm", "--no-TTY", "--entrypoint", "sh", "secrets", "-c", script)
+
+
+@pytest.fixture(scope="module")
+def bare(toolbox, tmp_path_factory):
+    bases = {f"{service.upper()}_BASE_IMAGE": toolbox.base(service) for service in SERVICES}
+    copy = Bare(tmp_path_factory.mktemp("bare") / "data-toolbox", bases)
+    try:
+        copy.said = copy.up()
+        copy.ended_with = copy.log("notebook").splitlines()[-1]
+        yield copy
+    finally:
+        copy.env.unlink(missing_ok=True)
+        copy.succeed("clean", "--yes")
+    assert copy.remains() == []
+
+
+@pytest.fixture
+def settings(bare):
+    """The .env, which is gone again afterwards."""
+    yield bare.env
+    bare.env.unlink(missing_ok=True)
+
+
+def test_one_command_is_enough_and_the_log_ends_with_the_address(bare):
+    assert {bare.health(service)[0] for service in SERVICES} == {"healthy"}
+    assert bare.said.count("Made a new") == 3
+    assert ADDRESS.search(bare.ended_with)
+    assert re.fullmatch(r"[\w-]{24}", bare.token())
+    assert bare.logs_in(bare.token())
+    assert not bare.logs_in("")
+    assert not bare.logs_in(bare.token()[:-1])
+    assert bare.works()
+    assert not bare.env.exists()
+
+
+def test_what_was_made_is_shown_by_the_log_of_the_notebook_alone(bare):
+    token, password = bare.token(), bare.password()
+    owner = bare.secret("postgres", "mlflow")
+    shown = {service: bare.log(service) for service in IN_ORDER}
+    assert [service for service in shown if token in shown[service]] == ["notebook"]
+    shown |= {f"container {service}": json.dumps(bare.inspect(service)) for service in IN_ORDER}
+    shown["configuration"] = bare.compose("config")
+    assert [name for name, text in shown.items() if password in text or owner in text] == []
+    assert [name for name, text in shown.items() if token in text] == ["notebook"]
+
+
+def test_the_tasks_find_the_same_installation_and_make_no_env(bare):
+    token, password = bare.token(), bare.password()
+    assert "healthy" in bare.succeed("status")
+    printed = bare.succeed("up")
+    assert f"/lab?token={token}\n" in printed
+    address = re.search(r"postgresql://\S+", printed)[0]
+    assert address == f"postgresql://analyst:{password}@127.0.0.1:{bare.ports['POSTGRES_PORT']}/mlflow"
+    with closing(psycopg2.connect(address)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT current_user")
+        assert cursor.fetchone() == ("analyst",)
+    assert not bare.env.exists()
+
+
+def test_they_stay_when_all_is_stopped_and_go_with_the_volumes(bare):
+    before = bare.token(), bare.password()
+    bare.compose("down")
+    assert bare.up() == ""
+    assert (bare.token(), bare.password()) == before
+    bare.compose("down", "--volumes")
+    assert bare.up().count("Made a new") == 3
+    assert {bare.token(), bare.password()} & set(before) == set()
+    assert bare.works()
+
+
+def test_a_password_that_env_sets_later_counts_and_stays_when_it_is_taken_out(bare, settings):
+    before, token = bare.password(), bare.token()
+    for text in (f"ANALYST_DB_PASSWORD={quoted(ABSURD)}\n", ""):
+        settings.write_text(text)
+        assert bare.up() == ""
+        assert bare.lets_in(ABSURD)
+        assert not bare.lets_in(before)
+        assert bare.works()
+    assert bare.token() == token
+
+
+def test_a_token_that_env_sets_is_in_no_log_and_blank_never_lets_everyone_in(bare, settings):
+    before = bare.token()
+    settings.write_text(f"JUPYTER_TOKEN={quoted(JUPYTER_TOKEN)}\n")
+    bare.up()
+    assert bare.logs_in(JUPYTER_TOKEN)
+    assert not bare.logs_in(before)
+    assert bare.token() == "..."
+    settings.write_text("JUPYTER_TOKEN='  '\n")
+    bare.up()
+    assert bare.logs_in(JUPYTER_TOKEN)
+    assert not bare.logs_in("")
+    assert JUPYTER_TOKEN not in bare.compose("logs")
+
+
+def test_a_password_that_cannot_be_one_is_refused_in_one_line_and_nothing_is_lost(bare, settings):
+    before = bare.password()
+    settings.write_text('MLFLOW_DB_PASSWORD="a\\nb"\n')
+    assert bare.run("docker", "compose", "up", "--wait").returncode != 0
+    assert bare.log("secrets").splitlines()[-1].startswith("FAIL: MLFLOW_DB_PASSWORD has a line break")
+    refused = bare.invoke("up")
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1].startswith("FAIL: MLFLOW_DB_PASSWORD has a line break")
+    settings.unlink()
+    assert bare.up() == ""
+    assert bare.lets_in(before)
+    assert bare.works()
+
+
+@pytest.mark.parametrize(
+    ("volumes", "made"),
+    [(["postgres-secrets"], 2), (["notebook-secrets", "mlflow-secrets"], 1), (["db-store"], 0)],
+    ids=["passwords", "token", "database"],
+)
+def test_whatever_volume_is_lost_nobody_is_locked_out_and_the_log_says_what_is_new(bare, volumes, made):
+    bare.forget(*volumes)
+    assert bare.up().count("Made a new") == made
+    assert bare.logs_in(bare.secret("notebook", "token"))
+    assert bare.lets_in(bare.password())
+    assert bare.works()
+
+
+def test_a_role_that_has_changed_its_password_is_told_and_gets_it_back_with_the_next_start(bare):
+    bare.sql("postgres", "postgres", "ALTER ROLE analyst PASSWORD 'mine'")
+    told = bare.invoke("doctor")
+    assert "FAIL  passwords  the database does not take the password of analyst" in told.stdout
+    bare.succeed("backup")
+    bare.succeed("up")
+    assert not bare.lets_in("mine")
+    assert bare.works()
+
+
+def test_killed_while_it_sets_the_passwords_the_database_sets_them_with_the_next_start(bare):
+    postgres = bare.container("postgres")
+    bare.compose("stop")
+    before = bare.in_volumes("cat /secrets-of/*/*")
+    bare.compose("run", "--rm", "--no-TTY", "secrets", "--new")
+    # The whole of it takes about a tenth of a second, once the container has begun.
+    for seconds in (0.05, 0.1, 0.15, 0.2, 0.3):
+        bare.run("docker", "start", postgres)
+        time.sleep(seconds)
+        bare.run("docker", "kill", postgres)
+    bare.up()
+    assert bare.in_volumes("cat /secrets-of/*/*") != before
+    assert bare.lets_in(bare.password())
+    assert bare.works()
+
+
+@pytest.mark.parametrize(
+    ("service", "file", "line"),
+    [
+        ("mlflow", "mlflow/pg_service.conf", "the volume mlflow-secrets has no password"),
+        ("notebook", "notebook/pg_service.conf", "the volume notebook-secrets has no pg_service.conf"),
+        ("notebook", "notebook/token", "the volume notebook-secrets has no token"),
+        ("postgres", "postgres/mlflow", "the volume postgres-secrets has no passwords"),
+    ],
+)
+def test_no_service_starts_without_its_secret(bare, service, file, line):
+    token = bare.token()
+    bare.in_volumes(f": > /secrets-of/{file}")
+    bare.compose("restart", "--no-deps", service)
+    until(lambda: f"FAIL: {line}" in bare.log(service).splitlines()[-1], f"{service} says what it lacks")
+    assert "Traceback" not in bare.log(service)
+    bare.up()
+    assert bare.works()
+    if file != "notebook/token":
+        assert bare.token() == token
+
+
+def test_a_full_disk_leaves_no_half_of_a_secret(bare):
+    folders = [f"--tmpfs=/secrets-of/{name}:size=4k,uid=10002" for name in ("notebook", "mlflow", "postgres")]
+    # One file fills the folder of the passwords.
+    options = ["--rm", "--network=none", "--user=10002", "--entrypoint=make-secrets", *folders]
+    ran = bare.run("docker", "run", *options, f"{bare.project}-secrets")
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines()[-1].startswith("FAIL: /secrets-of/")
+    assert "make room" in ran.stderr.splitlines()[-1]
+
+
+@pytest.fixture
+def older(toolbox, tmp_path):
+    """An installation whose passwords were only in .env, the superuser's too, with a table of its user's."""
+    copy = Copy(tmp_path / "older")
+    copy.set(POSTGRES_PASSWORD="of-the-superuser")
+    name, volume = f"{copy.project}-older", f"{copy.project}_db-store"
+    labels = ("project", copy.project), ("volume", "db-store")
+    passwords = {"POSTGRES_PASSWORD": "of-the-superuser"}
+    passwords |= {f"{role.upper()}_DB_PASSWORD": password for role, password in PASSWORDS.items()}
+    init = ROOT / "tests" / "support" / "older-installation" / "init.sql"
+    arguments = "--auth-local=scram-sha-256 --auth-host=scram-sha-256 --locale-provider=builtin"
+    try:
+        options = [f"--label=com.docker.compose.{label}={value}" for label, value in labels]
+        copy.run("docker", "volume", "create", *options, volume)
+        variables = {**passwords, "POSTGRES_INITDB_ARGS": f"{arguments} --builtin-locale=C.UTF-8 --locale=C.UTF-8"}
+        started = copy.run(
+            *("docker", "run", "--detach", "--rm", "--name", name, "--user", "postgres"),
+            *(word for variable, value in variables.items() for word in ("--env", f"{variable}={value}")),
+            f"--volume={volume}:/var/lib/postgresql/data",
+            f"--volume={init}:/docker-entrypoint-initdb.d/init.sql:ro",
+            toolbox.base("postgres"),
+        )
+        assert started.returncode == 0, started.stderr
+        ask = ["docker", "exec", "--env", f"PGPASSWORD={PASSWORDS['analyst']}", name, "psql", "-h", "127.0.0.1"]
+        ask += ["-U", "analyst", "-d", "datasets", "-qc"]
+        until(lambda: copy.run(*ask, "SELECT").returncode == 0, "the older database answers")
+        assert copy.run(*ask, "CREATE TABLE mine AS SELECT 7 AS a").returncode == 0
+        assert copy.run("docker", "stop", name).returncode == 0
+        yield copy
+    finally:
+        copy.run("docker", "rm", "--force", name)
+        copy.succeed("clean", "--yes")
+        copy.run("docker", "volume", "rm", volume)
+
+
+def test_an_installation_with_its_passwords_in_env_goes_on_with_its_data(older):
+    older.succeed("up")
+    assert older.sql("analyst", "datasets", "SELECT a FROM mine") == [(7,)]
+    assert older.sql("mlflow", "mlflow", "SELECT current_user") == [("mlflow",)]
+    assert older.sql("postgres", "postgres", "SELECT rolpassword FROM pg_authid WHERE rolname = 'postgres'") == [
+        (None,)
+    ]
+    with pytest.raises(psycopg2.OperationalError, match="rejects connection"):
+        older.connect("postgres", "postgres", "of-the-superuser")
+    assert older.get("notebook", "/api/contents", Authorization=f"token {JUPYTER_TOKEN}")[0] == 200
+    told = older.succeed("doctor")
+    assert "warn  .env       POSTGRES_PASSWORD is set, but nothing reads it" in told

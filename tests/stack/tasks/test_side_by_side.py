@@ -1,0 +1,247 @@
+"""Toolboxes with names, beside the one without: each is its own, and the end of one is not the end of another."""
+
+import contextlib
+import http.client
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.support import browsing
+from tests.support.copies import Copy, surroundings
+from tests.support.waiting import until
+from toolbox import dotenv
+from toolbox.model import SERVICES
+
+pytestmark = pytest.mark.stack
+
+NAMES = ("alice", "bob")
+LOG_METRIC = """
+import mlflow
+with mlflow.start_run():
+    mlflow.log_metric("of", {number})
+print(mlflow.search_runs(experiment_ids=["0"])["metrics.of"].tolist())
+"""
+
+
+@pytest.fixture(scope="module")
+def printed(toolbox):
+    """What `up` prints for each of two toolboxes that are made by it, by name."""
+    try:
+        yield {name: toolbox.succeed("up", "--name", name) for name in NAMES}
+    finally:
+        for name in NAMES:
+            toolbox.invoke("clean", "--yes", "--name", name)
+
+
+def settings(toolbox, name):
+    return dotenv.values((toolbox.root / f".env.{name}").read_text())
+
+
+def status(toolbox, name):
+    """Return what `status` tells of the services of a toolbox, by service."""
+    return {it["service"]: it for it in json.loads(toolbox.succeed("status", "--json", "--name", name))}
+
+
+def log(toolbox, name, number):
+    """Log a metric from the notebook of a toolbox; return the values of it that its MLflow has."""
+    program = LOG_METRIC.format(number=number)
+    container = f"{toolbox.project}-{name}-notebook-1" if name else f"{toolbox.project}-notebook-1"
+    ran = toolbox.run("docker", "exec", container, "python", "-c", program)
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout.splitlines()[-1])
+
+
+def test_each_has_addresses_and_secrets_of_its_own(toolbox, printed):
+    of = {name: settings(toolbox, name) for name in NAMES}
+    for variable in toolbox.ports:
+        assert len({of["alice"][variable], of["bob"][variable], dotenv.values(toolbox.env.read_text())[variable]}) == 3
+    secrets = set()
+    for name in NAMES:
+        port = of[name]["NOTEBOOK_PORT"]
+        secrets |= {re.search(rf"http://{name}\.localhost:{port}/lab\?token=(\S+)", printed[name])[1]}
+        secrets |= {re.search(rf"//analyst:(\S+)@127\.0\.0\.1:{of[name]['POSTGRES_PORT']}/", printed[name])[1]}
+    assert len(secrets) == 4
+
+
+def test_each_runs_and_is_as_small_as_the_first(toolbox, printed, record):
+    for name in NAMES:
+        services = status(toolbox, name)
+        assert {it["health"] for it in services.values()} == {"healthy"}
+        took = {service: services[service]["memory_bytes"] >> 20 for service in SERVICES}
+        record(f"memory of a second toolbox: {took} MiB, {sum(took.values())} MiB together")
+
+
+@pytest.fixture(scope="module")
+def visited(toolbox, printed, tmp_path_factory):
+    """What a browser saw that was logged in to both."""
+    labs = [re.search(r"http://\S+/lab\?token=\S+", printed[name])[0] for name in NAMES]
+    pages = [f"http://{name}.localhost:{settings(toolbox, name)['MLFLOW_PORT']}" for name in NAMES]
+    browsing.build(toolbox)
+    try:
+        told = {"labs": labs, "pages": pages, "ways": ["file", "link"], "patience": 120}
+        yield browsing.visit(toolbox, tmp_path_factory.mktemp("pictures"), "two_toolboxes.py", network="host", **told)
+    finally:
+        browsing.remove(toolbox)
+
+
+def test_each_is_opened_with_its_token_by_a_file_and_by_a_link_of_another_site(visited):
+    assert visited["ran"] == [True, True]
+
+
+def test_the_cookies_of_one_are_of_its_host_alone_and_go_with_no_request_of_another_site(visited):
+    hosts = {f"{name}.localhost" for name in NAMES}
+    assert {host for host, _, _ in visited["flags"]} == hosts
+    assert {name.partition("-")[0] for _, name, _ in visited["flags"]} == {"username", "_xsrf"}
+    assert {same_site for _, _, same_site in visited["flags"]} == {"Strict"}
+
+
+def test_the_cookies_of_one_are_not_sent_to_the_port_of_another(visited):
+    # To all ports of its own host they are, as a cookie knows no port.
+    for name, other in zip(NAMES, reversed(NAMES), strict=True):
+        got = visited["stranger"][f"{name}.localhost"]
+        assert any(name in cookie for cookie in got)
+        assert not any(other in cookie for cookie in got)
+    assert visited["stranger"]["127.0.0.1"] == [""]
+
+
+def test_a_page_of_one_reads_nothing_of_another_and_sends_none_of_its_cookies(visited):
+    assert visited["read"] == [None, None]
+    assert [cookies for cookies in visited["took"].values() if cookies] == []
+    assert len(visited["took"]) == 2
+
+
+def test_each_answers_by_its_name_and_by_the_address_that_programs_know(toolbox, printed):
+    ports = settings(toolbox, "alice")
+    for service, path in (("NOTEBOOK", "/api"), ("MLFLOW", "/api/2.0/mlflow/experiments/get?experiment_id=0")):
+        for host in ("127.0.0.1", "localhost", "alice.localhost"):
+            headers = {"Host": f"{host}:{ports[f'{service}_PORT']}"}
+            connection = http.client.HTTPConnection("127.0.0.1", int(ports[f"{service}_PORT"]), timeout=30)
+            with contextlib.closing(connection):
+                connection.request("GET", path, headers=headers)
+                assert connection.getresponse().status == 200
+
+
+def test_what_one_logs_no_other_sees(toolbox, printed):
+    assert log(toolbox, "alice", 1.0) == [1.0]
+    assert log(toolbox, "bob", 2.0) == [2.0]
+
+
+def test_all_tasks_are_about_the_named_one(toolbox, printed):
+    for name, number in zip(NAMES, (1, 2), strict=True):
+        sql = "SELECT value FROM latest_metrics WHERE key = 'of'"
+        assert toolbox.succeed("psql", "--name", name, "--command", sql).split()[2] == str(number)
+        assert f"{toolbox.project}-{name}" in toolbox.succeed("doctor", "--name", name)
+
+
+def test_docker_compose_alone_knows_it_too(toolbox, printed):
+    listed = toolbox.compose("--env-file", ".env.alice", "ps", "--services").split()
+    assert sorted(listed) == sorted(SERVICES)
+
+
+def test_backups_of_one_are_no_others(toolbox, printed):
+    toolbox.succeed("backup", "--name", "alice")
+    assert f"{toolbox.project}-alice-" in toolbox.succeed("backups", "--name", "alice")
+    assert "alice" not in toolbox.succeed("backups", "--name", "bob")
+    assert "alice" not in toolbox.succeed("backups")
+
+
+def test_another_folder_with_the_name_of_its_project_touches_nothing(toolbox, printed, tmp_path):
+    other = Copy(tmp_path / "other")
+    other.set(COMPOSE_PROJECT_NAME=f"{toolbox.project}-alice")
+    before = status(toolbox, "alice")
+    for command in (["up"], ["down"], ["clean", "--yes"]):
+        result = other.invoke(*command)
+        assert result.returncode == 1
+        assert f"FAIL: the toolbox in {toolbox.root} has the same name" in result.stderr.splitlines()[-1]
+    assert [it["since"] for it in status(toolbox, "alice").values()] == [it["since"] for it in before.values()]
+
+
+def test_a_copy_of_the_folder_does_nothing_to_data_of_the_original_that_is_down(toolbox, printed, tmp_path):
+    toolbox.succeed("backup", "--name", "alice", "--to", str(tmp_path / "backup.zip"))
+    toolbox.succeed("down", "--name", "alice")
+    copied = shutil.copytree(toolbox.root, tmp_path / "copied")
+    before = toolbox.volumes(f"{toolbox.project}-alice")
+    for command in (
+        ["clean", "--yes"],
+        ["up"],
+        ["rotate"],
+        ["upgrade"],
+        ["restore", str(tmp_path / "backup.zip"), "--yes"],
+    ):
+        arguments = [sys.executable, "-m", "invoke", *command, "--name", "alice"]
+        refused = subprocess.run(arguments, cwd=copied, env=surroundings(), capture_output=True, text=True, check=False)
+        assert refused.returncode == 1
+        told = f"FAIL: the data of {toolbox.project}-alice belong to the toolbox in {toolbox.root}: set another"
+        assert refused.stderr.splitlines()[-1].startswith(told)
+    assert toolbox.volumes(f"{toolbox.project}-alice") == before
+    toolbox.succeed("up", "--name", "alice")
+    assert log(toolbox, "alice", 3)[0] == 3
+
+
+def test_one_task_at_a_time_changes_a_toolbox(toolbox, printed, tmp_path):
+    path = tmp_path / "backup.zip"
+    arguments = [sys.executable, "-m", "invoke", "backup", "--name", "bob", "--to", str(path)]
+    with subprocess.Popen(arguments, cwd=toolbox.root, env=surroundings(), stdout=subprocess.DEVNULL) as backup:
+        until(path.with_name("backup.zip.part").exists, "the backup is being made", 60)
+        # So that it takes as long as this test.
+        backup.send_signal(signal.SIGSTOP)
+        try:
+            for command in (
+                ["rotate"],
+                ["up"],
+                ["down"],
+                ["clean", "--yes"],
+                ["gc"],
+                ["backup"],
+                ["restore", str(path)],
+            ):
+                refused = toolbox.invoke(*command, "--name", "bob")
+                assert refused.returncode == 1
+                told = (
+                    f'another task of this toolbox is running ("invoke backup --name bob", process {backup.pid}): wait'
+                )
+                assert told in refused.stderr.splitlines()[-1]
+            # Another toolbox is another matter.
+            toolbox.succeed("gc", "--name", "alice")
+        finally:
+            backup.send_signal(signal.SIGCONT)
+    assert backup.returncode == 0
+    assert path.exists()
+
+
+# The last one here: it takes alice's toolbox away.
+def test_the_end_of_one_touches_no_other(toolbox, printed):
+    container = toolbox.container("notebook")
+    toolbox.succeed("clean", "--yes", "--name", "alice")
+    listing = toolbox.run("docker", "ps", "--all", "--format", "{{.Names}}").stdout
+    volumes = toolbox.run("docker", "volume", "ls", "--quiet").stdout
+    images = toolbox.run("docker", "image", "ls", "--format", "{{.Repository}}").stdout
+    assert f"{toolbox.project}-alice" not in listing + volumes + images
+    assert not (toolbox.root / ".env.alice").exists()
+
+    assert log(toolbox, "bob", 3.0) == [3.0, 2.0]
+    assert toolbox.container("notebook") == container
+    assert {it["health"] for it in json.loads(toolbox.succeed("status", "--json"))} == {"healthy"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["status", "--name", "carol"], 'no toolbox is called "carol"'),
+        (["up", "--name", "a b"], 'cannot be called "a b"'),
+        (["up", "--name", "../alice"], 'cannot be called "../alice"'),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_names_get_one_line(toolbox, printed, arguments, told):
+    result = toolbox.invoke(*arguments)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    [line] = result.stderr.splitlines()
+    assert line.startswith("FAIL: ")
+    assert told in line

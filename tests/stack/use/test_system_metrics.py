@@ -1,0 +1,28 @@
+"""The switch for the load of the machine among the metrics of a run, MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING."""
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.stack
+
+# Many times the seconds between two samples.
+PATIENCE_SECONDS = 60
+
+
+def logged(toolbox, patience, *options):
+    """Log a run in the notebook container, with these options of `docker compose exec`; return its metrics' names."""
+    unit = (toolbox.root / "tests" / "inside" / "log_system_metrics.py").read_text()
+    command = ["notebook", "python", "-c", unit, str(patience)]
+    return json.loads(toolbox.compose("exec", "--no-TTY", *options, *command).splitlines()[-1])
+
+
+def test_a_run_records_no_system_metrics_by_default(toolbox):
+    interval = float(toolbox.host("notebook").check_output("echo $MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL"))
+    assert logged(toolbox, 2 * interval) == ["loss"]
+
+
+def test_a_run_of_a_few_seconds_records_system_metrics_when_they_are_switched_on(toolbox):
+    switch = "--env=MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING=true"
+    metrics = logged(toolbox, PATIENCE_SECONDS, switch)
+    assert {"loss", "system/cpu_utilization_percentage", "system/system_memory_usage_percentage"} <= set(metrics)

@@ -1,0 +1,174 @@
+"""What the tests without a running toolbox share: a stand-in for Docker, and Docker Compose without an engine."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+from invoke import MockContext, Result
+
+from tests.support.copies import free_ports
+from toolbox import bases, model, named, stack
+
+ROOT = Path(__file__).parents[2]
+# What somebody may have set, or what was made.
+SECRETS = {name: f"secret-of-{name.lower()}" for name in model.SECRETS}
+OFFICIAL = {name: bases.default((ROOT / folder / "Dockerfile").read_text()) for name, folder in stack.FOLDERS.items()}
+# As Docker says it when the name of a registry cannot be looked up.
+NO_REGISTRY = 'Error response from daemon: Get "https://registry/v2/": dial tcp: lookup registry: no such host\n'
+
+
+def the_line(raised):
+    """Return the message of a raised Failure, after checking that it is one line and says that something failed."""
+    message = str(raised.value.message)
+    assert message.startswith("FAIL: ")
+    assert "\n" not in message
+    assert raised.value.code == 1
+    return message
+
+
+def program(path):
+    """Return a Python program of the repository, which no import finds, as a module."""
+    module = ModuleType(Path(path).stem)
+    exec(compile((ROOT / path).read_text(), path, "exec"), module.__dict__)
+    return module
+
+
+def image_environment(folder):
+    """Return the variables of the image that the Dockerfile of a folder of the repository sets."""
+    text = re.sub(r"^ *#.*\n", "", (ROOT / folder / "Dockerfile").read_text(), flags=re.M).replace("\\\n", " ")
+    return dict(
+        word.split("=", 1) for line in re.findall(r"^ENV (.*)$", text, flags=re.M) for word in shlex.split(line)
+    )
+
+
+def postgres_settings():
+    """Return the settings of postgres-docker/postgresql.conf, as they are written there."""
+    text = (ROOT / "postgres-docker" / "postgresql.conf").read_text()
+    return dict(re.findall(r"^([a-z_.]+)\s*=\s*'?([^'\n]*?)'?$", re.sub(r"\s*#.*", "", text), flags=re.M))
+
+
+# --- A stand-in for Docker ---
+
+
+def configuration(ports=None, images=OFFICIAL, host="127.0.0.1", **secrets):
+    """Return a configuration as `docker compose config` prints it, as far as the tasks look at it; on free ports.
+
+    `host` is what browsers ask for.
+    """
+    variables = {name: value.replace("$", "$$") for name, value in secrets.items()}
+    config = {
+        "name": "box",
+        "services": {"secrets": {"environment": variables}},
+        "volumes": {"db-store": {"name": "box_db-store"}},
+    }
+    for service, port in zip(model.SERVICES, ports or free_ports(3), strict=True):
+        config["services"][service] = {
+            "build": {"args": {"BASE_IMAGE": images[service]}},
+            "environment": {},
+            "ports": [{"host_ip": "127.0.0.1", "published": str(port)}],
+        }
+    config["services"]["notebook"]["environment"]["NOTEBOOK_ADDRESS"] = f"{host}:{port}"
+    return config
+
+
+def listed(**states):
+    """Return what `docker compose ps` prints for services in states such as `running healthy` or `exited 1`."""
+    lines = []
+    for service, state in states.items():
+        word, _, more = state.partition(" ")
+        health, code = ("", int(more)) if more.isdecimal() else (more, 0)
+        entry = {"Service": service, "ID": f"id-{service}", "State": word, "Health": health, "ExitCode": code}
+        lines.append(json.dumps(entry))
+    return "\n".join(lines)
+
+
+HEALTHY = listed(postgres="running healthy", mlflow="running healthy", notebook="running healthy")
+
+
+def docker(answers=None, config=None):
+    """Return a context in which Docker has nothing yet and all that it is told to do succeeds.
+
+    `answers` maps the beginnings of commands, as patterns, to other results; `config` is the configuration.
+    """
+    usual = {
+        "docker version": "28.2.2\n",
+        "docker compose version": "2.26.1-4\n",
+        "docker compose config": json.dumps(config or configuration()),
+        "docker volume inspect --format .*folder": f"{ROOT}\n",
+        "docker (volume|image) inspect": False,
+        "docker inspect .*StartedAt": "2026-11-28T09:30:00.123456789Z\n",
+        "docker compose exec --no-TTY notebook cat": f"{SECRETS['JUPYTER_TOKEN']}\n",
+        "docker compose exec --no-TTY postgres cat": f"{SECRETS['ANALYST_DB_PASSWORD']}\n",
+        "": True,
+    }
+    # The first pattern that fits decides.
+    answers = dict(answers or {})
+    for pattern, result in usual.items():
+        answers.setdefault(pattern, result)
+    return MockContext(run={re.compile(pattern): result for pattern, result in answers.items()})
+
+
+def a_users_env(folder, monkeypatch):
+    """Make the tasks use an .env in a folder, with lines of its user's; return its path."""
+    path = folder / ".env"
+    path.write_text("# mine\nMLFLOW_WORKERS=3\n")
+    monkeypatch.setattr(named, "FOLDER", folder)
+    return path
+
+
+def commands(c):
+    """Return the commands that a context was told to run."""
+    return [call.args[0] for call in c.run.call_args_list]
+
+
+def doings(c):
+    """Return those commands of a context that change something."""
+    asking = (
+        r"docker ((compose |buildx )?version|(volume |image )?inspect|volume ls|info|compose (config|ps|exec|logs))\b"
+    )
+    return [command for command in commands(c) if not re.match(asking, command)]
+
+
+# --- Docker Compose without an engine ---
+
+
+def without_settings():
+    """Return the environment of this process without settings for Compose, and with an engine that is not there.
+
+    Compose reads docker-compose.yml and no file with which someone overrides it.
+    """
+    ours = re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text())
+    foreign = ("COMPOSE_", "DOCKER_HOST", "DOCKER_CONTEXT")
+    kept = {name: value for name, value in os.environ.items() if name not in ours and not name.startswith(foreign)}
+    return kept | {"DOCKER_HOST": "unix:///nonexistent", "COMPOSE_FILE": "docker-compose.yml"}
+
+
+def compose(*arguments, env_file="", **variables):
+    """Run `docker compose` with the text of an .env and with variables of the environment; return the result."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as settings:
+        settings.write(env_file)
+        settings.flush()
+        ran = subprocess.run(
+            ["docker", "compose", "--env-file", settings.name, *arguments],
+            cwd=ROOT,
+            env=without_settings() | {name: str(value) for name, value in variables.items()},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    return Result(ran.stdout, ran.stderr, exited=ran.returncode)
+
+
+def loaded(env_file="", **variables):
+    """Return the configuration as the tasks get it, with the text of an .env and with variables of the environment."""
+    return model.load(lambda arguments: compose(*arguments[2:], env_file=env_file, **variables))
+
+
+def real_configuration(**variables):
+    """Return the configuration as the tasks get it, with settings from the environment."""
+    return loaded(**variables)

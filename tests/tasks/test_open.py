@@ -1,0 +1,107 @@
+"""The task `open`: the notebook's page, logged in, or MLflow's, in the browser of whoever asked for it."""
+
+import html
+import re
+import webbrowser
+
+import pytest
+
+import tasks
+from tests.support.layers import HEALTHY, SECRETS, a_users_env, configuration, docker, listed, the_line
+from toolbox import browser
+from toolbox.failure import Failure
+
+PORTS = (5432, 5000, 8888)
+
+
+@pytest.fixture
+def opened(tmp_path, monkeypatch):
+    """The addresses that a browser was told to open; it is there."""
+    a_users_env(tmp_path, monkeypatch)
+    monkeypatch.setattr(browser, "DOOR", tmp_path / "open.html")
+    monkeypatch.setenv("BROWSER", "a-browser")
+    addresses = []
+    monkeypatch.setattr(webbrowser, "open", lambda address: addresses.append(address) or True)
+    return addresses
+
+
+def run(states=HEALTHY, **options):
+    """Run the task, with services in such states."""
+    tasks.open_(docker({"docker compose ps": states}, configuration(ports=PORTS)), **options)
+
+
+def test_the_notebook_is_opened_by_way_of_a_file_that_others_cannot_read(opened, capsys):
+    run()
+    assert opened == [browser.DOOR.as_uri()]
+    assert browser.DOOR.stat().st_mode & 0o777 == 0o600
+    [address] = re.findall(r'url=([^"]+)"', browser.DOOR.read_text())
+    assert html.unescape(address) == f"http://127.0.0.1:8888/lab?token={SECRETS['JUPYTER_TOKEN']}"
+    assert capsys.readouterr().out == "Opened http://127.0.0.1:8888.\n"
+
+
+def test_the_file_of_before_is_made_anew(opened):
+    browser.DOOR.write_text("old")
+    browser.DOOR.chmod(0o644)
+    run()
+    assert "old" not in browser.DOOR.read_text()
+    assert browser.DOOR.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_page_of_mlflow_is_opened_as_it_is(opened):
+    run(service="mlflow")
+    assert opened == ["http://127.0.0.1:5000"]
+    assert not browser.DOOR.exists()
+
+
+@pytest.mark.parametrize("service", ["postgres", "x", ""])
+def test_a_service_without_a_page_is_refused(opened, service):
+    with pytest.raises(Failure) as raised:
+        run(service=service)
+    assert "has no page: choose from notebook, mlflow" in the_line(raised)
+    assert opened == []
+
+
+@pytest.mark.parametrize("service", browser.PAGES)
+def test_nothing_is_opened_that_does_not_run(opened, service):
+    with pytest.raises(Failure) as raised:
+        run(listed(postgres="running healthy"), service=service)
+    assert "invoke up" in the_line(raised)
+    assert opened == []
+
+
+def test_a_machine_without_a_browser_is_told_the_address(opened, monkeypatch):
+    monkeypatch.setattr(browser, "can_draw", lambda *_: False)
+    with pytest.raises(Failure) as raised:
+        run()
+    message = the_line(raised)
+    assert "there is no browser on this machine: open http://127.0.0.1:8888/lab?token=" in message
+    assert opened == []
+
+
+@pytest.mark.parametrize("answer", [webbrowser.Error("could not locate runnable browser"), False])
+def test_a_browser_that_does_not_start_is_told_too(opened, monkeypatch, answer):
+    def fail(address):
+        if answer:
+            raise answer
+        return False
+
+    monkeypatch.setattr(webbrowser, "open", fail)
+    with pytest.raises(Failure) as raised:
+        run(service="mlflow")
+    assert "there is no browser on this machine: open http://127.0.0.1:5000 in yours" in the_line(raised)
+
+
+@pytest.mark.parametrize(
+    ("platform", "environment", "can"),
+    [
+        ("linux", {}, False),
+        ("linux", {"DISPLAY": ""}, False),
+        ("linux", {"DISPLAY": ":0"}, True),
+        ("linux", {"WAYLAND_DISPLAY": "wayland-0"}, True),
+        ("linux", {"BROWSER": "lynx"}, True),
+        ("darwin", {}, True),
+        ("win32", {}, True),
+    ],
+)
+def test_a_browser_needs_windows_unless_one_is_named(platform, environment, can):
+    assert browser.can_draw(environment, platform) == can

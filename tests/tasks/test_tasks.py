@@ -1,0 +1,169 @@
+"""tasks.py: the list of tasks, and what they tell Docker and the tools to do."""
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+from invoke import Collection
+
+import tasks
+from tests.support.layers import HEALTHY, ROOT, SECRETS, a_users_env, commands, docker, the_line
+from toolbox.failure import Failure
+
+VERBS = Collection.from_module(tasks).tasks
+NEED_DOCKER = ("build", "up", "status", "logs", "psql", "down", "clean", "bases")
+
+
+@pytest.fixture
+def env(tmp_path, monkeypatch):
+    return a_users_env(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_task_says_in_one_sentence_what_it_does(verb):
+    sentence = VERBS[verb].body.__doc__
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_option_is_explained(verb):
+    assert [argument.name for argument in VERBS[verb].get_arguments() if not argument.help] == []
+
+
+def test_invoke_lists_them_from_any_folder(tmp_path):
+    command = [sys.executable, "-m", "invoke", "--search-root", ROOT, "--list"]
+    listing = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert [verb for verb in VERBS if f"\n  {verb} " not in listing] == []
+
+
+def run(verb, c):
+    """Run a task, with the options that let it do all that it can."""
+    options = {"clean": {"yes": True}, "psql": {"role": "postgres", "command": "SELECT 1"}}
+    VERBS[verb](c, **options.get(verb, {}))
+
+
+@pytest.mark.parametrize("verb", NEED_DOCKER)
+def test_no_secret_is_on_a_command_line(env, verb):
+    c = docker({"docker compose ps": HEALTHY})
+    run(verb, c)
+    assert [secret for secret in SECRETS.values() if secret in " ".join(commands(c))] == []
+
+
+@pytest.mark.parametrize("verb", [verb for verb in NEED_DOCKER if verb != "clean"])
+def test_no_task_but_clean_deletes_data(env, verb):
+    c = docker({"docker compose ps": HEALTHY, "docker (volume|image) inspect": True})
+    run(verb, c)
+    assert [command for command in commands(c) if re.search(r" (-v|--volumes|rm|prune)\b", command)] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "passed_on"),
+    [
+        ({}, "--tail 100"),
+        ({"service": "mlflow", "follow": True}, "--tail 100 --follow mlflow"),
+        ({"tail": "all", "since": "10m"}, "--tail all --since 10m"),
+    ],
+    ids=["all services", "follow one", "since"],
+)
+def test_logs_shows_the_newest_lines_unless_told_otherwise(options, passed_on):
+    c = docker()
+    tasks.logs(c, **options)
+    assert commands(c)[-1] == f"docker compose logs {passed_on}"
+
+
+@pytest.mark.parametrize("tail", ["ten", "-1", "1.5", ""])
+def test_a_tail_that_is_no_number_of_lines_is_refused(tail):
+    with pytest.raises(Failure) as raised:
+        tasks.logs(docker(), tail=tail)
+    assert "--tail" in the_line(raised)
+
+
+@pytest.mark.parametrize("since", ["yesterday", "10", "10d", "2026-11", "09:30"])
+def test_a_time_that_docker_does_not_know_is_refused(since):
+    with pytest.raises(Failure) as raised:
+        tasks.logs(docker(), since=since)
+    assert "--since" in the_line(raised)
+
+
+@pytest.mark.parametrize("since", ["90s", "1h30m", "2026-11-28", "2026-11-28T09:30", "2026-11-28T09:30:00+01:00"])
+def test_a_time_that_docker_knows_is_passed_on(since):
+    c = docker()
+    tasks.logs(c, since=since)
+    assert f"--since {since}" in commands(c)[-1]
+
+
+def test_psql_hands_sql_over_whole_and_prints_the_answer_alone(env, capsys):
+    sql = "SELECT 'a b', \"c\", $1; -- ü"
+    c = docker({"docker compose ps": HEALTHY})
+    tasks.psql(c, role="mlflow", command=sql)
+    arguments = shlex.split(commands(c)[-1])
+    assert arguments[-1] == sql
+    assert "--no-TTY" in arguments
+    assert arguments[arguments.index("--username") + 1] == "mlflow"
+    assert capsys.readouterr() == ("", "")
+
+
+def test_psql_fails_when_the_sql_does(env):
+    with pytest.raises(tasks.Exit) as raised:
+        tasks.psql(docker({"docker compose ps": HEALTHY, "docker compose exec": False}), command="SELEKT")
+    assert raised.value.code == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "passed_on"),
+    [
+        ({}, []),
+        ({"quick": True}, ["-m", "not slow"]),
+        ({"no_docker": True}, ["-m", "not stack"]),
+        ({"quick": True, "no_docker": True, "only": "env"}, ["-m", "not slow and not stack", "-k", "env"]),
+    ],
+    ids=["all", "quick", "no Docker", "everything"],
+)
+def test_the_options_of_test_choose_the_tests(options, passed_on):
+    c = docker()
+    tasks.run_tests(c, **options)
+    assert shlex.split(commands(c)[0])[8:] == passed_on
+
+
+@pytest.mark.parametrize("package", ["rich", "backports" if sys.version_info < (3, 14) else "compression"])
+def test_an_invoke_without_the_other_packages_ends_in_one_line(package):
+    program = f"import sys; sys.modules[{package!r}] = None; sys.argv[1:] = ['--list']; import invoke.__main__"
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert re.fullmatch(r'FAIL: the Python package \S+ is not installed: use "./run", .*\n', ran.stderr)
+
+
+@pytest.mark.parametrize("task", [tasks.run_tests, tasks.lint, tasks.lock], ids=["test", "lint", "lock"])
+def test_a_program_that_invoke_alone_does_not_bring_is_told(task, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(Failure) as raised:
+        task(docker())
+    assert "is not installed" in the_line(raised)
+    assert "./run" in the_line(raised)
+
+
+def test_tests_that_fail_are_a_failure():
+    with pytest.raises(tasks.Exit) as raised:
+        tasks.run_tests(docker({"": False}))
+    assert raised.value.code == 1
+
+
+def test_lint_runs_the_hooks_on_all_files_and_fails_when_one_does():
+    c = docker()
+    tasks.lint(c)
+    assert [command.split(" -m ")[1] for command in commands(c)] == ["pre_commit run --all-files"]
+    with pytest.raises(Failure) as raised:
+        tasks.lint(docker({"": False}))
+    assert "a check did not pass" in the_line(raised)
+
+
+def test_lock_stops_at_a_list_that_cannot_be_locked():
+    c = docker({".*ml-flow-docker/requirements.in": False})
+    with pytest.raises(Failure) as raised:
+        tasks.lock(c)
+    assert "ml-flow-docker/requirements.txt" in the_line(raised)
+    assert len(commands(c)) == 2

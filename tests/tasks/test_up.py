@@ -1,0 +1,151 @@
+"""tasks.py: from nothing to a running toolbox, with up."""
+
+import json
+import socket
+
+import pytest
+
+import tasks
+from tests.support.layers import SECRETS, a_users_env, commands, configuration, docker, doings, listed, the_line
+from toolbox import model, stack
+from toolbox.failure import Failure
+
+UP = "docker compose up --detach --wait --remove-orphans"
+START_DATABASE = "docker compose up --detach postgres"
+
+
+@pytest.fixture
+def env(tmp_path, monkeypatch):
+    return a_users_env(tmp_path, monkeypatch)
+
+
+def test_up_makes_no_env_builds_starts_and_says_where_it_is(env, capsys):
+    env.unlink()
+    c = docker({"docker image inspect": True})
+    tasks.up(c)
+    assert not env.exists()
+    assert doings(c) == ["docker compose build", START_DATABASE, UP]
+    printed = capsys.readouterr().out
+    assert f"token={SECRETS['JUPYTER_TOKEN']}" in printed
+    assert f"postgresql://analyst:{SECRETS['ANALYST_DB_PASSWORD']}@" in printed
+
+
+def test_up_can_be_repeated_while_it_runs(env):
+    config = configuration()
+    address = model.address(config, "mlflow")
+    running = {"Service": "mlflow", "ID": "1", "State": "running", "Publishers": [{"PublishedPort": address[1]}]}
+    with socket.create_server(address):
+        tasks.up(docker({"docker compose ps": json.dumps(running)}, config))
+
+
+def test_up_names_the_service_that_does_not_become_healthy_and_shows_its_log(env, capsys):
+    states = listed(postgres="running healthy", mlflow="running unhealthy", notebook="created")
+    checks = json.dumps([{"Output": "first"}, {"Output": "MLflow cannot read its database\n"}])
+    c = docker({UP: False, "docker compose ps": states, "docker inspect": checks})
+    with pytest.raises(Failure) as raised:
+        tasks.up(c)
+    assert "mlflow did not become healthy (running unhealthy)" in the_line(raised)
+    assert f"docker compose logs --no-log-prefix --tail {stack.LOG_LINES} mlflow" in commands(c)
+    assert "The last health check said: MLflow cannot read its database\n" in capsys.readouterr().out
+
+
+def test_up_leaves_it_to_docker_to_say_why_nothing_was_started(env):
+    with pytest.raises(Failure) as raised:
+        tasks.up(docker({UP: False}))
+    assert "Docker could not start everything" in the_line(raised)
+
+
+def test_a_build_that_fails_starts_nothing(env):
+    c = docker({"docker compose build": False, "docker image inspect": True})
+    with pytest.raises(Failure) as raised:
+        tasks.up(c)
+    assert "could not be built" in the_line(raised)
+    assert UP not in commands(c)
+
+
+def test_up_tells_why_no_secrets_were_made(env):
+    log = "FAIL: JUPYTER_TOKEN has a line break: choose one without.\n"
+    states = listed(secrets="exited 1", postgres="created", mlflow="created")
+    c = docker({UP: False, "docker compose ps": states, "docker compose logs .* secrets": log})
+    with pytest.raises(Failure) as raised:
+        tasks.up(c)
+    assert the_line(raised) == "FAIL: JUPYTER_TOKEN has a line break: choose one without."
+
+
+# --- The database comes first, because it may refuse its volume, or have what a restore left ---
+
+
+def with_database(before, *states):
+    """Return a context where postgres is in a state before, and then in one after the other, the last for ever."""
+    listings = [listed(postgres=state) if state else "" for state in (before, *states)]
+    return docker({"docker compose ps": [*listings, *[listings[-1]] * 99], "docker image inspect": True})
+
+
+def test_up_waits_for_the_database_before_it_starts_the_others(env, monkeypatch):
+    monkeypatch.setattr(stack, "PAUSE_SECONDS", 0)
+    c = with_database("", "running starting", "running starting", "running healthy")
+    tasks.up(c)
+    assert doings(c) == ["docker compose build", START_DATABASE, UP]
+    asked = [command for command in commands(c) if command.startswith((START_DATABASE, UP, "docker compose ps"))]
+    assert len(asked[asked.index(START_DATABASE) : asked.index(UP)]) == 4
+
+
+def test_up_leaves_a_healthy_database_alone(env):
+    c = with_database("running healthy", "running healthy")
+    tasks.up(c)
+    assert doings(c) == ["docker compose build", UP]
+
+
+@pytest.mark.parametrize("state", ["exited", "restarting"])
+def test_up_does_not_wait_for_a_database_that_stopped(env, state):
+    c = with_database("", state)
+    tasks.up(c)
+    assert UP in commands(c)
+
+
+def test_up_does_not_wait_for_ever(env, monkeypatch):
+    monkeypatch.setattr(stack, "DATABASE_SECONDS", 0)
+    c = with_database("", "running starting")
+    tasks.up(c)
+    assert UP in commands(c)
+
+
+def test_a_database_that_cannot_be_started_is_left_to_the_next_step_to_tell(env):
+    c = docker({START_DATABASE: False, UP: False, "docker image inspect": True})
+    with pytest.raises(Failure) as raised:
+        tasks.up(c)
+    assert "Docker could not start everything" in the_line(raised)
+
+
+def test_a_database_that_refuses_its_volume_is_stopped_and_the_reason_told(env):
+    reason = 'the volume has a database of Postgres 15, and this is Postgres 17: run "invoke upgrade".'
+    states = ["", *[listed(postgres="running starting")] * 9]
+    answers = {"docker compose logs": f"FAIL: {reason}\n", "docker compose ps": states}
+    c = docker(answers | {"docker image inspect": True})
+    with pytest.raises(Failure) as raised:
+        tasks.up(c)
+    assert the_line(raised) == f"FAIL: {reason}"
+    assert doings(c) == ["docker compose build", START_DATABASE, "docker compose stop postgres"]
+
+
+def test_up_tells_what_the_tables_of_mlflow_could_not_be_brought_to(env):
+    states = listed(postgres="running healthy", migrate="exited 1", mlflow="created")
+    log = "Waiting for the database: no\nFAIL: the tables are from MLflow 9.9: set that version.\n"
+    c = docker({UP: False, "docker compose ps": states, "docker compose logs .* migrate": log})
+    with pytest.raises(Failure) as raised:
+        tasks.up(c)
+    assert the_line(raised) == "FAIL: the tables are from MLflow 9.9: set that version."
+
+
+@pytest.mark.parametrize(
+    ("noted", "since"),
+    [
+        ("2026-11-28T09:05:01.123456789Z\n", "2026-11-28T09:05:00+00:00"),
+        ("2026-11-28T00:00:00Z\n", "2026-11-27T23:59:59+00:00"),
+        (f"{stack.NOT_STARTED}\n", ""),
+        (False, ""),
+    ],
+    ids=["nanoseconds", "midnight", "not started", "gone"],
+)
+def test_the_log_of_a_start_is_read_from_a_second_before_docker_noted_it(noted, since):
+    assert stack.started_at(docker({"docker inspect": noted}), {"ID": "1"}) == since

@@ -1,0 +1,275 @@
+"""`invoke bench`: what its table says, what it compares, what it refuses, and that nothing is left of it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import tasks
+from benchmarks import results, run
+from tests.support.layers import ROOT, docker, the_line
+from tests.support.waiting import until
+from toolbox.failure import Failure
+
+PROGRAM = [sys.executable, "-m", "benchmarks.run"]
+LABEL = "com.docker.compose.project"
+
+
+def table(stock=(), ours=(), what="/health, p50", unit="ms", section="one client"):
+    """Return a table with the samples of one row."""
+    made = results.Table({"run": "full"})
+    for side, samples in (("stock", stock), ("ours", ours)):
+        for value in samples:
+            made.add(section, what, unit, side, value)
+    return made
+
+
+def bench(folder, *arguments):
+    """Run the program, with its results in a folder; return the result."""
+    command = [*PROGRAM, "--to", folder, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def only_row(made):
+    """Return the one row of a table."""
+    [row] = made.rows.values()
+    return row
+
+
+# --- The table ---
+
+
+def test_a_ratio_is_of_the_medians():
+    row = only_row(table([40, 44, 90], [1, 2, 3]))
+    assert (row.median("stock"), row.median("ours"), row.ratio) == (44, 2, 22)
+
+
+def test_where_more_is_better_the_ratio_is_the_other_way_round():
+    assert only_row(table([50], [100], unit="requests/s")).ratio == 2
+
+
+def test_the_spread_is_that_of_the_rounds():
+    assert only_row(table([40, 60, 50], [10, 10, 10])).spread == (4, 6)
+
+
+@pytest.mark.parametrize(("stock", "ours"), [([21], [0]), ([0], [0]), ([], [3])])
+def test_there_is_no_ratio_to_nothing(stock, ours):
+    made = table(stock, ours, unit="errors", what="4 clients, errors")
+    assert only_row(made).ratio is None
+    assert "| - | - |" in made.markdown()
+
+
+def test_a_table_survives_being_written(tmp_path):
+    made = table([44, 45], [1.5, 2])
+    (tmp_path / "speed.json").write_text(made.json())
+    read = results.load(tmp_path / "speed.json")
+    assert (read.about, read.markdown()) == (made.about, made.markdown())
+
+
+@pytest.mark.parametrize(
+    ("made", "verdict"),
+    [
+        (table([44], [2]), "met: 20 times better"),
+        (table([44], [4]), "MISSED: 20 times better"),
+        (table(ours=[4]), "not measured: 20 times better"),
+        (table([44], [1], what="/health, p95"), ""),
+        (table([2100], [419], what="mlflow, idle", unit="MiB", section="memory"), "met: 5 times better, at most 420"),
+        (
+            table([4200], [421], what="mlflow, idle", unit="MiB", section="memory"),
+            "MISSED: 5 times better, at most 420",
+        ),
+        (table([9], [0], what="100 clients, errors", unit="errors", section="many clients"), "met: at most 0"),
+    ],
+)
+def test_a_row_says_whether_its_target_is_met(made, verdict):
+    assert made.verdict(only_row(made)) == verdict
+    assert bool(made.missed()) == verdict.startswith("MISSED")
+
+
+@pytest.mark.parametrize(("later", "word"), [(15, "met"), (16, "MISSED")])
+def test_growth_is_measured_against_the_small_table(later, word):
+    made = table(ours=[10], what="first page, 1,000 runs, p50", section="growth")
+    made.add("growth", "first page, 100,000 runs, p50", "ms", "ours", later)
+    assert made.verdict(made.rows["growth", "first page, 100,000 runs, p50"]).startswith(word)
+
+
+# --- The comparison ---
+
+
+def test_nothing_has_moved_within_the_spread():
+    assert results.compare(table([44], [1, 2]), table([44], [1.9, 3])) == ["Nothing has moved, of 1 rows."]
+
+
+def test_one_sample_has_to_move_further_than_several():
+    assert results.compare(table([44], [2]), table([44], [2.8])) == ["Nothing has moved, of 1 rows."]
+    [line] = results.compare(table([44], [2, 2.1]), table([44], [2.8, 2.9]))
+    assert "1.39 times worse" in line
+
+
+@pytest.mark.parametrize(
+    ("unit", "word"), [("ms", "worse; ratio 22, now 11"), ("requests/s", "better; ratio 0.0455, now 0.0909")]
+)
+def test_what_has_moved_is_said_with_its_direction(unit, word):
+    [line] = results.compare(table([44], [2, 2.1, 1.9], unit=unit), table([44], [4, 4.1, 3.9], unit=unit))
+    assert line == f"one client: /health, p50: ours 2, now 4 {unit}, 2 times {word}"
+
+
+def test_errors_from_nothing_have_moved():
+    before, after = (table([9], ours, unit="errors") for ours in ([0], [7]))
+    assert results.compare(before, after) == ["one client: /health, p50: ours 0, now 7 errors worse"]
+
+
+def test_another_machine_and_rows_that_only_one_has_are_said():
+    before, after = table([44], [1]), table([44], [1], what="other")
+    before.about["machine"] = "large"
+    machine, *others = results.compare(before, after)
+    assert machine.startswith("machine was large, and is None")
+    assert others == ["Nothing has moved, of 0 rows.", "2 rows are in one of the two only."]
+
+
+# --- What is refused ---
+
+NOT_A_TABLE = {
+    "no JSON": b"once upon a time",
+    "no text": b"\xff\xfe",
+    "another format": json.dumps({"format": "data-toolbox bench 0", "rows": []}).encode(),
+    "no format": b"{}",
+    "a list": b"[]",
+    "no rows": json.dumps({"format": results.FORMAT}).encode(),
+    "rows that are none": json.dumps({"format": results.FORMAT, "about": {}, "rows": [{"section": 1}]}).encode(),
+}
+
+
+@pytest.mark.parametrize("content", [pytest.param(it, id=name) for name, it in NOT_A_TABLE.items()])
+def test_a_file_of_another_format_is_refused(content, tmp_path):
+    path = tmp_path / "other.json"
+    path.write_bytes(content)
+    with pytest.raises(Failure) as raised:
+        results.load(path)
+    assert str(path) in the_line(raised)
+
+
+def test_a_missing_file_is_refused_before_anything_is_built(tmp_path):
+    ran = bench(tmp_path, "--compare", tmp_path / "none")
+    assert (ran.returncode, ran.stdout) == (1, "")
+    cause = f"{tmp_path}/none cannot be read (No such file or directory)"
+    assert ran.stderr == f'FAIL: {cause}: name a speed.json that "invoke bench" wrote.\n'
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        (["--only", "weather"], 'there is no section "weather"'),
+        (["--to", "/dev/null/results"], "/dev/null/results cannot be written to (Not a directory)"),
+    ],
+)
+def test_other_bad_arguments_are_refused_before_anything_is_built(arguments, cause, tmp_path):
+    ran = bench(tmp_path, *arguments)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(f"FAIL: {cause}: ")
+    assert len(ran.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("memory", "disk", "word"), [(1e9, 1e12, "memory"), (1e12, 1e9, "disk")])
+def test_too_little_room_is_refused(memory, disk, word):
+    with pytest.raises(Failure) as raised:
+        run.check_room(memory, disk, quick=True)
+    assert f"of {word}, 1.0 GB are free" in the_line(raised)
+
+
+def test_a_quick_run_needs_less_room():
+    between = (run.DISK + run.DISK_QUICK) // 2
+    run.check_room(run.MEMORY, between, quick=True)
+    with pytest.raises(Failure):
+        run.check_room(run.MEMORY, between, quick=False)
+
+
+def test_room_that_cannot_be_known_is_not_asked_for():
+    run.check_room(None, None, quick=False)
+
+
+def test_the_task_gives_way_to_the_program(monkeypatch):
+    called = []
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(tasks.os, "execv", lambda *arguments: called.append(arguments))
+    tasks.bench(docker(), quick=True, compare="old.json")
+    [(python, arguments)] = called
+    assert arguments == [*PROGRAM, "--quick", "--compare", os.path.abspath("old.json")]
+    assert python == sys.executable
+
+
+# --- On Docker ---
+
+
+def projects():
+    """Return the projects of benchmarks that the engine has a container, volume, network or image of."""
+    listings = (("ps", "--all"), ("volume", "ls"), ("network", "ls"))
+    command = ("--format", f'{{{{.Label "{LABEL}"}}}}')
+    found = [docker_says(*listing, *command) for listing in listings]
+    images = docker_says("image", "ls", "--all", "--quiet", "--filter", f"label={LABEL}")
+    found.append(docker_says("image", "inspect", "--format", f'{{{{index .Config.Labels "{LABEL}"}}}}', *set(images)))
+    return {name for names in found for name in names if name.startswith("data-toolbox-bench-")}
+
+
+def docker_says(*arguments):
+    """Return the words that a command of Docker prints."""
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False).stdout.split()
+
+
+@pytest.mark.slow
+@pytest.mark.stack
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupted_run_leaves_nothing_behind(toolbox, tmp_path, number):
+    before = projects()
+    states = [toolbox.inspect(service)["State"]["StartedAt"] for service in ("postgres", "mlflow", "notebook")]
+    command = [sys.executable, "-m", "invoke", "--search-root", ROOT, "bench", "--quick"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        try:
+            mine = until(lambda: made(before), "a container of stock ran", 300)
+            running.send_signal(number)
+            time.sleep(1)
+            # Someone impatient.
+            running.send_signal(number)
+            _, stderr = running.communicate(timeout=180)
+        finally:
+            running.kill()
+    assert running.returncode == 1
+    assert stderr.splitlines()[-1].startswith("FAIL: interrupted: ")
+    assert "Traceback" not in stderr
+    assert projects() & mine == set()
+    assert states == [toolbox.inspect(service)["State"]["StartedAt"] for service in ("postgres", "mlflow", "notebook")]
+
+
+def made(before):
+    """Return the projects that are new since `before`, once a container of stock runs; until then nothing."""
+    running = set(docker_says("ps", "--format", f'{{{{.Label "{LABEL}"}}}}')) - before
+    return projects() - before if any(name.startswith("data-toolbox-bench-stock-") for name in running) else None
+
+
+# --- The published figures ---
+
+PUBLISHED = results.load(ROOT / "docs" / "speed.json")
+
+
+def test_the_published_table_is_that_of_the_published_figures():
+    # There its headings are one level lower.
+    published = (ROOT / "docs" / "speed.md").read_text()
+    assert PUBLISHED.markdown().replace("\n## ", "\n### ") in published
+
+
+def test_the_published_figures_are_those_of_a_whole_run_with_every_target():
+    assert PUBLISHED.about["run"] == "full"
+    assert [target for target in results.TARGETS if (target.section, target.what) not in PUBLISHED.rows] == []
+
+
+def test_the_figures_in_the_readme_are_published_ones():
+    readme = (ROOT / "README.md").read_text()
+    shown = re.findall(r"([\d.,]+) (\S+) instead of\s+([\d.,]+) (\w+)", readme)
+    assert shown
+    known = {tuple(PUBLISHED.cells(row)[1:4]) for row in PUBLISHED.rows.values()}
+    assert [figures for figures in shown if (figures[1], figures[2], figures[0]) not in known] == []

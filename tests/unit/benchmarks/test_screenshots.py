@@ -1,0 +1,65 @@
+"""The pictures of the README, and what `invoke pictures` says when it cannot make them."""
+
+import struct
+import sys
+
+import pytest
+
+import tasks
+from tests.support import screenshots as pictures
+from tests.support.layers import ROOT, docker
+from toolbox.failure import Failure
+
+WIDTH = 1200
+BYTES = 150_000
+
+
+@pytest.mark.parametrize("name", pictures.PICTURES)
+def test_a_picture_is_small(name):
+    picture = (ROOT / "docs" / name).read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert struct.unpack(">I", picture[16:20])[0] <= WIDTH
+    assert len(picture) < BYTES
+
+
+class Refused:
+    """A toolbox that raises an error when it is to be built."""
+
+    def __init__(self, error):
+        self.error, self.removed = error, False
+
+    def build(self):
+        raise self.error
+
+    def remove(self):
+        self.removed = True
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (Failure("no room: make some."), "FAIL: no room: make some."),
+        (AssertionError("nothing\nshows"), "FAIL: the pictures could not be made (nothing shows): "),
+        (KeyboardInterrupt(), "FAIL: interrupted: "),
+    ],
+    ids=["a failure", "a page that does not show", "Ctrl-C"],
+)
+def test_what_goes_wrong_is_one_line_and_leaves_the_pictures_and_no_toolbox(tmp_path, monkeypatch, error, line):
+    toolbox = Refused(error)
+    monkeypatch.setattr(pictures.stacks, "Ours", lambda _: toolbox)
+    # They are changed for good, in a process that ends.
+    monkeypatch.setattr(pictures.signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        pictures.main(tmp_path)
+    assert ended.value.code.startswith(line)
+    assert "\n" not in ended.value.code
+    assert toolbox.removed
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_task_gives_way_to_the_program(monkeypatch):
+    called = []
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(tasks.os, "execv", lambda *arguments: called.append(arguments))
+    tasks.pictures(docker())
+    assert called == [(sys.executable, [sys.executable, "-m", pictures.__name__])]

@@ -1,0 +1,301 @@
+"""toolbox/backup.py, restore.py: what is refused, what is kept, what commands are told."""
+
+import os
+import signal
+
+import pytest
+
+import tasks
+from tests.support.layers import HEALTHY, ROOT, a_users_env, docker, doings, listed, the_line
+from tests.unit.test_archive import forged
+from toolbox import archive, backup, database, process, restore, stores
+from toolbox.failure import Failure
+
+
+@pytest.fixture
+def env(tmp_path, monkeypatch):
+    return a_users_env(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Where backups are kept."""
+    monkeypatch.setattr(backup, "ROOT", tmp_path)
+    monkeypatch.setattr(backup, "FOLDER", tmp_path / "backups")
+    backup.FOLDER.mkdir()
+    return backup.FOLDER
+
+
+@pytest.fixture(autouse=True)
+def _no_commands(monkeypatch):
+    """No test here gets as far as a command, unless it says which."""
+    monkeypatch.setattr(process, "popen", lambda *_, **__: pytest.fail("a command was run"))
+
+
+# --- What a backup refuses ---
+
+
+@pytest.mark.parametrize(
+    ("states", "service"),
+    [
+        ({}, "postgres"),
+        ({"postgres": "running healthy", "mlflow": "exited"}, "mlflow"),
+        ({"postgres": "running healthy", "mlflow": "running healthy", "notebook": "running starting"}, "notebook"),
+    ],
+    ids=["down", "exited", "starting"],
+)
+def test_a_backup_of_a_toolbox_that_does_not_run_is_refused(env, tmp_path, states, service):
+    with pytest.raises(Failure) as raised:
+        tasks.backup(docker({"docker compose ps": listed(**states)}), to=str(tmp_path / "new.zip"))
+    assert f'{service} is not running, or not healthy: start the toolbox with "invoke up".' in the_line(raised)
+
+
+def test_an_existing_file_is_not_written_over(env, tmp_path):
+    path = tmp_path / "mine.zip"
+    path.write_text("mine")
+    with pytest.raises(Failure) as raised:
+        tasks.backup(docker({"docker compose ps": HEALTHY}), to=str(path))
+    assert "exists already" in the_line(raised)
+    assert path.read_text() == "mine"
+
+
+def test_a_folder_that_does_not_exist_is_told(env, tmp_path):
+    with pytest.raises(Failure) as raised:
+        tasks.backup(docker({"docker compose ps": HEALTHY}), to=str(tmp_path / "none" / "new.zip"))
+    assert f"the folder {tmp_path / 'none'} does not exist" in the_line(raised)
+
+
+def test_a_folder_that_cannot_be_written_is_told(env, tmp_path, monkeypatch):
+    # Root may write to any folder, so it is not enough to take the right away.
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(Failure) as raised:
+        tasks.backup(docker({"docker compose ps": HEALTHY}), to=str(tmp_path / "new.zip"))
+    assert "cannot be written to" in the_line(raised)
+
+
+def test_a_disk_with_far_too_little_room_is_told_before(tmp_path):
+    measured = {
+        "artifacts": {"bytes": 1 << 60, "largest": [5_000, "1/model.pkl"]},
+        "home": {"bytes": 7_000, "largest": [6_000_000_000, "data/\x1b.csv"]},
+    }
+    with pytest.raises(Failure) as raised:
+        backup.check_room(tmp_path, measured)
+    assert "the largest is data/ .csv in home, 6.0 GB: make room" in the_line(raised)
+    measured["artifacts"]["bytes"] = 1000
+    backup.check_room(tmp_path, measured)
+
+
+def test_what_is_left_out_is_named_by_reason(capsys):
+    backup.tell_left_out("home", {"it leads out": [7, ["a", "b\x1b"]], "it cannot be read (no)": [1, ["c"]]})
+    assert capsys.readouterr().out == (
+        "Left out of home, because it leads out: a, b, and 5 more\n"
+        "Left out of home, because it cannot be read (no): c\n"
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_lets_it_clean_up(number):
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit), backup.tidy():
+        os.kill(os.getpid(), number)
+    assert signal.getsignal(number) == before
+
+
+# --- What a restore refuses ---
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (lambda rows, files: rows["mlflow"].update({"public.runs": 1}), "mlflow has 1 tables, 1 rows where"),
+        (lambda rows, files: files["home"].__setitem__(0, 2), "home has 2 files, 2 bytes"),
+        (lambda rows, files: files["home"].__setitem__(2, "0" * 64), f"checksum {'0' * 16} where the backup says 1 f"),
+    ],
+    ids=["rows", "files", "checksum"],
+)
+def test_what_was_restored_and_is_not_what_the_backup_says_is_refused(tmp_path, monkeypatch, other, told):
+    with archive.Archive(forged(tmp_path / "box.zip")) as source:
+        source.check()
+        rows = {name: dict(source.manifest["rows"][name]) for name in archive.DATABASES}
+        files = {name: list(source.files[f"{name}.tar.zst"]) for name in stores.STORES}
+        monkeypatch.setattr(database, "restore", lambda *_: [])
+        monkeypatch.setattr(database, "rows", lambda name: rows[name.removesuffix("_restored")])
+        monkeypatch.setattr(database, "analyze", lambda: None)
+        monkeypatch.setattr(stores, "does", lambda name, *_: files[name])
+        revisions = [source.manifest["schema"]]
+        rows_, lacks = restore.beside(source, revisions)
+        assert (len(rows_), lacks) == (5, [])
+        other(rows, files)
+        with pytest.raises(Failure) as raised:
+            restore.beside(source, revisions)
+    assert told in the_line(raised)
+    assert "nothing was changed" in the_line(raised)
+
+
+def test_a_restore_looks_at_the_archive_before_anything_else(env, tmp_path):
+    path = tmp_path / "no.zip"
+    path.write_text("no archive")
+    c = docker({"docker compose ps": HEALTHY})
+    with pytest.raises(Failure) as raised:
+        tasks.restore(c, str(path), yes=True)
+    assert "is no backup" in the_line(raised)
+    assert doings(c) == []
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["with an .env", "without one"])
+def test_a_restore_starts_a_toolbox_that_does_not_run(env, tmp_path, monkeypatch, made):
+    if not made:
+        env.unlink()
+    monkeypatch.setattr(restore, "over", lambda *_: ([("RESTORED",)], []))
+    c = docker({"docker compose ps": "", "docker image inspect": True})
+    tasks.restore(c, str(forged(tmp_path / "box.zip")), yes=True)
+    assert any(command.startswith("docker compose up --detach --wait") for command in doings(c))
+    assert env.exists() is made
+
+
+def test_a_restore_into_a_toolbox_that_runs_starts_nothing(env, tmp_path, monkeypatch):
+    monkeypatch.setattr(restore, "over", lambda *_: ([("RESTORED",)], []))
+    c = docker({"docker compose ps": HEALTHY})
+    tasks.restore(c, str(forged(tmp_path / "box.zip")), yes=True)
+    assert doings(c) == []
+
+
+@pytest.mark.parametrize(
+    ("server", "told"),
+    [
+        ((("3.10", ["older"]), "17.6"), "made by MLflow 3.17.2, whose tables this server, 3.10, lacks: set mlflow=="),
+        ((("3.17.2", ["dc11669786a5"]), "16.1"), "set POSTGRES_BASE_IMAGE in .env to Postgres 17"),
+    ],
+    ids=["mlflow", "postgres"],
+)
+def test_a_backup_of_a_newer_version_is_refused_with_the_version_that_it_needs(tmp_path, monkeypatch, server, told):
+    monkeypatch.setattr(backup, "mlflow", lambda _: server[0])
+    monkeypatch.setattr(database, "version", lambda: server[1])
+    with archive.Archive(forged(tmp_path / "box.zip")) as source, pytest.raises(Failure) as raised:
+        restore.check_versions(source)
+    assert told in the_line(raised)
+
+
+def test_the_room_of_volumes_that_share_a_disk_is_added_up(tmp_path, monkeypatch):
+    with archive.Archive(forged(tmp_path / "box.zip")) as source:
+        manifest = source.manifest
+    files = sum(restore.store_room(manifest, name) for name in stores.STORES)
+    rows = restore.database_room(manifest)
+
+    def room(database_device, free):
+        monkeypatch.setattr(database, "place", lambda: (database_device, free))
+        restore.check_room(manifest, {name: {"device": 1, "free": files} for name in stores.STORES})
+
+    room(2, rows)
+    with pytest.raises(Failure) as raised:
+        room(2, rows - 1)
+    assert "make room" in the_line(raised)
+    with pytest.raises(Failure):
+        room(1, rows)
+
+
+def test_the_room_is_that_of_tables_and_indexes_their_log_and_whole_blocks(tmp_path):
+    with archive.Archive(forged(tmp_path / "box.zip")) as source:
+        manifest = source.manifest
+    manifest["members"]["mlflow.dump.zst"]["unpacked"] = 10**6
+    manifest["members"]["datasets.dump.zst"]["unpacked"] = 10**6
+    # Of a million metrics, with the rest of their runs, the dump has 159 MB; tables and indexes have 481.
+    assert restore.database_room(manifest) >= 2 * 481 / 159 * 2 * 10**6 + database.RESERVE
+    manifest["members"]["mlflow.dump.zst"]["unpacked"] = 10**12
+    assert restore.database_room(manifest) < 5 * 10**12
+    manifest["members"]["home.tar.zst"] |= {"unpacked": 2 * 10**6, "files": 1000, "bytes": 1000}
+    assert restore.store_room(manifest, "home") >= 1000 * 4096
+
+
+@pytest.mark.parametrize(
+    ("rows", "own", "files", "expected"),
+    [
+        ({"public.experiments": 1, "public.alembic_version": 1, "public.runs": 0}, {}, False, False),
+        ({"public.experiments": 1, "public.runs": 1}, {}, False, True),
+        ({"public.experiments": 1}, {"public.mine": 0}, False, True),
+        ({"public.experiments": 1}, {}, True, True),
+    ],
+    ids=["new", "a run", "a table", "a file"],
+)
+def test_a_new_toolbox_has_no_data(monkeypatch, rows, own, files, expected):
+    monkeypatch.setattr(database, "databases", lambda: {"mlflow", "datasets", "postgres"})
+    monkeypatch.setattr(database, "rows", {"mlflow": rows, "datasets": own}.get)
+    assert restore.has_data({"home": {"has_files": files}}) is expected
+
+
+# --- The backups that there are ---
+
+
+def dated(folder, *dates):
+    """Write backups made on some dates, under names that say nothing about the order."""
+    for name, date in zip("cab", dates, strict=False):
+        forged(folder / f"{name}.zip", change=lambda manifest, date=date: manifest.update(date=f"{date}T00:00:00Z"))
+
+
+def test_without_a_backup_it_is_said_how_to_make_one(folder, capsys):
+    tasks.backups(docker())
+    assert capsys.readouterr().out == 'There is no backup yet: "invoke backup" makes one.\n'
+
+
+def test_backups_are_listed_with_the_newest_first(folder, capsys):
+    dated(folder, "2026-01-02", "2026-01-03", "2026-01-01")
+    tasks.backups(docker())
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [(row[0], row[-2], row[-1]) for row in rows] == [
+        ("2026-01-03", "3.17.2", "backups/a.zip"),
+        ("2026-01-02", "3.17.2", "backups/c.zip"),
+        ("2026-01-01", "3.17.2", "backups/b.zip"),
+    ]
+
+
+def test_keep_deletes_the_older_ones_and_nothing_else(folder, capsys):
+    dated(folder, "2026-01-02", "2026-01-03", "2026-01-01")
+    others = {"notes.txt": b"mine", "mine.zip": b"mine", "half.zip": (folder / "a.zip").read_bytes()[:1000]}
+    for name, content in others.items():
+        (folder / name).write_bytes(content)
+    tasks.backups(docker(), keep="1")
+    assert {path.name for path in folder.iterdir()} == {"a.zip", *others}
+    assert "Deleted b.zip" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("keep", ["0", "-1", "x", "1.5", "²", " "])
+def test_keep_is_at_least_one(folder, keep):
+    dated(folder, "2026-01-02", "2026-01-03")
+    with pytest.raises(Failure) as raised:
+        tasks.backups(docker(), keep=keep)
+    assert "from 1" in the_line(raised)
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_without_any_there_is_an_empty_list(folder):
+    folder.rmdir()
+    tasks.backups(docker())
+
+
+def test_the_folder_is_for_its_owner_alone_and_what_was_left_there_goes(folder):
+    folder.rmdir()
+    backup.make_folder()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    (folder / "killed.zip.part").write_bytes(b"half")
+    backup.make_folder()
+    assert list(folder.iterdir()) == []
+
+
+def test_git_leaves_backups_out():
+    assert "backups/" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+# --- What commands are told ---
+
+
+def test_a_dump_is_restored_as_a_role_whose_rights_end_there(monkeypatch):
+    run = []
+    monkeypatch.setattr(database, "sql", lambda statement, *_: run.append(statement))
+    monkeypatch.setattr(process, "output", lambda command, *_, **__: run.append(command) or "")
+    for name, user in database.USERS.items():
+        run.clear()
+        database.restore(name, [])
+        assert run[0].startswith(f"CREATE DATABASE {name}_restored OWNER {database.OWNERS[name]}")
+        assert run[1] == f"\\i /etc/data-toolbox/{name}.sql"
+        assert run[2][run[2].index("--username") + 1] == database.RESTORERS[name]
+        assert run[2][run[2].index("--role") + 1] == user

@@ -1,0 +1,82 @@
+"""toolbox.failure: what the system refuses ends a task with one line, and no traceback."""
+
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+from invoke import Context
+
+from tests.support.layers import ROOT, the_line
+from toolbox import engine, failure
+
+RUN = [sys.executable, ROOT / "tasks.py"]
+INVOKE = [sys.executable, "-m", "invoke"]
+
+
+def refused(error):
+    """Return a task to which the system refuses something."""
+
+    @failure.task
+    def body(c):
+        raise error
+
+    return lambda: body(Context())
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "make room"),
+        (errno.EROFS, "only be read"),
+        (errno.EACCES, "who owns it"),
+        (errno.ENOENT, "missing"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line_with_the_file_and_a_remedy(number, remedy):
+    with pytest.raises(failure.Failure) as raised:
+        refused(OSError(number, os.strerror(number), "/some/file\nwith\x1b[2J a line end"))()
+    line = the_line(raised)
+    assert line.startswith(f"FAIL: /some/file with [2J a line end cannot be used ({os.strerror(number)}): ")
+    assert remedy in line
+
+
+@pytest.mark.parametrize("command", [RUN, INVOKE], ids=["./run", "invoke"])
+def test_a_full_disk_under_the_output_is_told(command):
+    with open("/dev/full", "w") as full:
+        ran = subprocess.run(
+            [*command, "backups"], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ran.returncode == 1
+    assert ran.stderr == "FAIL: the task cannot go on (No space left on device): make room on its disk.\n"
+
+
+@pytest.mark.parametrize("arguments", [[*RUN, "backups"], [*INVOKE, "backups"], [*RUN, "help"], [*RUN, "help", "up"]])
+def test_a_reader_who_has_seen_enough_is_no_failure_to_tell(arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    ran = subprocess.run(arguments, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert ran.returncode == 128 + 13
+    assert ran.stderr == ""
+
+
+def test_a_name_that_is_no_text_is_printed(tmp_path):
+    program = (
+        "import os; from invoke import Context; from toolbox import failure;"
+        "failure.task(lambda c: print(os.fsdecode(b'n\\xff')))(Context())"
+    )
+    environment = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, check=False)
+    assert ran.stdout == b"n\\udcff\n"
+
+
+def test_a_home_that_cannot_be_written_is_told_before_a_build(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "made" / "later"))
+    engine.check_own_folder()
+    # What nobody can write, root neither.
+    monkeypatch.setenv("DOCKER_CONFIG", "/dev/null/settings")
+    with pytest.raises(failure.Failure) as raised:
+        engine.check_own_folder()
+    assert "set DOCKER_CONFIG to another folder" in the_line(raised)

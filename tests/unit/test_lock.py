@@ -1,0 +1,115 @@
+"""toolbox.lock: tasks that keep each other out, in processes of their own."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.copies import ROOT
+from tests.support.layers import the_line
+from toolbox import lock
+from toolbox.failure import Failure
+
+# Holds the lock until its input ends.
+HOLDER = """
+import sys
+from pathlib import Path
+from toolbox import lock
+with lock.alone(Path(sys.argv[1]), "backup"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / ".lock"
+
+
+@pytest.fixture
+def holder(path):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", HOLDER, path], cwd=ROOT, **pipes) as process:
+        assert process.stdout.readline() == b"held\n"
+        yield process
+        process.kill()
+
+
+def refusal(path):
+    with pytest.raises(Failure) as raised, lock.alone(path, "rotate"):
+        pytest.fail("not alone")
+    return the_line(raised)
+
+
+def test_a_second_task_is_refused_and_told_which_one_runs(path, holder):
+    told = f'FAIL: another task of this toolbox is running ("invoke backup", process {holder.pid}): wait until it ends.'
+    assert refusal(path) == told
+
+
+@pytest.mark.parametrize("end", ["kill", "terminate"])
+def test_whatever_ends_a_task_lets_the_next_one_begin(path, holder, end):
+    getattr(holder, end)()
+    holder.wait()
+    with lock.alone(path, "rotate"):
+        pass
+
+
+def test_a_task_that_runs_another_one_keeps_the_lock(path):
+    with lock.alone(path, "restore"), lock.alone(path, "up"):
+        pass
+    with lock.alone(path, "up"):
+        pass
+
+
+def test_what_an_error_ends_has_no_lock_any_more(path):
+    with pytest.raises(ZeroDivisionError), lock.alone(path, "up"):
+        raise ZeroDivisionError
+    with lock.alone(path, "up"):
+        pass
+
+
+def test_nobody_else_on_the_machine_can_open_it(path):
+    before = os.umask(0)
+    try:
+        with lock.alone(path, "up"):
+            assert path.stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(before)
+
+
+def test_a_link_that_somebody_put_there_is_not_followed(path, tmp_path):
+    (tmp_path / "kept").write_text("kept")
+    path.symlink_to("kept")
+    assert "cannot be opened" in refusal(path)
+    assert (tmp_path / "kept").read_text() == "kept"
+
+
+def test_one_that_cannot_be_made_is_told(tmp_path):
+    line = refusal(tmp_path / "none" / ".lock")
+    assert "/none/.lock cannot be opened (No such file or directory): run this as the owner of the folder" in line
+
+
+def test_a_lock_file_stays_no_longer_than_its_lock(path):
+    with lock.alone(path, "up"):
+        assert path.exists()
+    assert not path.exists()
+
+
+def test_those_who_wait_for_a_lock_have_it_one_after_the_other(path, tmp_path):
+    # Each adds one to a number, in two steps between which another could read it.
+    program = """
+import sys
+from pathlib import Path
+from toolbox import lock
+path, number = map(Path, sys.argv[1:])
+for _ in range(50):
+    with lock.taking_turns(path):
+        number.write_text(str(int(number.read_text()) + 1))
+"""
+    number = tmp_path / "number"
+    number.write_text("0")
+    command = [sys.executable, "-c", program, path, number]
+    for process in [subprocess.Popen(command, cwd=ROOT) for _ in range(4)]:
+        assert process.wait() == 0
+    assert number.read_text() == "200"

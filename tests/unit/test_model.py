@@ -1,0 +1,97 @@
+"""toolbox.model: the configuration as Compose understands it."""
+
+import json
+
+import pytest
+from invoke import Result
+
+from tests.support.layers import configuration, listed, the_line
+from toolbox import model
+from toolbox.failure import Failure
+
+
+def load(result):
+    return model.load(lambda _: result)
+
+
+def loaded(config):
+    return load(Result(json.dumps(config)))
+
+
+def test_a_variable_is_what_the_container_sees():
+    config = loaded(configuration(JUPYTER_TOKEN="a$b$$c${d}"))
+    assert model.environment(config, "secrets") == {"JUPYTER_TOKEN": "a$b$$c${d}"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "chosen"),
+    [
+        ({}, []),
+        ({"JUPYTER_TOKEN": "", "ANALYST_DB_PASSWORD": " \t", "OTHER": "x"}, []),
+        ({"ANALYST_DB_PASSWORD": "x", "JUPYTER_TOKEN": "y"}, ["JUPYTER_TOKEN", "ANALYST_DB_PASSWORD"]),
+        ({"MLFLOW_DB_PASSWORD_FILE": "/run/secrets/mlflow"}, ["MLFLOW_DB_PASSWORD"]),
+    ],
+    ids=["none", "blank", "two", "a file"],
+)
+def test_the_secrets_are_known_that_somebody_has_set(variables, chosen):
+    assert model.chosen_secrets(configuration(**variables)) == chosen
+
+
+@pytest.mark.parametrize("port", ["0", "5000-5010"])
+def test_a_port_must_be_one_number(port):
+    with pytest.raises(Failure) as raised:
+        loaded(configuration(ports=(5432, port, 8888)))
+    assert f"MLFLOW_PORT in .env is {port}: set it to one number" in the_line(raised)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda services: services.pop("mlflow"), lambda services: services["mlflow"].pop("ports")]
+    + [lambda services, name=name: services["mlflow"]["ports"][0].pop(name) for name in ("published", "host_ip")],
+    ids=["no service", "no ports", "no number", "no address"],
+)
+def test_an_override_that_takes_away_what_the_tasks_need_is_told_in_one_line(spoil):
+    config = configuration()
+    spoil(config["services"])
+    with pytest.raises(Failure) as raised:
+        loaded(config)
+    assert "the configuration has no mlflow, or not its port and address: correct" in the_line(raised)
+
+
+@pytest.mark.parametrize(
+    ("stderr", "told"),
+    [
+        (
+            'time="..." level=warning msg="The \\"b\\" variable is not set."\nInvalid hostPort: abc\n',
+            "Invalid hostPort: abc",
+        ),
+        ("", "no reason given"),
+    ],
+    ids=["after a warning", "without a word"],
+)
+def test_another_refusal_of_compose_is_passed_on_in_one_line(stderr, told):
+    with pytest.raises(Failure) as raised:
+        load(Result("", stderr, exited=1))
+    line = the_line(raised)
+    assert line.startswith(f"FAIL: Docker Compose does not accept the configuration ({told}): correct .env")
+
+
+def test_containers_are_found_by_their_service():
+    found = model.containers(listed(postgres="running healthy", mlflow="exited"))
+    assert found["postgres"]["Health"] == "healthy"
+    assert found["mlflow"]["State"] == "exited"
+    assert model.containers("") == {}
+
+
+def test_what_docker_compose_run_made_is_no_container_of_a_service():
+    one = {"Service": "mlflow", "ID": "run", "Labels": "a=b,com.docker.compose.oneoff=True"}
+    own = {"Service": "mlflow", "ID": "own", "Labels": "a=b,com.docker.compose.oneoff=False"}
+    for order in ([one, own], [own, one]):
+        assert model.containers("\n".join(map(json.dumps, order)))["mlflow"]["ID"] == "own"
+
+
+def test_a_line_that_compose_cannot_read_is_told_whatever_the_folder_is_called():
+    for folder in ("/box", "/a b: c;d", "/new\nline"):
+        with pytest.raises(Failure) as raised:
+            load(Result("", f'failed to read {folder}/.env: line 9: unterminated quoted value "x\n', exited=1))
+        assert "cannot read line 9 of .env (unterminated quoted value): correct it." in the_line(raised)

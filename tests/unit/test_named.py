@@ -1,0 +1,255 @@
+"""toolbox.named: toolboxes with a name, each with settings, a project and ports of its own."""
+
+import inspect
+import os
+import re
+
+import pytest
+from invoke import Collection, Result
+
+import tasks
+from tests.support.layers import HEALTHY, ROOT, a_users_env, configuration, docker, doings, listed, the_line
+from toolbox import backup, dotenv, named, ports
+from toolbox.failure import Failure
+
+VERBS = Collection.from_module(tasks).tasks
+WITHOUT_A_TOOLBOX = {"bench", "lint", "lock", "test"}
+BAD_NAMES = ["", "a b", "../x", "a/b", "A", "é", "-a", "a.b", "$(id)", "x" * 31, "example", "next", "part"]
+
+
+@pytest.fixture
+def env(tmp_path, monkeypatch):
+    """An .env of the toolbox without a name, and no settings for Compose in the environment."""
+    for name in ("COMPOSE_ENV_FILES", "COMPOSE_PROJECT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    env = a_users_env(tmp_path, monkeypatch)
+    env.write_text(
+        env.read_text() + "COMPOSE_PROJECT_NAME=box\nWORK_FOLDER=/mine\nJUPYTER_TOKEN=secret\nMLFLOW_PORT=5002\n"
+    )
+    return env
+
+
+@pytest.fixture(autouse=True)
+def _free_ports(monkeypatch):
+    monkeypatch.setattr(ports, "is_taken", lambda host, port: False)
+
+
+def made(env, name):
+    """Make a toolbox with a name; return its settings."""
+    tasks.up(docker({"docker image inspect": True}), name=name)
+    return dotenv.values(env.with_name(f".env.{name}").read_text())
+
+
+# --- Names ---
+
+
+def test_every_task_takes_a_name_but_those_that_are_about_no_toolbox(env):
+    without = {verb for verb in VERBS if "name" not in inspect.signature(VERBS[verb].body).parameters}
+    assert without - {"pictures"} == WITHOUT_A_TOOLBOX
+
+
+@pytest.mark.parametrize("name", ["alice", "a", "0", "team-1", "a_b", "x" * 30])
+def test_a_name_is_letters_digits_dashes_and_underscores(name):
+    named.check(name)
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+@pytest.mark.parametrize("verb", ["up", "clean", "down"])
+def test_another_name_is_refused_in_one_line_and_nothing_done(env, verb, name):
+    before = sorted(env.parent.iterdir())
+    c = docker()
+    with pytest.raises(Failure) as raised:
+        VERBS[verb](c, name=name)
+    assert f'cannot be called "{name}"' in the_line(raised)
+    assert doings(c) == []
+    assert sorted(env.parent.iterdir()) == before
+
+
+def test_a_name_that_no_toolbox_has_is_told_with_those_that_there_are(env):
+    made(env, "alice")
+    made(env, "bob")
+    for verb in set(VERBS) - WITHOUT_A_TOOLBOX - {"up", "restore", "pictures"}:
+        c = docker()
+        with pytest.raises(Failure) as raised:
+            VERBS[verb](c, name="carol")
+        assert 'no toolbox is called "carol", there are alice, bob: "invoke up --name carol" makes it.' in the_line(
+            raised
+        )
+        assert doings(c) == []
+
+
+def test_a_toolbox_of_another_folder_with_the_same_name_is_not_touched(env, tmp_path):
+    (tmp_path / "docker-compose.yml").touch()
+    container = listed(postgres="running healthy").replace(
+        "}", ', "Labels": "com.docker.compose.project.working_dir=%s,com.docker.compose.service=postgres"}'
+    )
+    for verb in ("up", "down", "clean", "status", "backup"):
+        c = docker({"docker compose ps": container % tmp_path})
+        with pytest.raises(Failure) as raised:
+            VERBS[verb](c)
+        assert f"the toolbox in {tmp_path} has the same name: set another COMPOSE_PROJECT_NAME" in the_line(raised)
+        assert doings(c) == []
+
+
+def test_a_repository_that_was_moved_goes_on_with_its_containers(env, tmp_path):
+    container = HEALTHY.replace("}", ', "Labels": "com.docker.compose.project.working_dir=%s"}' % (tmp_path / "gone"))
+    tasks.down(docker({"docker compose ps": container}))
+
+
+# --- Settings of its own ---
+
+
+def test_a_toolbox_with_a_name_has_its_own_project_and_ports(env):
+    alice, bob = made(env, "alice"), made(env, "bob")
+    assert alice["COMPOSE_PROJECT_NAME"] == "box-alice"
+    assert bob["COMPOSE_PROJECT_NAME"] == "box-bob"
+    for name in ports.DEFAULTS:
+        assert len({alice[name], bob[name], dotenv.values(env.read_text()).get(name)}) == 3
+
+
+def test_its_settings_are_short_and_have_no_secret(env):
+    own = {"COMPOSE_PROJECT_NAME", "NOTEBOOK_USER", "PAGE_HOST"}
+    assert made(env, "alice").keys() == {*own, *ports.DEFAULTS, "MLFLOW_WORKERS"}
+
+
+def test_it_takes_over_what_is_not_one_toolboxs_alone(env):
+    alice = made(env, "alice")
+    assert alice["MLFLOW_WORKERS"] == "3"
+    assert {"WORK_FOLDER", "NOTEBOOK_UID", "DB_STORE"}.isdisjoint(alice)
+
+
+def test_who_works_there_has_its_name(env):
+    assert made(env, "alice")["NOTEBOOK_USER"] == "alice"
+    env.write_text(env.read_text() + "NOTEBOOK_USER=ada\n")
+    assert made(env, "bob")["NOTEBOOK_USER"] == "bob"
+
+
+def test_browsers_know_it_by_its_name(env):
+    env.write_text(env.read_text() + "PAGE_HOST=localhost\n")
+    assert made(env, "a_b")["PAGE_HOST"] == "a_b.localhost"
+
+
+def test_one_from_before_gets_its_name_in_browsers_at_the_next_start(env):
+    made(env, "alice")
+    path = env.with_name(".env.alice")
+    path.write_text(re.sub("PAGE_HOST=.*\n", "", path.read_text()))
+    assert made(env, "alice")["PAGE_HOST"] == "alice.localhost"
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [("PAGE_HOST=", ""), ("PAGE_HOST=192.0.2.7", "192.0.2.7"), ("BIND_ADDRESS=192.0.2.7", None)],
+)
+def test_a_host_that_its_owner_chose_or_that_does_not_lead_to_it_is_left_alone(env, written, kept):
+    made(env, "alice")
+    path = env.with_name(".env.alice")
+    path.write_text(re.sub("PAGE_HOST=.*\n", "", path.read_text()) + f"{written}\n")
+    # Compose itself is not asked here.
+    with named.of("alice"):
+        named.keep_page_host()
+    assert dotenv.values(path.read_text()).get("PAGE_HOST") == kept
+
+
+def test_the_one_without_a_name_keeps_its_address(env):
+    tasks.up(docker({"docker image inspect": True}))
+    assert "PAGE_HOST" not in env.read_text()
+
+
+def test_its_settings_are_for_its_owner_alone(env):
+    made(env, "alice")
+    assert env.with_name(".env.alice").stat().st_mode & 0o777 == 0o600
+
+
+def test_it_can_be_made_before_the_one_without_a_name(env):
+    env.unlink()
+    assert made(env, "alice")["COMPOSE_PROJECT_NAME"] == "box-alice"
+    assert not env.exists()
+
+
+def test_a_port_that_is_taken_or_anothers_is_passed_over():
+    assert ports.free({8889}, lambda port: port == 5002) == {
+        "NOTEBOOK_PORT": 8891,
+        "MLFLOW_PORT": 5003,
+        "POSTGRES_PORT": 5435,
+    }
+
+
+def test_no_free_port_is_told_and_nothing_made(env, monkeypatch):
+    monkeypatch.setattr(ports, "is_taken", lambda host, port: True)
+    with pytest.raises(Failure) as raised:
+        tasks.up(docker(), name="alice")
+    assert "no ports are free up to 1000 above 8888, 5000, 5432: stop what takes them." in the_line(raised)
+    assert not env.with_name(".env.alice").exists()
+
+
+# --- What the tasks are about ---
+
+
+def test_compose_gets_the_settings_of_the_toolbox_for_the_task_alone(env, monkeypatch):
+    made(env, "alice")
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", "of-the-environment")
+    with named.of("alice"):
+        assert (ROOT / os.environ["COMPOSE_ENV_FILES"]).samefile(env.with_name(".env.alice"))
+        assert "COMPOSE_PROJECT_NAME" not in os.environ
+        with named.of(None):
+            # As when one task calls another.
+            assert named.env() == env.with_name(".env.alice")
+    assert "COMPOSE_ENV_FILES" not in os.environ
+    assert os.environ["COMPOSE_PROJECT_NAME"] == "of-the-environment"
+    assert named.env() == env
+
+
+def test_the_task_that_makes_it_is_about_it_from_then_on(env):
+    with named.of("alice", made=False):
+        assert named.is_new()
+        named.make("box")
+        assert not named.is_new()
+        assert (ROOT / os.environ["COMPOSE_ENV_FILES"]).samefile(env.with_name(".env.alice"))
+    assert "COMPOSE_ENV_FILES" not in os.environ
+
+
+def test_settings_that_would_make_it_the_one_without_a_name_are_refused(env):
+    made(env, "alice")
+    path = env.with_name(".env.alice")
+    path.write_text(re.sub("^COMPOSE_PROJECT_NAME=.*\n", "", path.read_text(), flags=re.M))
+    c = docker()
+    with pytest.raises(Failure) as raised:
+        tasks.clean(c, name="alice", yes=True)
+    assert "COMPOSE_PROJECT_NAME is missing in .env.alice" in the_line(raised)
+    assert doings(c) == []
+
+
+def test_what_is_told_speaks_of_it(env):
+    made(env, "alice")
+    c = docker({"docker compose config": Result("", "nothing fits", exited=1)})
+    with pytest.raises(Failure) as raised:
+        tasks.status(c, name="alice")
+    assert "correct .env.alice or docker-compose.yml" in the_line(raised)
+    with named.of("alice"):
+        told = 'X in .env, of .env.example and a.env: "invoke up", "./run up", invoke up.'
+        assert named.words(told) == (
+            'X in .env.alice, of .env.example and a.env: "invoke up --name alice", "./run up --name alice", invoke up.'
+        )
+    assert named.words(told) == told
+
+
+def test_clean_takes_its_settings_with_it_and_no_others(env):
+    made(env, "alice")
+    made(env, "bob")
+    tasks.clean(docker(config=configuration() | {"name": "box-alice"}), name="alice", yes=True)
+    assert named.names() == ["bob"]
+    assert env.exists()
+
+
+def test_clean_leaves_them_where_docker_could_not_delete_all(env):
+    made(env, "alice")
+    with pytest.raises(Failure):
+        tasks.clean(docker({"docker compose down": False}), name="alice", yes=True)
+    assert named.names() == ["alice"]
+
+
+def test_backups_are_kept_apart(env):
+    made(env, "alice")
+    with named.of("alice"):
+        assert backup.folder() == ROOT / "backups" / "alice"
+    assert backup.folder() == ROOT / "backups"

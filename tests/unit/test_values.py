@@ -1,0 +1,120 @@
+"""toolbox.values: what is wrong with the values of settings, before anything runs."""
+
+import pytest
+
+import tasks
+from tests.support.layers import ROOT, a_users_env, docker, doings, the_line
+from toolbox import doctor, dotenv, values
+
+DEFAULTS = dotenv.defaults((ROOT / ".env.example").read_text())
+WRONG = {
+    "COMPOSE_PROJECT_NAME": ["Box", "a b", "-a", "é", "x" * 64],
+    "PAGE_HOST": ["a:80", "http://a", "a b", ".a"],
+    "TZ": ["Asia/", "../etc/passwd", "Asia/Tokyo x", ":UTC"],
+    "NOTEBOOK_PORT": ["0", "70000", "-1", "abc", "8000-8010", "1:2", "80/udp", " 80"],
+    "MLFLOW_PORT": ["65536"],
+    "POSTGRES_PORT": ["5432.0"],
+    "WORK_FOLDER": ["/a:b", "/data:ro", "x", "my data"],
+    "NOTEBOOK_UID": ["0", "-1", "jovyan", "1000:0", "99999999999"],
+    "NOTEBOOK_MEMORY": ["2 g", "2x", "-1g", "1e9", "6m", "1", "4,5g", "g", "no"],
+    "MLFLOW_MEMORY": ["2 g", "2 GB", "255m"],
+    "POSTGRES_MEMORY": ["63m"],
+    "NOTEBOOK_CPUS": ["64", "-1", "abc", "1,5", "nan", "inf", "0.001", "1e0"],
+    "MLFLOW_CPUS": ["2.1"],
+    "POSTGRES_CPUS": ["two"],
+    "MLFLOW_ENABLE_ASYNC_LOGGING": ["yes", "on", "truee"],
+    "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": ["yes"],
+    "SAFE_MODEL_FORMATS": ["no"],
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": ["off"],
+    "POSTGRES_IDLE_TRANSACTIONS": ["3600", "1 h", "1m", "-1h", "soon"],
+    "NOTEBOOK_BASE_IMAGE": ["a/Case", "a b", "x:", "x@sha256:1", "https://x/y", "-x"],
+    "MLFLOW_BASE_IMAGE": ["python:3.13 slim"],
+    "POSTGRES_BASE_IMAGE": [":17"],
+    "MLFLOW_EXTRA_ALLOWED_HOSTS": ["*", "*.example.org", "http://a.example", "a.example/x", "a b", "a,,b", "a,", "a:b"],
+    "MLFLOW_WORKERS": ["abc", "0", "-1", "1.5", "100", "²"],
+    "MLFLOW_EXPOSE_PROMETHEUS": ["true", "metrics"],
+    "DB_STORE": ["a/b", "../x", "é", "-x", "a b"],
+}
+RIGHT = {
+    "COMPOSE_PROJECT_NAME": ["a", "0-b_c"],
+    "PAGE_HOST": ["mine.localhost", "a_b.localhost", "toolbox.example.org"],
+    "POSTGRES_IDLE_TRANSACTIONS": ["30s", "10min", "1h", "7d"],
+    "TZ": ["Asia/Tokyo", "America/Argentina/Buenos_Aires", "America/Port-au-Prince", "Etc/GMT+5"],
+    "NOTEBOOK_PORT": ["1", "65535"],
+    "WORK_FOLDER": ["~", "./x", "/a b,c;d", "~/projects/churn"],
+    "NOTEBOOK_UID": ["1", "1000", "2147483647"],
+    "NOTEBOOK_MEMORY": ["192m", "1.5g", "4gb", "4G", "4294967296", "0"],
+    "NOTEBOOK_CPUS": ["0", "0.5", "2", "2.0", "0.0"],
+    "SAFE_MODEL_FORMATS": ["true", "False", "TRUE"],
+    "NOTEBOOK_BASE_IMAGE": [
+        "postgres",
+        "localhost/data-toolbox/python:3.13",
+        "registry.example.org:5000/a/b-c__d:v1.0_x",
+        f"quay.io/a@sha256:{'0' * 64}",
+    ],
+    "MLFLOW_EXTRA_ALLOWED_HOSTS": [
+        "a.example",
+        "a.example:5000,b.example:80",
+        "a, b",
+        "192.168.1.2:5000",
+        "[::1]:5000",
+    ],
+    "MLFLOW_WORKERS": ["1", "32"],
+    "MLFLOW_EXPOSE_PROMETHEUS": ["/tmp/metrics"],
+    "DB_STORE": ["db-store-18"],
+}
+
+
+def pairs(table):
+    return [(name, value) for name, found in table.items() for value in found]
+
+
+@pytest.mark.parametrize(("name", "value"), pairs(WRONG))
+def test_what_cannot_work_is_found_with_the_setting_and_a_remedy(name, value):
+    [problem] = values.problems({name: value}, cpus=2)
+    assert problem.startswith(f'{name} is "{" ".join(value.split())}": ')
+    assert "\n" not in problem
+
+
+@pytest.mark.parametrize(("name", "value"), [*pairs(RIGHT), *DEFAULTS.items(), ("MLFLOW_WORKERS", "${WORKERS}")])
+def test_what_can_work_is_not(name, value):
+    assert list(values.problems({name: value}, cpus=2)) == []
+
+
+def test_every_setting_is_checked_here_or_known_not_to_be():
+    assert values.CHECKS.keys() | values.NOT_CHECKED == DEFAULTS.keys()
+    assert WRONG.keys() == values.CHECKS.keys()
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("MLFLOW_WORKERS=abc", 'MLFLOW_WORKERS is "abc": take a whole number from 1 to 32.'),
+        ('MLFLOW_MEMORY="2 g"', 'MLFLOW_MEMORY is "2 g": take a number and a unit without a space'),
+        ("NOTEBOOK_CPUS=64", 'NOTEBOOK_CPUS is "64": take 0 for all, or a number from 0.1 to the 2 that there are.'),
+    ],
+)
+@pytest.mark.parametrize("task", [tasks.up, tasks.upgrade])
+def test_a_start_refuses_it_before_anything_is_done_and_doctor_says_the_same(tmp_path, monkeypatch, task, line, told):
+    a_users_env(tmp_path, monkeypatch).write_text(f"{line}\n")
+    c = docker({"docker info": "2\n"})
+    with pytest.raises(tasks.Failure) as raised:
+        task(c)
+    assert told in the_line(raised)
+    assert doings(c) == []
+    assert [told in finding.text for finding in doctor.examine(c) if finding.check == "settings"] == [True]
+
+
+def test_a_new_toolbox_that_would_take_it_over_is_not_made(tmp_path, monkeypatch):
+    env = a_users_env(tmp_path, monkeypatch)
+    env.write_text("MLFLOW_WORKERS=abc\n")
+    with pytest.raises(tasks.Failure) as raised:
+        tasks.up(docker(), name="alice")
+    assert 'MLFLOW_WORKERS is "abc"' in the_line(raised)
+    assert list(tmp_path.iterdir()) == [env]
+
+
+def test_what_the_environment_sets_counts(tmp_path, monkeypatch):
+    a_users_env(tmp_path, monkeypatch).write_text("MLFLOW_WORKERS=2\n")
+    monkeypatch.setenv("MLFLOW_WORKERS", "abc")
+    assert values.found(docker()) == ['MLFLOW_WORKERS is "abc": take a whole number from 1 to 32.']

@@ -1,0 +1,587 @@
+"""toolbox/volume.py: what is packed comes back, also while files change, and a swap can be undone at any point."""
+
+import errno
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import threading
+
+import pytest
+
+from tests.support.layers import ROOT
+from toolbox import volume
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A home with all that may be in one."""
+    folder = tmp_path / "home"
+    (folder / "work" / "empty").mkdir(parents=True)
+    (folder / "work" / "é \n\udcff.ipynb").write_text("notebook")
+    (folder / "work" / "data.csv").symlink_to("../data.csv")
+    (folder / "data.csv").write_bytes(os.urandom(3_000_000))
+    (folder / "run").write_text("#!/bin/sh")
+    (folder / "run").chmod(0o755)
+    (folder / ".ssh").mkdir(mode=0o700)
+    (folder / ".ssh" / "key").write_text("secret")
+    (folder / ".ssh" / "key").chmod(0o600)
+    (folder / "fixed").mkdir()
+    (folder / "fixed" / "file").write_text("fixed")
+    (folder / "fixed").chmod(0o555)
+    (folder / ("long" * 50)).write_text("a long name")
+    yield folder
+    for path in tmp_path.rglob("fixed"):
+        path.chmod(0o755)
+
+
+def packed(folder, without_caches=False):
+    """Return the tar of a folder, and what `pack` says of it."""
+    out = io.BytesIO()
+    contents = volume.pack(folder, out, without_caches)
+    out.seek(0)
+    return out, contents
+
+
+def names(tar):
+    """Return the names of the members of a tar."""
+    with tarfile.open(fileobj=tar) as opened:
+        return opened.getnames()
+
+
+def tree(folder):
+    """Return all that is below a folder: kind, mode, and what is in it."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+        found[os.fsencode(path.relative_to(folder))] = (path.is_symlink(), path.lstat().st_mode, content)
+    return found
+
+
+def test_what_is_packed_comes_back_with_its_modes(home, tmp_path):
+    before = tree(home)
+    out, contents = packed(home)
+    target = tmp_path / "target"
+    target.mkdir()
+    assert volume.unpack(target, out)[:2] == [contents["files"], contents["bytes"]]
+    volume.swap(target)
+    volume.forget(target)
+    assert tree(target) == before
+    assert contents["left_out"] == {}
+
+
+def test_the_time_of_a_file_comes_back(home, tmp_path):
+    os.utime(home / "run", (1e9, 1e9))
+    out, _ = packed(home)
+    volume.unpack(tmp_path, out)
+    volume.swap(tmp_path)
+    assert (tmp_path / "run").stat().st_mtime == 1e9
+
+
+@pytest.mark.parametrize(
+    "cache",
+    [".cache/x", ".local/share/Trash/x", ".local/share/jupyter/runtime/x", "a/.ipynb_checkpoints/x", "a/__pycache__/x"],
+)
+def test_caches_stay_out_of_the_home_and_in_the_artifacts(tmp_path, cache):
+    (tmp_path / cache).parent.mkdir(parents=True)
+    (tmp_path / cache).write_text("x")
+    assert cache not in names(packed(tmp_path, without_caches=True)[0])
+    assert cache in names(packed(tmp_path)[0])
+    assert volume.measure(tmp_path, without_caches=True) == {"bytes": 0, "largest": (0, "")}
+    assert volume.measure(tmp_path, without_caches=False) == {"bytes": 1, "largest": (1, cache)}
+
+
+def test_what_a_restore_left_is_not_packed(home):
+    volume.unpack(home, packed(home)[0])
+    assert [name for name in names(packed(home)[0]) if volume.WORKSHOP in name] == []
+
+
+def test_what_is_mounted_in_the_home_is_not_of_the_volume(home, monkeypatch):
+    monkeypatch.setattr(volume, "mount_points", lambda: {str(home / "work")})
+    before = volume.measure(home, without_caches=True)
+    (home / "work" / "big").write_bytes(bytes(1000))
+    found = names(packed(home)[0])
+    assert "work" in found
+    assert [name for name in found if name.startswith("work/")] == []
+    assert volume.measure(home, without_caches=True) == before
+
+
+def test_mounts_are_found_whatever_they_are_called(tmp_path, monkeypatch):
+    table = "36 35 98:0 /mnt1 /home/jovyan/my\\040work rw,noatime master:1 - ext3 /dev/root rw\n"
+    (tmp_path / "mountinfo").write_text(table)
+    monkeypatch.setattr("builtins.open", lambda path, **options: (tmp_path / path.rpartition("/")[2]).open(**options))
+    assert volume.mount_points() == {"/home/jovyan/my work"}
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, False),
+        ({".bashrc": "x"}, False),
+        ({"examples/1.ipynb": "shipped", "examples/.shipped.json": "{}"}, False),
+        ({"examples/1.ipynb": "changed"}, True),
+        ({"examples/2.ipynb": "shipped"}, True),
+        ({"1.ipynb": "shipped"}, True),
+        ({"work/data.csv": "x"}, True),
+    ],
+    ids=str,
+)
+def test_a_home_has_files_when_the_user_put_or_changed_one(tmp_path, monkeypatch, files, expected):
+    home, image = tmp_path / "home", tmp_path / "image"
+    there = {image / "examples" / "1.ipynb": "shipped"} | {home / name: text for name, text in files.items()}
+    for path, text in there.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    home.mkdir(exist_ok=True)
+    monkeypatch.setattr(volume, "IMAGE", str(image))
+    assert volume.state(home)["has_files"] is expected
+
+
+def test_pipes_and_sockets_are_left_out_without_waiting_for_them(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    out, contents = packed(tmp_path)
+    assert names(out) == []
+    assert contents == {"files": 0, "bytes": 0, "left_out": {}}
+
+
+@pytest.mark.parametrize("target", ["/opt/conda/bin/python", "../x", "a/../../x", "."])
+def test_a_link_that_a_restore_would_refuse_is_left_out_and_named(tmp_path, target):
+    (tmp_path / "link").symlink_to(target)
+    out, contents = packed(tmp_path)
+    assert contents["left_out"] == {"it leads out of the folder": (1, ["link"])}
+    assert list(volume.members(out)) == []
+
+
+def test_files_that_grow_shrink_and_vanish_do_not_break_it(tmp_path):
+    """Each changes just after its size was read."""
+    for name in ("grows", "shrinks", "vanishes"):
+        (tmp_path / name).write_bytes(b"1" * 1000)
+    fstat = os.fstat
+
+    def changing(descriptor):
+        status = fstat(descriptor)
+        path = tmp_path / os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if path.name == "grows":
+            path.write_bytes(b"1" * 5000)
+        if path.name == "shrinks":
+            path.write_bytes(b"1" * 10)
+        if path.name == "vanishes":
+            path.unlink()
+        return status
+
+    os.fstat = changing
+    try:
+        out, contents = packed(tmp_path)
+    finally:
+        os.fstat = fstat
+    with tarfile.open(fileobj=out) as tar:
+        found = {name: tar.extractfile(name).read() for name in tar.getnames()}
+    assert found == {"grows": b"1" * 1000, "shrinks": b"1" * 10 + bytes(990), "vanishes": b"1" * 1000}
+    assert (contents["files"], contents["bytes"]) == (3, 3000)
+
+
+def test_files_that_come_and_go_all_the_time_do_not_break_it(tmp_path):
+    end = threading.Event()
+
+    def work():
+        while not end.is_set():
+            for number in range(50):
+                (tmp_path / str(number)).write_bytes(os.urandom(number * 1000))
+            for number in range(50):
+                (tmp_path / str(number)).unlink()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        for _ in range(30):
+            assert packed(tmp_path)[1]["left_out"] == {}
+    finally:
+        end.set()
+        thread.join()
+
+
+# --- Files with holes, and what cannot be taken ---
+
+
+def with_holes(path, size, **parts):
+    """Write a sparse file of some size, in bytes, with bytes at offsets, given as `_OFFSET=BYTES`."""
+    with path.open("wb") as file:
+        for offset, content in parts.items():
+            file.seek(int(offset[1:]))
+            file.write(content)
+        file.truncate(size)
+    assert path.stat().st_blocks * 512 < size - volume.HOLE, "this file system has no holes"
+
+
+LAYOUTS = {
+    "nothing": {},
+    "the beginning": {"_0": b"1" * 5000},
+    "the end": {f"_{(1 << 40) - 5}": b"12345"},
+    "the middle": {f"_{1 << 30}": os.urandom(3_000_000), f"_{1 << 35}": b"x" * 9999},
+    "a small hole": {"_0": b"1", "_20000": b"2"},
+}
+
+
+@pytest.mark.parametrize("parts", LAYOUTS.values(), ids=LAYOUTS)
+def test_of_a_sparse_file_only_its_data_are_packed_and_it_comes_back_with_its_holes(tmp_path, parts):
+    folder, target = tmp_path / "folder", tmp_path / "target"
+    folder.mkdir()
+    target.mkdir()
+    (folder / "after").write_text("after")
+    with_holes(folder / "é.img", 1 << 40, **parts)
+    out, contents = packed(folder)
+    # The parts, up to whole blocks, and the headers.
+    assert len(out.getvalue()) < sum(map(len, parts.values())) + 100_000
+    assert contents["bytes"] <= volume.measure(folder, False)["bytes"] + volume.HOLE
+    found = volume.in_tar(out)
+    assert found[:2] == [2, contents["bytes"]]
+    out.seek(0)
+    assert volume.unpack(target, out) == found
+    volume.swap(target)
+    status = (target / "é.img").stat()
+    assert (status.st_size, status.st_blocks * 512 < 4_000_000) == (1 << 40, True)
+    with (target / "é.img").open("rb") as file:
+        for offset, content in parts.items():
+            file.seek(int(offset[1:]))
+            assert file.read(len(content)) == content
+        file.seek(1 << 34)
+        assert file.read(1000) == bytes(1000)
+    assert (target / "after").read_text() == "after"
+
+
+@pytest.mark.parametrize("parts", LAYOUTS.values(), ids=LAYOUTS)
+def test_other_programs_read_a_sparse_file_too(tmp_path, parts):
+    (tmp_path / "folder").mkdir()
+    with_holes(tmp_path / "folder" / "disk.img", 50 << 20, **{k: v for k, v in parts.items() if int(k[1:]) < 1 << 25})
+    content = (tmp_path / "folder" / "disk.img").read_bytes()
+    out, _ = packed(tmp_path / "folder")
+    with tarfile.open(fileobj=out) as tar:
+        assert tar.extractfile("disk.img").read() == content
+    if sys.platform == "linux":
+        subprocess.run(["tar", "-x", "-C", tmp_path], input=out.getvalue(), check=True)
+        assert (tmp_path / "disk.img").read_bytes() == content
+
+
+def test_after_a_sparse_file_with_more_than_8_gb_of_data_the_next_one_is_found():
+    """Python's own reader looks for it in the wrong place."""
+
+    class Sought(io.RawIOBase):
+        """A tar whose second member begins after so many bytes that nobody wants to read them."""
+
+        def __init__(self, first, second, place):
+            self.parts, self.place, self.at = (first, second), place, 0
+
+        def tell(self):
+            return self.at
+
+        def seek(self, place):
+            self.at = place
+
+        def read(self, size):
+            part, start = (self.parts[1], self.place) if self.at >= self.place else (self.parts[0], 0)
+            data = part[self.at - start :][:size] or bytes(size)
+            self.at += len(data)
+            return data
+
+    size = 9 << 30
+    stored = volume.Stored(None, (size + volume.HOLE, [(volume.HOLE, size)]))
+    first, second = tarfile.TarInfo("a"), tarfile.TarInfo("b")
+    first.size, first.pax_headers = stored.size, volume.sparse_headers("a", size + volume.HOLE)
+    begin = first.tobuf(tarfile.PAX_FORMAT) + stored.rest
+    source = Sought(begin, second.tobuf(tarfile.PAX_FORMAT), len(begin) + size)
+    tar = tarfile.TarFile(fileobj=source, tarinfo=volume.Header)
+    assert [(member.name, member.size) for member in (tar.next(), tar.next())] == [("a", size), ("b", 0)]
+
+
+@pytest.mark.parametrize("change", ["a byte", "a shorter file", "a longer one"])
+def test_another_sparse_file_than_was_unpacked_is_noticed(tmp_path, change):
+    with_holes(tmp_path / "a", 1 << 30, _0=b"1" * 9000, _500000000=b"2" * 9000)
+    layout = (1 << 30, [(0, 12288), (499998720, 12288), (1 << 30, 0)])
+    before = volume.in_folder(tmp_path, {"a": layout})
+    with (tmp_path / "a").open("r+b") as file:
+        if change == "a byte":
+            file.seek(500_000_001)
+            file.write(b"x")
+        else:
+            file.truncate((1 << 30) + (5 if change == "a longer one" else -5))
+    assert volume.in_folder(tmp_path, {"a": layout})[2] != before[2]
+
+
+def test_a_file_with_too_many_or_too_far_holes_is_left_out_and_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(volume, "PARTS", 3)
+    scattered = {f"_{number << 20}": b"x" for number in range(5)}
+    with_holes(tmp_path / "scattered", 1 << 30, **scattered)
+    out, contents = packed(tmp_path)
+    assert names(out) == []
+    assert contents["left_out"] == {"it cannot be read (a sparse file with too many holes)": (1, ["scattered"])}
+    # Where the holes are the smaller part, they are stored as zeros.
+    dense = {f"_{number * 200_000}": b"x" * 100_000 for number in range(5)}
+    with_holes(tmp_path / "scattered", 1_000_000, **dense)
+    assert packed(tmp_path)[1] == {"files": 1, "bytes": 1_000_000, "left_out": {}}
+
+
+def test_a_file_that_cannot_be_read_to_its_end_is_named_and_the_others_are_taken(tmp_path):
+    class Failing(io.BytesIO):
+        def read(self, size):
+            if self.tell():
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return super().read(size)
+
+    size = 3 * volume.CHUNK + 5
+    stored = volume.Stored(Failing(b"1" * size), (size, [(0, size)]))
+    assert stored.read(size) == b"1" * volume.CHUNK + bytes(size - volume.CHUNK)
+    assert stored.error.errno == errno.EIO
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "reason"),
+    [
+        ("layout_of", errno.EIO, "it cannot be read (Input/output error)"),
+        ("layout_of", errno.ESTALE, "it cannot be read (Stale file handle)"),
+        ("layout_of", errno.EACCES, "it cannot be read (Permission denied)"),
+    ],
+)
+def test_what_cannot_be_read_is_left_out_and_named(tmp_path, monkeypatch, function, error, reason):
+    def fails(*_):
+        raise OSError(error, os.strerror(error))
+
+    for number in range(7):
+        (tmp_path / f"{number}").write_text("x")
+    monkeypatch.setattr(volume, function, fails)
+    out, contents = packed(tmp_path)
+    (count, named) = contents["left_out"][reason]
+    assert (names(out), count, len(named)) == ([], 7, 5)
+
+
+def test_a_path_that_a_restore_could_not_make_is_left_out_and_named(tmp_path):
+    """It is a folder that is longer than Linux takes in one go."""
+    before = os.open(".", os.O_RDONLY)
+    try:
+        os.chdir(tmp_path)
+        for _ in range(20):
+            os.mkdir("d" * 250)
+            os.chdir("d" * 250)
+    finally:
+        os.fchdir(before)
+        os.close(before)
+    (tmp_path / "file").write_text("x")
+    text = (ROOT / "toolbox" / "volume.py").read_text()
+    packing = subprocess.run([sys.executable, "-c", text, "pack", tmp_path], capture_output=True, check=True)
+    [(reason, (count, _))] = json.loads(packing.stderr)["left_out"].items()
+    assert (reason, count > 0) == ("it cannot be read (File name too long)", True)
+    found = volume.in_tar(io.BytesIO(packing.stdout))
+    target = tmp_path / "target"
+    target.mkdir()
+    for action in ("unpack", "swap", "forget"):
+        command = [sys.executable, "-c", text, action, target]
+        done = subprocess.run(command, input=packing.stdout, capture_output=True, check=True)
+        assert action != "unpack" or json.loads(done.stdout) == found
+    assert (target / "file").read_text() == "x"
+
+
+def test_a_file_that_becomes_a_pipe_or_a_folder_does_not_stop_it(tmp_path, monkeypatch):
+    for name in ("folder", "pipe"):
+        (tmp_path / name).write_text("x")
+    lstat = os.lstat
+
+    def replaced(path):
+        status = lstat(path)
+        os.unlink(path)
+        if str(path).endswith("pipe"):
+            os.mkfifo(path)
+        else:
+            os.mkdir(path)
+        return status
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "lstat", replaced)
+        out, contents = packed(tmp_path)
+    assert names(out) == []
+    assert contents["left_out"] == {"it cannot be read (Is a directory)": (1, ["folder"])}
+
+
+def test_an_output_that_is_gone_is_no_fault_of_a_file(home):
+    class Gone(io.BytesIO):
+        def write(self, data):
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+    with pytest.raises(BrokenPipeError):
+        volume.pack(home, Gone(), False)
+
+
+def test_a_tar_that_breaks_off_is_not_unpacked(home, tmp_path):
+    out, _ = packed(home)
+    half = io.BytesIO(out.getvalue()[:1_000_000])
+    with pytest.raises(tarfile.TarError):
+        volume.unpack(tmp_path, half)
+
+
+def test_what_is_unpacked_is_read_back_and_has_the_contents_of_the_tar_whatever_the_modes(home, tmp_path):
+    out, _ = packed(home)
+    expected = volume.in_tar(out)
+    assert expected == volume.in_folder(home)
+    for mode in (0o000, 0o111, 0o777):
+        target = tmp_path / f"target {mode}"
+        target.mkdir()
+        with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as tar:
+            changed = io.BytesIO()
+            with tarfile.open(fileobj=changed, mode="w", format=tarfile.PAX_FORMAT) as other:
+                for member in tar:
+                    member.mode = mode if member.isreg() else member.mode
+                    other.addfile(member, tar.extractfile(member) if member.isreg() else None)
+        changed.seek(0)
+        assert volume.unpack(target, changed) == expected
+        # Root reads it anyway, the owner of the volume does not.
+        assert (target / volume.WORKSHOP / "new" / "run").stat().st_mode & 0o777 == mode | 0o400
+
+
+def test_contents_do_not_depend_on_the_order_of_the_files():
+    one, other = volume.Contents(), volume.Contents()
+    one.add("a", [b"1", b"2"])
+    one.add_link("b", "a")
+    other.add_link("b", "a")
+    other.add("a", [b"12"])
+    assert one.result() == other.result()
+    assert one.result()[:2] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda home: (home / "run").write_text("#!/bin/sH"),
+        lambda home: (home / "run").rename(home / "ran"),
+        lambda home: (home / "run").unlink(),
+        lambda home: (home / "new").touch(),
+        lambda home: (home / "work" / "data.csv").unlink(),
+        lambda home: ((home / "work" / "data.csv").unlink(), (home / "work" / "data.csv").symlink_to("../run")),
+        lambda home: ((home / "run").rename(home / "x"), (home / ".ssh" / "key").rename(home / "run")),
+    ],
+    ids=["a byte", "a name", "one less", "an empty one more", "no link", "another link", "swapped names"],
+)
+def test_other_contents_have_another_checksum(home, change):
+    before = volume.in_folder(home)
+    change(home)
+    assert volume.in_folder(home)[2] != before[2]
+
+
+def test_what_the_disk_has_lost_is_noticed(home, tmp_path, monkeypatch):
+    out, _ = packed(home)
+    expected = volume.in_tar(out)
+    out.seek(0)
+
+    def sync():
+        (path,) = tmp_path.glob("target/*/new/run")
+        path.write_bytes(bytes(9))
+
+    (tmp_path / "target").mkdir()
+    monkeypatch.setattr(os, "sync", sync)
+    found = volume.unpack(tmp_path / "target", out)
+    assert found[:2] == expected[:2]
+    assert found[2] != expected[2]
+
+
+def test_unpacking_does_not_write_over_a_file(tmp_path):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for _ in range(2):
+            tar.addfile(tarfile.TarInfo("twice"))
+    out.seek(0)
+    with pytest.raises(FileExistsError):
+        volume.unpack(tmp_path, out)
+
+
+# --- The swap, broken off at every point ---
+
+
+class PowerFailureError(Exception):
+    pass
+
+
+@pytest.fixture
+def power(monkeypatch):
+    """A function that lets the next changes succeed, as many as it is told, and then none."""
+    left = [10**9]
+
+    def failing(change):
+        def tried(*arguments, **options):
+            left[0] -= 1
+            if left[0] < 0:
+                raise PowerFailureError
+            return change(*arguments, **options)
+
+        return tried
+
+    for name in ("rename", "mkdir"):
+        monkeypatch.setattr(os, name, failing(getattr(os, name)))
+
+    def lasts(changes):
+        left[0] = changes
+
+    return lasts
+
+
+@pytest.fixture
+def prepared(home, tmp_path, power):
+    """A folder with files, beside which others are unpacked."""
+    target = tmp_path / "target"
+    (target / "1").mkdir(parents=True)
+    (target / "1" / "old").write_text("old")
+    # Under names that the new ones have too.
+    (target / "data.csv").write_text("old data")
+    (target / "fixed").mkdir(mode=0o555)
+    volume.unpack(target, packed(home)[0])
+    return target
+
+
+def original(target):
+    """Return what is in a folder but the workshop. Whether the owner may write to a folder may change on the way."""
+    return {
+        name: (is_link, mode | 0o200, content)
+        for name, (is_link, mode, content) in tree(target).items()
+        if volume.WORKSHOP.encode() not in name
+    }
+
+
+def test_a_swap_that_breaks_off_anywhere_can_be_undone_even_if_that_breaks_off(prepared, power, home, monkeypatch):
+    before = original(prepared)
+    old = prepared / volume.WORKSHOP / "old"
+    points = 0
+    for changes in range(100):
+        power(changes)
+        try:
+            volume.swap(prepared)
+        except PowerFailureError:
+            points += 1
+        else:
+            break
+        for more in range(100):
+            power(more)
+            try:
+                with monkeypatch.context() as context:
+                    # What was unpacked is kept for the next round.
+                    context.setattr(volume, "forget", lambda folder: None)
+                    volume.back(prepared)
+                break
+            except PowerFailureError:
+                continue
+        power(10**9)
+        assert original(prepared) == before
+        if old.exists():
+            old.rmdir()
+    power(10**9)
+    assert points > 10
+    assert {name for name in original(prepared) if b"/" not in name} == {
+        name for name in tree(home) if b"/" not in name
+    }
+    volume.back(prepared)
+    assert original(prepared) == before
+    assert not (prepared / volume.WORKSHOP).exists()
+
+
+def test_the_program_runs_by_itself_as_python_c(home):
+    text = (ROOT / "toolbox" / "volume.py").read_text()
+    command = [sys.executable, "-I", "-c", text, "measure", home]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert json.loads(printed)["bytes"] == volume.measure(home, False)["bytes"]

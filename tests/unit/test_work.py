@@ -1,0 +1,161 @@
+"""toolbox.work: a folder of the machine as ~/work, and whose it is."""
+
+import json
+import re
+
+import pytest
+from invoke import Exit, Result
+
+import tasks
+from tests.support.layers import (
+    SECRETS,
+    a_users_env,
+    commands,
+    configuration,
+    docker,
+    doings,
+    loaded,
+    real_configuration,
+    the_line,
+)
+from toolbox import dotenv, model, work
+from toolbox.failure import Failure
+
+LOOKING = "docker run .*stat -c %u"
+HOME = "docker run .*type=volume,.*stat -c %u"
+
+
+@pytest.fixture
+def env(tmp_path, monkeypatch):
+    return a_users_env(tmp_path, monkeypatch)
+
+
+def with_folder(path, user="1000"):
+    """Return a configuration where a folder is ~/work, and the notebook runs as a user."""
+    config = configuration()
+    home = {"type": "volume", "source": "file-store", "target": "/home/jovyan"}
+    config["services"]["notebook"] |= {
+        "user": f"{user}:100",
+        "volumes": [home, {"type": "bind", "source": str(path), "target": "/home/jovyan/work"}],
+    }
+    config["volumes"]["file-store"] = {"name": "box_file-store"}
+    return config
+
+
+# --- What Compose makes of the setting ---
+
+
+def test_without_the_setting_the_home_is_the_volume_alone():
+    config = real_configuration()
+    assert work.folder(config) is None
+    assert work.user(config) == "1000"
+
+
+@pytest.mark.parametrize("written", ["{}", "'{}/a b'"])
+def test_the_folder_is_mounted_in_the_home(tmp_path, written):
+    config = loaded(f"WORK_FOLDER={written.format(tmp_path)}\n", **SECRETS)
+    assert str(work.folder(config)) == written.format(tmp_path).strip("'")
+    targets = [mount["target"] for mount in config["services"]["notebook"]["volumes"]]
+    assert targets == ["/home/jovyan", "/home/jovyan/work", "/secrets"]
+
+
+def test_a_name_that_is_no_path_is_told_in_one_line():
+    with pytest.raises(Failure) as raised:
+        real_configuration(WORK_FOLDER="data")
+    assert "WORK_FOLDER in .env is data: give a whole path, or one that begins with ./ or ~/." in the_line(raised)
+
+
+# --- What is refused before anything is done ---
+
+
+def test_a_folder_that_is_missing_is_refused(env, tmp_path):
+    c = docker(config=with_folder(tmp_path / "none"))
+    with pytest.raises(Failure) as raised:
+        tasks.up(c)
+    assert f"the folder {tmp_path}/none does not exist: make it, or correct WORK_FOLDER in .env." in the_line(raised)
+    assert doings(c) == []
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_file_is_refused(env):
+    c = docker(config=with_folder(env))
+    with pytest.raises(Failure) as raised:
+        tasks.up(c)
+    assert f"{env} is no folder" in the_line(raised)
+    assert doings(c) == []
+
+
+# --- Whose it is ---
+
+
+def settled(answers, env, tmp_path, user="1000"):
+    """Settle whose a folder is; return the context and the text of .env."""
+    config = with_folder(tmp_path, user)
+    c = docker(answers, config)
+    work.settle(c, config)
+    return c, env.read_text()
+
+
+def test_a_folder_that_the_notebook_can_write_changes_nothing(env, tmp_path):
+    before = env.read_text()
+    c, text = settled({LOOKING: "1000\nyes\n"}, env, tmp_path)
+    assert text == before
+    assert not [command for command in commands(c) if "chown" in command]
+
+
+def test_the_notebook_becomes_the_owner_of_the_folder(env, tmp_path, capsys):
+    looked = ["1001\nno\n", "1001\nyes\n", "1001\nyes\n"]
+    _, text = settled({LOOKING: looked, "docker volume inspect": True}, env, tmp_path)
+    assert dotenv.values(text)["NOTEBOOK_UID"] == "1001"
+    assert "# mine\n" in text
+    assert capsys.readouterr().out == (
+        f"{tmp_path} belongs to user 1001: the notebook runs as that user now (NOTEBOOK_UID in .env).\n"
+    )
+
+
+def test_the_home_goes_to_the_user_of_the_notebook_with_no_more_rights_than_that_takes(env, tmp_path):
+    answers = {HOME: "1000\nno\n", LOOKING: "1001\nyes\n", "docker volume inspect": True}
+    c, _ = settled(answers, env, tmp_path, user="1001")
+    [chown] = [command for command in commands(c) if "chown" in command]
+    assert "'chown -hR 1001 /home/jovyan'" in chown
+    assert "--cap-drop ALL" in chown
+    assert re.findall(r"--cap-add (\w+)", chown) == ["CHOWN", "DAC_READ_SEARCH"]
+    assert "source=box_file-store,target=/home/jovyan" in chown
+    assert str(tmp_path) not in chown
+
+
+def test_a_home_that_is_not_there_yet_is_left_to_docker(env, tmp_path):
+    c, _ = settled({LOOKING: "1001\nyes\n"}, env, tmp_path, user="1001")
+    assert not [command for command in commands(c) if "chown" in command]
+
+
+@pytest.mark.parametrize(
+    ("looked", "told"),
+    [
+        (["0\nno\n"], 'belongs to root, and the notebook does not run as root: "chown 1000 '),
+        (["1000\nno\n"], 'cannot be written by its owner, user 1000: "chmod u+rwx '),
+        (["1001\nno\n", "1001\nno\n"], 'cannot be written by its owner, user 1001: "chmod u+rwx '),
+        ([Result("", "no such device", exited=125)], "cannot be used as /home/jovyan/work (no such device)"),
+    ],
+    ids=["root's", "read only", "another one's and read only", "not mounted"],
+)
+def test_a_folder_that_nobody_but_root_can_write_is_refused(env, tmp_path, looked, told):
+    config = with_folder(tmp_path)
+    with pytest.raises(Failure) as raised:
+        work.settle(docker({LOOKING: looked}, config), config)
+    assert told in the_line(raised)
+
+
+def test_doctor_says_that_it_is_missing(env, tmp_path, capsys):
+    with pytest.raises(Exit):
+        tasks.doctor(docker(config=with_folder(tmp_path / "gone")))
+    [line] = [line for line in capsys.readouterr().out.splitlines() if " folder " in line]
+    assert line.startswith("FAIL")
+    assert "gone does not exist: make it" in line
+
+
+def test_the_configuration_of_the_tests_is_as_the_real_one():
+    real = json.dumps(loaded("WORK_FOLDER=/mine\n", **SECRETS)["services"]["notebook"]["volumes"])
+    for mount in with_folder("/mine")["services"]["notebook"]["volumes"]:
+        assert all(json.dumps(value) in real for value in mount.values())
+    assert model.SERVICES[-1] == "notebook"

@@ -1,0 +1,45 @@
+"""toolbox.zones: the time zone that TZ names, and whether every image knows it."""
+
+import pytest
+
+import tasks
+from tests.support.layers import a_users_env, configuration, docker, doings, the_line
+from toolbox import model, zones
+from toolbox.failure import Failure
+
+LOOKING = "docker run .*--entrypoint head"
+KNOWN = "TZif"
+
+
+def with_zone(zone):
+    """Return a configuration with a time zone."""
+    config = configuration()
+    config["services"]["postgres"]["environment"]["TZ"] = zone
+    return config
+
+
+def test_the_default_needs_no_look():
+    c = docker()
+    zones.check(c, with_zone("UTC"))
+    assert c.run.call_args_list == []
+
+
+def test_a_zone_that_every_image_knows_is_taken():
+    c = docker({LOOKING: KNOWN})
+    zones.check(c, with_zone("Asia/Tokyo"))
+    looked = [call.args[0] for call in c.run.call_args_list]
+    assert [command.split()[-4] for command in looked] == [f"box-{service}" for service in model.SERVICES]
+    assert all(command.endswith("/usr/share/zoneinfo/Asia/Tokyo") for command in looked)
+
+
+@pytest.mark.parametrize("service", model.SERVICES)
+@pytest.mark.parametrize("answer", ["", "# tz", False])
+def test_a_zone_that_one_image_does_not_know_is_told_before_anything_starts(tmp_path, monkeypatch, service, answer):
+    a_users_env(tmp_path, monkeypatch)
+    c = docker(
+        {f"{LOOKING} box-{service} ": answer, LOOKING: KNOWN, "docker image inspect": True}, with_zone("US/Pacific")
+    )
+    with pytest.raises(Failure) as raised:
+        tasks.up(c)
+    assert f'TZ in .env is "US/Pacific", a time zone that {service} does not know' in the_line(raised)
+    assert [command for command in doings(c) if "--entrypoint head" not in command] == ["docker compose build"]
