@@ -1,10 +1,14 @@
-"""The running toolbox that the tests marked `stack` share, and what the end of a test run says about it."""
+"""The running toolbox that the tests marked `stack` share, what a failure shows, and what the end of a run says."""
 
+import shlex
 import signal
+import sys
+from urllib.parse import quote
 
 import pytest
 
-from tests.support.copies import Copy
+from tests.support import proven
+from tests.support.copies import JUPYTER_TOKEN, Copy
 from toolbox.model import SERVICES
 
 # A character of every kind that a shell, Compose, Docker or Python could take for its own.
@@ -14,13 +18,19 @@ FOLDER = """a b'c"d;touch PWNED;$(touch PWNED)$HOME,e:f\\g%s{h}é"""
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BASES = pytest.StashKey[dict]()
-FIGURES = pytest.StashKey[list]()
+LINES = pytest.StashKey[list]()
+
+
+def pytest_addoption(parser):
+    """Add the option of `invoke test`."""
+    parser.addoption("--keep", action="store_true", help="leave the toolbox that the tests share running")
 
 
 @pytest.fixture(scope="session")
 def toolbox(tmp_path_factory, pytestconfig):
     """A toolbox of its own, started with `invoke up` and gone afterwards."""
     copy = Copy(tmp_path_factory.mktemp("copy") / FOLDER)
+    kept = pytestconfig.getoption("keep")
     try:
         copy.succeed("up")
         # Of the start that made the database; new containers begin new logs.
@@ -28,15 +38,29 @@ def toolbox(tmp_path_factory, pytestconfig):
         pytestconfig.stash[BASES] = {service: copy.base(service) for service in SERVICES}
         yield copy
     finally:
-        copy.succeed("clean", "--yes")
-    assert copy.remains() == []
+        if kept:
+            pytestconfig.stash.setdefault(LINES, []).extend(how_to_use(copy))
+        else:
+            copy.succeed("clean", "--yes")
+    if not kept:
+        assert copy.remains() == []
     assert list(copy.root.parent.rglob("PWNED")) == []
+
+
+def how_to_use(copy):
+    """Return lines that say how to look at a toolbox that is left running, and how to delete it."""
+    return [
+        f"The toolbox of the tests is still running; docker compose finds it in {shlex.quote(str(copy.root))}",
+        f"  JupyterLab  {copy.url('notebook', f'/lab?token={quote(JUPYTER_TOKEN)}')}",
+        f"  MLflow      {copy.url('mlflow', '')}",
+        f"  delete it   (cd {shlex.quote(str(copy.root))} && {sys.executable} -m invoke clean --yes)",
+    ]
 
 
 @pytest.fixture
 def record(pytestconfig):
     """A function that notes a line of figures for the end of the test run."""
-    return pytestconfig.stash.setdefault(FIGURES, []).append
+    return pytestconfig.stash.setdefault(LINES, []).append
 
 
 @pytest.fixture
@@ -48,11 +72,29 @@ def record_fault(record):
     return lambda *fault: record(line.format(*fault))
 
 
+def pytest_collection_modifyitems(items):
+    """Note what each test helps to prove, for the report of its result."""
+    for item in items:
+        item.user_properties.append((proven.PROPERTY, proven.claim(item)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """Add the state of every toolbox that is up to the report of a failed test."""
+    report = yield
+    if report.failed and item.get_closest_marker("stack"):
+        for copy in Copy.made:
+            if state := copy.failure or copy.state():
+                report.sections.append((f"toolbox {copy.project}", state))
+            copy.failure = ""
+    return report
+
+
 def pytest_sessionfinish(session):
     """Hand what is to be said at the end to the process that began this one, if one did."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output |= {"bases": session.config.stash.get(BASES, {}), "figures": session.config.stash.get(FIGURES, [])}
+        output |= {"bases": session.config.stash.get(BASES, {}), "lines": session.config.stash.get(LINES, [])}
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -60,12 +102,14 @@ def pytest_testnodedown(node):
     """Take what a process that has ended hands over."""
     output = getattr(node, "workeroutput", {})
     node.config.stash.setdefault(BASES, {}).update(output.get("bases", {}))
-    node.config.stash.setdefault(FIGURES, []).extend(output.get("figures", []))
+    node.config.stash.setdefault(LINES, []).extend(output.get("lines", []))
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Say on which base images the tests ran, and what they measured."""
+    """Say what was proven, on which base images, and what was measured."""
+    for line in proven.table(terminalreporter.stats):
+        terminalreporter.write_line(line)
     for service, image in config.stash.get(BASES, {}).items():
         terminalreporter.write_line(f"base image of {service}: {image}")
-    for line in config.stash.get(FIGURES, []):
+    for line in config.stash.get(LINES, []):
         terminalreporter.write_line(line)

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -24,6 +25,9 @@ ABSURD = """ a b'c"d$e${f}@g/h%i%20:j\\k#l;é """
 PASSWORDS = {"mlflow": f"2{ABSURD}", "analyst": f"3{ABSURD}"}
 JUPYTER_TOKEN = "token-&?#/+=%20"
 TOKEN_HEADER = {"Authorization": f"token {JUPYTER_TOKEN}"}
+# In a configuration, and in the address that a notebook logs.
+SECRET = re.compile(r"((?:TOKEN|PASSWORD): |token=).+")
+LOG_LINES = "15"
 PORTS = ("NOTEBOOK_PORT", "MLFLOW_PORT", "POSTGRES_PORT")
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".env", "docker-compose.override.yml", "__pycache__", ".*_cache")
 
@@ -51,7 +55,12 @@ def quoted(value):
 class Copy:
     """A copy of the repository in `folder`, with its own name and ports, and those passwords if they are `chosen`."""
 
+    # All of this process.
+    made = []  # noqa: RUF012
+
     def __init__(self, folder, chosen=True):
+        self.made.append(self)
+        self.failure = ""
         self.root = folder
         self.project = f"data-toolbox-test-{secrets.token_hex(4)}"
         self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
@@ -97,6 +106,9 @@ class Copy:
     def succeed(self, *arguments, **options):
         """Run a task that has to succeed; return what it printed."""
         result = self.invoke(*arguments, **options)
+        if result.returncode:
+            # A fixture may delete the toolbox before the test is reported.
+            self.failure = self.state()
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
 
@@ -239,6 +251,16 @@ class Copy:
         """Return the health of a service and what its last check printed."""
         health = self.inspect(service)["State"]["Health"]
         return health["Status"], health["Log"][-1]["Output"] if health["Log"] else ""
+
+    def state(self):
+        """Return versions, the configuration without secrets, state and log of each service; empty if it is down."""
+        containers = self.run("docker", "compose", "ps", "--all").stdout
+        if containers.count("\n") < 2:
+            return ""
+        asked = (("docker", "version"), ("docker", "compose", "version"), ("docker", "compose", "config"))
+        logs = ("docker", "compose", "logs", "--no-color", "--tail", LOG_LINES)
+        said = [self.run(*command).stdout for command in asked] + [containers, self.run(*logs).stdout]
+        return SECRET.sub(r"\1***", "\n".join(said))
 
     def remains(self):
         """Return the names of everything that Docker has of this project."""

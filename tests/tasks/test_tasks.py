@@ -116,17 +116,16 @@ def test_psql_fails_when_the_sql_does(env):
 @pytest.mark.parametrize(
     ("options", "passed_on"),
     [
-        ({}, []),
-        ({"quick": True}, ["-m", "not slow"]),
-        ({"no_docker": True}, ["-m", "not stack"]),
-        ({"quick": True, "no_docker": True, "only": "env"}, ["-m", "not slow and not stack", "-k", "env"]),
+        ({}, ["--dist", "loadgroup", *tasks.QUICK_TESTS]),
+        ({"all": True}, ["--dist", "loadfile", "--no-loadscope-reorder"]),
+        ({"only": "env", "keep": True}, ["--dist", "loadfile", "--no-loadscope-reorder", "-k", "env", "--keep"]),
     ],
-    ids=["all", "quick", "no Docker", "everything"],
+    ids=["quick", "all", "one, kept"],
 )
 def test_the_options_of_test_choose_the_tests(options, passed_on):
     c = docker()
     tasks.run_tests(c, **options)
-    assert shlex.split(commands(c)[0])[8:] == passed_on
+    assert shlex.split(commands(c)[0])[5:] == passed_on
 
 
 @pytest.mark.parametrize("package", ["rich", "backports" if sys.version_info < (3, 14) else "compression"])

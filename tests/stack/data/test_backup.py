@@ -17,7 +17,7 @@ from tests.support.waiting import is_healthy, until
 from toolbox import archive, volume
 from toolbox.model import SERVICES
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow]
+pytestmark = pytest.mark.stack
 
 SAVED = "/api/contents/backed-up.ipynb"
 NOTEBOOK = {"cells": [], "metadata": {"made by": "the tests"}, "nbformat": 4, "nbformat_minor": 5}

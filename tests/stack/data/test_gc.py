@@ -205,7 +205,6 @@ for number in range(1, {MANY} + 1):
     return lambda: sql(toolbox, "SELECT count(*) FROM runs WHERE deleted_time = 1")[0][0]
 
 
-@pytest.mark.slow
 def test_a_sweep_that_is_killed_can_be_run_again_and_leaves_nothing(toolbox, swept, many_runs):
     # A pattern that does not find the shell that looks for it.
     kill = 'for each in /proc/[0-9]*; do grep -qs "[I]S_DELETED" $each/cmdline && kill -9 ${each#/proc/}; done; true'

@@ -9,7 +9,7 @@ import pytest
 from tests.support.copies import Copy
 from toolbox.model import SERVICES
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow]
+pytestmark = pytest.mark.stack
 
 # Volumes in memory. Few files fit in that of the artifacts; that of the databases is filled up by a test.
 SMALL = """

@@ -12,7 +12,7 @@ from tests.support.copies import ROOT, Copy
 from tests.support.upgrades import PATIENCE_SECONDS, check_artifacts, columns_of, contents, log_all_kinds
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow]
+pytestmark = pytest.mark.stack
 
 OLDER_MLFLOW = ROOT / "tests" / "support" / "older-mlflow"
 OLDER = sorted(path.name for path in OLDER_MLFLOW.iterdir())

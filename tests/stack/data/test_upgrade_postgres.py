@@ -10,7 +10,7 @@ from tests.support.layers import postgres_settings
 from tests.support.upgrades import PATIENCE_SECONDS, check_artifacts, contents, log_all_kinds
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow]
+pytestmark = pytest.mark.stack
 
 OLD = 15
 REFUSED = f'the volume has a database of Postgres {OLD}, and this is Postgres 17: run "invoke upgrade"'

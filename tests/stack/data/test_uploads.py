@@ -9,7 +9,7 @@ from tests.support.copies import ROOT
 from tests.support.crashes import kill, main_process
 from tests.support.waiting import PATIENCE_SECONDS, is_healthy, until
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow]
+pytestmark = pytest.mark.stack
 
 MEGABYTES = 64
 GATE = "/tmp/gate"

@@ -8,7 +8,7 @@ from tests.support.copies import ROOT
 from tests.support.crashes import kill, main_process, while_writing, workers
 from tests.support.waiting import answers, is_healthy, until
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow]
+pytestmark = pytest.mark.stack
 
 OUTAGE_SECONDS = 20
 STOP = "/tmp/stop-writing"

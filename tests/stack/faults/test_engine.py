@@ -13,7 +13,6 @@ from toolbox.model import ONE_SHOTS
 
 pytestmark = [
     pytest.mark.stack,
-    pytest.mark.slow,
     pytest.mark.skipif(
         bool(engines.missing()), reason=f"a second Docker engine cannot be run here, without {engines.missing()}"
     ),

@@ -5,7 +5,7 @@ import pytest
 from tests.support.copies import Copy
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow]
+pytestmark = pytest.mark.stack
 
 DATA = "/var/lib/postgresql/data"
 

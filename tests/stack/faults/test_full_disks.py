@@ -9,7 +9,7 @@ import pytest
 from tests.support.copies import Copy
 from tests.support.waiting import answers, is_healthy, until
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow]
+pytestmark = pytest.mark.stack
 
 # The time that the requirement leaves until somebody is told.
 LIMIT_SECONDS = 5

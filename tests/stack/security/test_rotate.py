@@ -116,7 +116,6 @@ def test_beside_another_start_one_is_refused_and_everyone_gets_in(own):
     assert works(own)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [1, 4, 7, 9])
 def test_killed_at_any_moment_the_next_start_lets_everyone_in(own, seconds):
     process = started(own, "rotate")

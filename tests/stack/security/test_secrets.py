@@ -82,7 +82,6 @@ def test_a_secret_in_a_layer_would_be_found():
     assert left_in_images(io.BytesIO(saved)) == ["name", "content", "compressed", "config"]
 
 
-@pytest.mark.slow
 def test_no_secret_is_in_a_layer_of_an_image(toolbox):
     images = [toolbox.inspect(service)["Config"]["Image"] for service in SERVICES]
     with subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE) as save:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support import written
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow]
+pytestmark = pytest.mark.stack
 
 CLIENTS = 100
 SECONDS = 60

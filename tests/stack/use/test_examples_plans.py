@@ -10,7 +10,7 @@ from benchmarks import fill
 from tests.support import notebooks
 from tests.support.copies import Copy
 
-pytestmark = [pytest.mark.stack, pytest.mark.slow]
+pytestmark = pytest.mark.stack
 
 NOTEBOOK = "2-ask-the-database.ipynb"
 RUNS = 100_000

@@ -3,21 +3,17 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 import tasks
 from benchmarks import results, run
 from tests.support.layers import ROOT, docker, the_line
-from tests.support.waiting import until
 from toolbox.failure import Failure
 
 PROGRAM = [sys.executable, "-m", "benchmarks.run"]
-LABEL = "com.docker.compose.project"
 
 
 def table(stock=(), ours=(), what="/health, p50", unit="ms", section="one client"):
@@ -201,54 +197,6 @@ def test_the_task_gives_way_to_the_program(monkeypatch):
     [(python, arguments)] = called
     assert arguments == [*PROGRAM, "--quick", "--compare", os.path.abspath("old.json")]
     assert python == sys.executable
-
-
-# --- On Docker ---
-
-
-def projects():
-    """Return the projects of benchmarks that the engine has a container, volume, network or image of."""
-    listings = (("ps", "--all"), ("volume", "ls"), ("network", "ls"))
-    command = ("--format", f'{{{{.Label "{LABEL}"}}}}')
-    found = [docker_says(*listing, *command) for listing in listings]
-    images = docker_says("image", "ls", "--all", "--quiet", "--filter", f"label={LABEL}")
-    found.append(docker_says("image", "inspect", "--format", f'{{{{index .Config.Labels "{LABEL}"}}}}', *set(images)))
-    return {name for names in found for name in names if name.startswith("data-toolbox-bench-")}
-
-
-def docker_says(*arguments):
-    """Return the words that a command of Docker prints."""
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False).stdout.split()
-
-
-@pytest.mark.slow
-@pytest.mark.stack
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_an_interrupted_run_leaves_nothing_behind(toolbox, tmp_path, number):
-    before = projects()
-    states = [toolbox.inspect(service)["State"]["StartedAt"] for service in ("postgres", "mlflow", "notebook")]
-    command = [sys.executable, "-m", "invoke", "--search-root", ROOT, "bench", "--quick"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        try:
-            mine = until(lambda: made(before), "a container of stock ran", 300)
-            running.send_signal(number)
-            time.sleep(1)
-            # Someone impatient.
-            running.send_signal(number)
-            _, stderr = running.communicate(timeout=180)
-        finally:
-            running.kill()
-    assert running.returncode == 1
-    assert stderr.splitlines()[-1].startswith("FAIL: interrupted: ")
-    assert "Traceback" not in stderr
-    assert projects() & mine == set()
-    assert states == [toolbox.inspect(service)["State"]["StartedAt"] for service in ("postgres", "mlflow", "notebook")]
-
-
-def made(before):
-    """Return the projects that are new since `before`, once a container of stock runs; until then nothing."""
-    running = set(docker_says("ps", "--format", f'{{{{.Label "{LABEL}"}}}}')) - before
-    return projects() - before if any(name.startswith("data-toolbox-bench-stock-") for name in running) else None
 
 
 # --- The published figures ---

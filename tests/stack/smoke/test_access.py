@@ -7,7 +7,7 @@ from tests.support.copies import JUPYTER_TOKEN, PASSWORDS, TOKEN_HEADER
 from toolbox.model import SERVICES
 from toolbox.passwords import ROLES
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("toolbox")]
 
 PUBLIC_ROUTE = "/api/2.0/mlflow/experiments/get?experiment_id=0"
 

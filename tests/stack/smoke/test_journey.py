@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.copies import TOKEN_HEADER
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("toolbox")]
 
 SAVED = "/api/contents/saved.ipynb"
 NOTEBOOK = {"cells": [], "metadata": {"made by": "the tests"}, "nbformat": 4, "nbformat_minor": 5}

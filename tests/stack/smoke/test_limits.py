@@ -5,7 +5,7 @@ import pytest
 from tests.support.waiting import answers
 from toolbox.model import SERVICES
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("toolbox")]
 
 
 # --- The containers ---

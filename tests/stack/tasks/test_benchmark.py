@@ -1,0 +1,58 @@
+"""`invoke bench` that is interrupted: nothing is left of its two stacks, and no other toolbox has noticed it."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.support.copies import ROOT
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.stack
+
+LABEL = "com.docker.compose.project"
+
+
+def projects():
+    """Return the projects of benchmarks that the engine has a container, volume, network or image of."""
+    listings = (("ps", "--all"), ("volume", "ls"), ("network", "ls"))
+    command = ("--format", f'{{{{.Label "{LABEL}"}}}}')
+    found = [docker_says(*listing, *command) for listing in listings]
+    images = docker_says("image", "ls", "--all", "--quiet", "--filter", f"label={LABEL}")
+    found.append(docker_says("image", "inspect", "--format", f'{{{{index .Config.Labels "{LABEL}"}}}}', *set(images)))
+    return {name for names in found for name in names if name.startswith("data-toolbox-bench-")}
+
+
+def docker_says(*arguments):
+    """Return the words that a command of Docker prints."""
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False).stdout.split()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupted_run_leaves_nothing_behind(toolbox, tmp_path, number):
+    before = projects()
+    states = [toolbox.inspect(service)["State"]["StartedAt"] for service in ("postgres", "mlflow", "notebook")]
+    command = [sys.executable, "-m", "invoke", "--search-root", ROOT, "bench", "--quick"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        try:
+            mine = until(lambda: made(before), "a container of stock ran", 300)
+            running.send_signal(number)
+            time.sleep(1)
+            # Someone impatient.
+            running.send_signal(number)
+            _, stderr = running.communicate(timeout=180)
+        finally:
+            running.kill()
+    assert running.returncode == 1
+    assert stderr.splitlines()[-1].startswith("FAIL: interrupted: ")
+    assert "Traceback" not in stderr
+    assert projects() & mine == set()
+    assert states == [toolbox.inspect(service)["State"]["StartedAt"] for service in ("postgres", "mlflow", "notebook")]
+
+
+def made(before):
+    """Return the projects that are new since `before`, once a container of stock runs; until then nothing."""
+    running = set(docker_says("ps", "--format", f'{{{{.Label "{LABEL}"}}}}')) - before
+    return projects() - before if any(name.startswith("data-toolbox-bench-stock-") for name in running) else None

@@ -1,0 +1,25 @@
+"""The table at the end of a test run says what has passed, and no more."""
+
+from types import SimpleNamespace
+
+from tests.support import proven
+
+
+def reports(*claims):
+    """Return reports of tests with these claims."""
+    return [SimpleNamespace(user_properties=[("other", 1), (proven.PROPERTY, claim)]) for claim in claims]
+
+
+def test_a_claim_is_there_with_the_number_of_its_tests():
+    passed = reports("A model loads back.", "A model loads back.")
+    assert "    2  A model loads back." in proven.table({"passed": passed})
+
+
+def test_a_claim_of_which_a_test_failed_is_not_there():
+    passed = reports("a", "b", "c", "d")
+    stats = {"passed": passed, "failed": reports("b"), "error": reports("c"), "skipped": reports("e")}
+    assert [line.split()[-1] for line in proven.table(stats) if line][1:] == ["a", "d"]
+
+
+def test_nothing_was_proven_where_nothing_passed():
+    assert proven.table({"failed": reports("a")}) == []
