@@ -81,25 +81,36 @@ def with_dumps(path, target, change, **dumps):
 
 
 @pytest.fixture(scope="module")
-def made(toolbox):
+def first(tmp_path_factory):
+    """A toolbox with nothing in it but what is logged here."""
+    copy = Copy(tmp_path_factory.mktemp("first") / "data-toolbox")
+    try:
+        copy.succeed("up")
+        yield copy
+    finally:
+        copy.succeed("clean", "--yes")
+
+
+@pytest.fixture(scope="module")
+def made(first):
     """A backup made while a writer logged: its path, its manifest, what was logged before, and the writer's steps."""
     body = {"type": "notebook", "content": NOTEBOOK}
-    status, _ = toolbox.request("PUT", "notebook", SAVED, body=body, **TOKEN_HEADER)
+    status, _ = first.request("PUT", "notebook", SAVED, body=body, **TOKEN_HEADER)
     assert status == 201
-    logged = toolbox.in_notebook("train.py")
-    toolbox.in_notebook("own_tables.py")
-    toolbox.compose("exec", "--no-TTY", "notebook", "truncate", "--size", "2T", SPARSE)
+    logged = first.in_notebook("train.py")
+    first.in_notebook("own_tables.py")
+    first.compose("exec", "--no-TTY", "notebook", "truncate", "--size", "2T", SPARSE)
     with ThreadPoolExecutor() as pool:
-        writer = pool.submit(toolbox.in_notebook, "log_steps.py", END)
+        writer = pool.submit(first.in_notebook, "log_steps.py", END)
         try:
             steps_logged = "SELECT count(*) FROM metrics WHERE key = 'step'"
-            until(lambda: int(bare(toolbox, "mlflow", steps_logged)) > 10, "the writer writes")
-            printed = toolbox.succeed("backup")
+            until(lambda: int(bare(first, "mlflow", steps_logged)) > 10, "the writer writes")
+            printed = first.succeed("backup")
         finally:
-            toolbox.compose("exec", "--no-TTY", "notebook", "touch", END)
-            toolbox.compose("exec", "--no-TTY", "notebook", "rm", SPARSE)
+            first.compose("exec", "--no-TTY", "notebook", "touch", END)
+            first.compose("exec", "--no-TTY", "notebook", "rm", SPARSE)
         steps = writer.result()
-    [path] = (toolbox.root / "backups").iterdir()
+    [path] = (first.root / "backups").iterdir()
     assert printed.startswith(str(path))
     with archive.Archive(path) as opened:
         opened.check()
@@ -107,16 +118,37 @@ def made(toolbox):
 
 
 @pytest.fixture(scope="module")
-def second(tmp_path_factory, made):
+def restored(tmp_path_factory, made):
     """Another, new toolbox, into which the backup was restored."""
     copy = Copy(tmp_path_factory.mktemp("second") / "data-toolbox")
     try:
         # Nothing of it is there yet: it starts what it needs.
         copy.printed = copy.succeed("restore", str(made[0]))
+        copy.differs = False
         yield copy
     finally:
         copy.succeed("clean", "--yes")
     assert copy.remains() == []
+
+
+@pytest.fixture
+def second(restored, made):
+    """That toolbox, with what is in the backup."""
+    if restored.differs:
+        restored.succeed("restore", "--yes", str(made[0]))
+        restored.differs = False
+    return restored
+
+
+@pytest.fixture
+def changed(restored, made):
+    """That toolbox, with another value of a tag than in the backup, by which one knows what a restore did."""
+    change = f"UPDATE tags SET value = 'changed' WHERE key = 'team' AND run_uuid = '{made[2]['run_id']}' RETURNING 1"
+    if not bare(restored, "mlflow", change):
+        restored.succeed("restore", "--yes", str(made[0]))
+        assert bare(restored, "mlflow", change)
+    restored.differs = True
+    return restored
 
 
 def is_as_restored(copy, logged):
@@ -196,11 +228,11 @@ def test_of_what_was_written_meanwhile_all_before_the_backup_is_there_with_its_f
     assert {f"{step}.txt" for step in steps[:-1]} <= set(files)
 
 
-def test_everyone_has_the_rights_of_before(toolbox, second):
+def test_everyone_has_the_rights_of_before(first, second):
     for database in ("mlflow", "datasets"):
         rights = bare(second, database, RIGHTS)
         assert "analyst=r/mlflow" in rights or database == "datasets"
-        assert rights == bare(toolbox, database, RIGHTS)
+        assert rights == bare(first, database, RIGHTS)
 
 
 @pytest.mark.parametrize(
@@ -230,13 +262,6 @@ def test_the_files_belong_to_those_who_use_them(second):
     for service, (folder, owner) in owners.items():
         printed = second.compose("exec", "--no-TTY", service, "find", folder, "-printf", "%U\\n")
         assert set(printed.split()) == {owner}
-
-
-def test_mlflow_can_go_on_writing(second):
-    headers = {"Content_Type": "application/json"}
-    route = "/api/2.0/mlflow/experiments/create"
-    status, answer = second.request("POST", "mlflow", route, body={"name": "later"}, **headers)
-    assert status == 200, answer
 
 
 # --- Backups that there are ---
@@ -305,6 +330,13 @@ def test_a_backup_that_is_told_to_end_leaves_nothing(second, tmp_path, number):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_mlflow_can_go_on_writing(changed):
+    headers = {"Content_Type": "application/json"}
+    route = "/api/2.0/mlflow/experiments/create"
+    status, answer = changed.request("POST", "mlflow", route, body={"name": "later"}, **headers)
+    assert status == 200, answer
+
+
 def has_database(copy, name):
     return name in bare(copy, "postgres", "SELECT datname FROM pg_database").split()
 
@@ -324,19 +356,18 @@ def has_unpacked(copy):
     [lambda copy: has_database(copy, "datasets_restored"), has_unpacked],
     ids=["databases", "files"],
 )
-def test_a_restore_that_is_killed_before_the_swap_leaves_a_working_toolbox(second, made, reached):
-    bare(second, "mlflow", f"UPDATE tags SET value = 'changed' WHERE key = 'team' AND run_uuid = '{made[2]['run_id']}'")
-    ended(second, "restore", "--yes", str(made[0]), when=lambda: reached(second))
-    is_as_restored(second, made[2])
-    assert second.in_notebook("read_sql.py", made[2]["run_id"])["team"] == "changed"
+def test_a_restore_that_is_killed_before_the_swap_leaves_a_working_toolbox(changed, made, reached):
+    ended(changed, "restore", "--yes", str(made[0]), when=lambda: reached(changed))
+    is_as_restored(changed, made[2])
+    assert changed.in_notebook("read_sql.py", made[2]["run_id"])["team"] == "changed"
 
 
-def test_a_restore_that_is_killed_in_the_swap_is_undone_by_up(second, made):
-    ended(second, "restore", "--yes", str(made[0]), when=lambda: is_stopped(second))
-    second.succeed("up")
-    is_as_restored(second, made[2])
-    assert second.in_notebook("read_sql.py", made[2]["run_id"])["team"] == "changed"
-    assert remains_of_restores(second) == []
+def test_a_restore_that_is_killed_in_the_swap_is_undone_by_up(changed, made):
+    ended(changed, "restore", "--yes", str(made[0]), when=lambda: is_stopped(changed))
+    changed.succeed("up")
+    is_as_restored(changed, made[2])
+    assert changed.in_notebook("read_sql.py", made[2]["run_id"])["team"] == "changed"
+    assert remains_of_restores(changed) == []
 
 
 def swaps_the_home(copy):
@@ -346,74 +377,74 @@ def swaps_the_home(copy):
     return is_stopped(copy) and copy.run("docker", "ps", "--quiet", *filters).stdout != ""
 
 
-def test_after_a_restore_that_is_killed_in_the_swap_nothing_is_served_until_up(second, made):
-    ended(second, "restore", "--yes", str(made[0]), when=lambda: swaps_the_home(second))
-    with subprocess.Popen(["docker", "compose", "up", "--detach"], cwd=second.root, stderr=subprocess.PIPE) as plain:
+def test_after_a_restore_that_is_killed_in_the_swap_nothing_is_served_until_up(changed, made):
+    ended(changed, "restore", "--yes", str(made[0]), when=lambda: swaps_the_home(changed))
+    with subprocess.Popen(["docker", "compose", "up", "--detach"], cwd=changed.root, stderr=subprocess.PIPE) as plain:
         try:
             waiting = 'Waiting for "invoke up": a restore was'
-            until(lambda: waiting in second.compose("logs", "mlflow"), "mlflow waits")
+            until(lambda: waiting in changed.compose("logs", "mlflow"), "mlflow waits")
         finally:
             plain.terminate()
-    assert not is_stopped(second)
-    assert second.inspect("notebook")["State"]["Status"] == "exited"
+    assert not is_stopped(changed)
+    assert changed.inspect("notebook")["State"]["Status"] == "exited"
     with pytest.raises(OSError, match=r"reset|refused|closed"):
-        second.get("mlflow", "/health")
-    second.succeed("up")
-    is_as_restored(second, made[2])
-    assert second.in_notebook("read_sql.py", made[2]["run_id"])["team"] == "changed"
-    assert remains_of_restores(second) == []
+        changed.get("mlflow", "/health")
+    changed.succeed("up")
+    is_as_restored(changed, made[2])
+    assert changed.in_notebook("read_sql.py", made[2]["run_id"])["team"] == "changed"
+    assert remains_of_restores(changed) == []
 
 
-def test_a_restore_that_is_killed_after_the_swap_is_ended_by_up(second, made):
-    ended(second, "restore", "--yes", str(made[0]), when=lambda: has_database(second, "mlflow_replaced"))
-    second.succeed("up")
-    is_as_restored(second, made[2])
-    assert second.in_notebook("read_sql.py", made[2]["run_id"])["team"] == "données"
-    assert remains_of_restores(second) == []
+def test_a_restore_that_is_killed_after_the_swap_is_ended_by_up(changed, made):
+    ended(changed, "restore", "--yes", str(made[0]), when=lambda: has_database(changed, "mlflow_replaced"))
+    changed.succeed("up")
+    is_as_restored(changed, made[2])
+    assert changed.in_notebook("read_sql.py", made[2]["run_id"])["team"] == "données"
+    assert remains_of_restores(changed) == []
 
 
-def test_after_all_that_a_restore_works_and_migrates_the_tables_of_an_older_mlflow(second, made, tmp_path):
-    bare(second, "postgres", "DROP DATABASE IF EXISTS older; CREATE DATABASE older OWNER mlflow")
+def test_after_all_that_a_restore_works_and_migrates_the_tables_of_an_older_mlflow(changed, made, tmp_path):
+    bare(changed, "postgres", "DROP DATABASE IF EXISTS older; CREATE DATABASE older OWNER mlflow")
     unit = (ROOT / "tests" / "inside" / "older_tables.py").read_text()
-    schema = second.compose("exec", "--no-TTY", "mlflow", "python", "-c", unit, "postgres/older").split()[-1]
+    schema = changed.compose("exec", "--no-TTY", "mlflow", "python", "-c", unit, "postgres/older").split()[-1]
     columns = "(name, artifact_location, lifecycle_stage, creation_time, last_update_time)"
     values = "('from the past', 'mlflow-artifacts:/7', 'active', 1, 1)"
-    bare(second, "older", f"INSERT INTO experiments {columns} VALUES {values}")
-    command = ["docker", "exec", f"{second.project}-postgres-1", "pg_dump", "-Fc", "-Z0", "older"]
+    bare(changed, "older", f"INSERT INTO experiments {columns} VALUES {values}")
+    command = ["docker", "exec", f"{changed.project}-postgres-1", "pg_dump", "-Fc", "-Z0", "older"]
     dump = subprocess.run(command, capture_output=True, check=True).stdout
-    tables = bare(second, "older", "SELECT 'public.' || tablename FROM pg_tables WHERE schemaname = 'public'").split()
-    counts = bare(second, "older", "".join(f"SELECT count(*) FROM {table};" for table in tables)).split()
-    bare(second, "postgres", "DROP DATABASE older")
+    tables = bare(changed, "older", "SELECT 'public.' || tablename FROM pg_tables WHERE schemaname = 'public'").split()
+    counts = bare(changed, "older", "".join(f"SELECT count(*) FROM {table};" for table in tables)).split()
+    bare(changed, "postgres", "DROP DATABASE older")
 
     def change(manifest):
         manifest.update(schema=schema, mlflow="2.0.0")
         manifest["rows"]["mlflow"] = dict(zip(tables, map(int, counts), strict=True))
 
     path = with_dumps(made[0], tmp_path / "older.zip", change, mlflow=dump)
-    second.succeed("restore", "--yes", str(path))
-    assert bare(second, "mlflow", "SELECT version_num FROM alembic_version") == made[1]["schema"] != schema
-    _, answer = second.get("mlflow", "/api/2.0/mlflow/experiments/get-by-name?experiment_name=from%20the%20past")
+    changed.succeed("restore", "--yes", str(path))
+    assert bare(changed, "mlflow", "SELECT version_num FROM alembic_version") == made[1]["schema"] != schema
+    _, answer = changed.get("mlflow", "/api/2.0/mlflow/experiments/get-by-name?experiment_name=from%20the%20past")
     assert json.loads(answer)["experiment"]["lifecycle_stage"] == "active"
-    assert remains_of_restores(second) == []
+    assert remains_of_restores(changed) == []
     # Tables that the migration has made can be read too.
-    assert "count" in second.psql("analyst", "mlflow", "SELECT count(*) FROM logged_models")
+    assert "count" in changed.psql("analyst", "mlflow", "SELECT count(*) FROM logged_models")
 
 
 @pytest.fixture
-def older_postgres(second):
-    """A Postgres 15 without passwords, which the containers of `second` find as `older`: a function that runs a client
+def older_postgres(changed):
+    """A Postgres 15 without passwords, which the containers of `changed` find as `older`: a function that runs a client
     program of it with an input, and returns the bytes that it prints.
     """
-    image, name = second.older_postgres(15), f"{second.project}-older"
+    image, name = changed.older_postgres(15), f"{changed.project}-older"
     shell = """
         initdb --pgdata /tmp/data --username postgres --auth trust
         echo host all all all trust >>/tmp/data/pg_hba.conf
         exec postgres -D /tmp/data -c listen_addresses=* -k /tmp
     """
-    network = ("--network", f"{second.project}_default", "--network-alias", "older")
+    network = ("--network", f"{changed.project}_default", "--network-alias", "older")
     as_postgres = ("--user", "postgres", "--entrypoint", "sh")
     run = ("docker", "run", "--detach", "--rm", "--name", name, *network, *as_postgres, image, "-c", shell)
-    assert second.run(*run).returncode == 0
+    assert changed.run(*run).returncode == 0
 
     def client(program, *arguments, stdin=""):
         command = ["docker", "exec", "--interactive", name, program, "-h", "127.0.0.1", "-U", "postgres", *arguments]
@@ -423,15 +454,15 @@ def older_postgres(second):
         until(lambda: client("psql", "-qtAXc", "SELECT 1"), "the older Postgres answers")
         yield client
     finally:
-        second.run("docker", "rm", "--force", "--volumes", name)
+        changed.run("docker", "rm", "--force", "--volumes", name)
 
 
-def test_a_backup_of_an_older_postgres_and_an_older_mlflow_is_restored(second, made, older_postgres, tmp_path):
+def test_a_backup_of_an_older_postgres_and_an_older_mlflow_is_restored(changed, made, older_postgres, tmp_path):
     roles = "CREATE ROLE mlflow LOGIN; CREATE ROLE analyst LOGIN;"
     databases = "CREATE DATABASE mlflow OWNER mlflow; CREATE DATABASE datasets OWNER analyst;"
     older_postgres("psql", "-q", stdin=roles + databases)
     unit = (ROOT / "tests" / "inside" / "older_tables.py").read_text()
-    schema = second.compose("exec", "--no-TTY", "mlflow", "python", "-c", unit, "older/mlflow").split()[-1]
+    schema = changed.compose("exec", "--no-TTY", "mlflow", "python", "-c", unit, "older/mlflow").split()[-1]
     own = """
         SET ROLE analyst;
         CREATE TABLE own (number serial PRIMARY KEY, word text COLLATE "C" UNIQUE, at timestamptz, more jsonb);
@@ -456,15 +487,15 @@ def test_a_backup_of_an_older_postgres_and_an_older_mlflow_is_restored(second, m
 
     dumps = {name: older_postgres("pg_dump", "-Fc", "-Z0", name) for name in ("mlflow", "datasets")}
     path = with_dumps(made[0], tmp_path / "older.zip", change, **dumps)
-    second.succeed("restore", "--yes", str(path))
-    assert bare(second, "mlflow", "SELECT version_num FROM alembic_version") == made[1]["schema"] != schema
-    rows = second.sql("analyst", "datasets", "SELECT number, word, at::date::text, more FROM own ORDER BY number")
+    changed.succeed("restore", "--yes", str(path))
+    assert bare(changed, "mlflow", "SELECT version_num FROM alembic_version") == made[1]["schema"] != schema
+    rows = changed.sql("analyst", "datasets", "SELECT number, word, at::date::text, more FROM own ORDER BY number")
     assert rows == [(1, "é", "2020-02-29", {"a": [1, None]}), (2, None, None, None)]
     # The sequence goes on, and the rights are those of here.
-    second.sql("analyst", "datasets", "INSERT INTO own (word) SELECT word || word FROM words WHERE word IS NOT NULL")
-    assert second.sql("analyst", "datasets", "SELECT max(number) FROM own") == [(3,)]
-    assert second.sql("analyst", "mlflow", "SELECT count(*) FROM runs") == [(0,)]
-    assert bare(second, "mlflow", "SELECT has_table_privilege('analyst', 'runs', 'DELETE')") == "f"
+    changed.sql("analyst", "datasets", "INSERT INTO own (word) SELECT word || word FROM words WHERE word IS NOT NULL")
+    assert changed.sql("analyst", "datasets", "SELECT max(number) FROM own") == [(3,)]
+    assert changed.sql("analyst", "mlflow", "SELECT count(*) FROM runs") == [(0,)]
+    assert bare(changed, "mlflow", "SELECT has_table_privilege('analyst', 'runs', 'DELETE')") == "f"
 
 
 def test_a_backup_is_for_its_owner_alone(made):

@@ -51,6 +51,14 @@ def mlflow_out_of_memory(toolbox):
     assert set(before) - set(workers(toolbox)), "no worker was ended"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _restarted(toolbox):
+    """Have mlflow start again afterwards: `doctor` counts what was ended for its memory since its start."""
+    yield
+    toolbox.compose("restart", "mlflow")
+    until(lambda: is_healthy(toolbox, "mlflow"), "mlflow is healthy")
+
+
 @pytest.mark.parametrize(
     "fault",
     [

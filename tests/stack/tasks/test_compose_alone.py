@@ -103,57 +103,66 @@ def bare(toolbox, tmp_path_factory):
 
 
 @pytest.fixture
+def unset(bare):
+    """That clone, with secrets that were made and not set by somebody."""
+    if not all(re.fullmatch(r"[\w-]{24}", secret) for secret in (bare.secret("notebook", "token"), bare.password())):
+        bare.forget("notebook-secrets", "mlflow-secrets", "postgres-secrets")
+        bare.up()
+    return bare
+
+
+@pytest.fixture
 def settings(bare):
     """The .env, which is gone again afterwards."""
     yield bare.env
     bare.env.unlink(missing_ok=True)
 
 
-def test_one_command_is_enough_and_the_log_ends_with_the_address(bare):
-    assert {bare.health(service)[0] for service in SERVICES} == {"healthy"}
-    assert bare.said.count("Made a new") == 3
-    assert ADDRESS.search(bare.ended_with)
-    assert re.fullmatch(r"[\w-]{24}", bare.token())
-    assert bare.logs_in(bare.token())
-    assert not bare.logs_in("")
-    assert not bare.logs_in(bare.token()[:-1])
-    assert bare.works()
-    assert not bare.env.exists()
+def test_one_command_is_enough_and_the_log_ends_with_the_address(unset):
+    assert {unset.health(service)[0] for service in SERVICES} == {"healthy"}
+    assert unset.said.count("Made a new") == 3
+    assert ADDRESS.search(unset.ended_with)
+    assert re.fullmatch(r"[\w-]{24}", unset.token())
+    assert unset.logs_in(unset.token())
+    assert not unset.logs_in("")
+    assert not unset.logs_in(unset.token()[:-1])
+    assert unset.works()
+    assert not unset.env.exists()
 
 
-def test_what_was_made_is_shown_by_the_log_of_the_notebook_alone(bare):
-    token, password = bare.token(), bare.password()
-    owner = bare.secret("postgres", "mlflow")
-    shown = {service: bare.log(service) for service in IN_ORDER}
+def test_what_was_made_is_shown_by_the_log_of_the_notebook_alone(unset):
+    token, password = unset.token(), unset.password()
+    owner = unset.secret("postgres", "mlflow")
+    shown = {service: unset.log(service) for service in IN_ORDER}
     assert [service for service in shown if token in shown[service]] == ["notebook"]
-    shown |= {f"container {service}": json.dumps(bare.inspect(service)) for service in IN_ORDER}
-    shown["configuration"] = bare.compose("config")
+    shown |= {f"container {service}": json.dumps(unset.inspect(service)) for service in IN_ORDER}
+    shown["configuration"] = unset.compose("config")
     assert [name for name, text in shown.items() if password in text or owner in text] == []
     assert [name for name, text in shown.items() if token in text] == ["notebook"]
 
 
-def test_the_tasks_find_the_same_installation_and_make_no_env(bare):
-    token, password = bare.token(), bare.password()
-    assert "healthy" in bare.succeed("status")
-    printed = bare.succeed("up")
+def test_the_tasks_find_the_same_installation_and_make_no_env(unset):
+    token, password = unset.token(), unset.password()
+    assert "healthy" in unset.succeed("status")
+    printed = unset.succeed("up")
     assert f"/lab?token={token}\n" in printed
     address = re.search(r"postgresql://\S+", printed)[0]
-    assert address == f"postgresql://analyst:{password}@127.0.0.1:{bare.ports['POSTGRES_PORT']}/mlflow"
+    assert address == f"postgresql://analyst:{password}@127.0.0.1:{unset.ports['POSTGRES_PORT']}/mlflow"
     with closing(psycopg2.connect(address)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT current_user")
         assert cursor.fetchone() == ("analyst",)
-    assert not bare.env.exists()
+    assert not unset.env.exists()
 
 
-def test_they_stay_when_all_is_stopped_and_go_with_the_volumes(bare):
-    before = bare.token(), bare.password()
-    bare.compose("down")
-    assert bare.up() == ""
-    assert (bare.token(), bare.password()) == before
-    bare.compose("down", "--volumes")
-    assert bare.up().count("Made a new") == 3
-    assert {bare.token(), bare.password()} & set(before) == set()
-    assert bare.works()
+def test_they_stay_when_all_is_stopped_and_go_with_the_volumes(unset):
+    before = unset.token(), unset.password()
+    unset.compose("down")
+    assert unset.up() == ""
+    assert (unset.token(), unset.password()) == before
+    unset.compose("down", "--volumes")
+    assert unset.up().count("Made a new") == 3
+    assert {unset.token(), unset.password()} & set(before) == set()
+    assert unset.works()
 
 
 def test_a_password_that_env_sets_later_counts_and_stays_when_it_is_taken_out(bare, settings):

@@ -38,6 +38,12 @@ def printed(toolbox):
             toolbox.invoke("clean", "--yes", "--name", name)
 
 
+@pytest.fixture(scope="module")
+def logged(toolbox, printed):
+    """The values of a metric that each has, by name, once each has logged its number, from 1 on."""
+    return {name: log(toolbox, name, number) for number, name in enumerate(NAMES, start=1)}
+
+
 def settings(toolbox, name):
     return dotenv.values((toolbox.root / f".env.{name}").read_text())
 
@@ -126,15 +132,14 @@ def test_each_answers_by_its_name_and_by_the_address_that_programs_know(toolbox,
                 assert connection.getresponse().status == 200
 
 
-def test_what_one_logs_no_other_sees(toolbox, printed):
-    assert log(toolbox, "alice", 1.0) == [1.0]
-    assert log(toolbox, "bob", 2.0) == [2.0]
+def test_what_one_logs_no_other_sees(logged):
+    assert logged == {"alice": [1], "bob": [2]}
 
 
-def test_all_tasks_are_about_the_named_one(toolbox, printed):
-    for name, number in zip(NAMES, (1, 2), strict=True):
+def test_all_tasks_are_about_the_named_one(toolbox, logged):
+    for name, [number] in logged.items():
         sql = "SELECT value FROM latest_metrics WHERE key = 'of'"
-        assert toolbox.succeed("psql", "--name", name, "--command", sql).split()[2] == str(number)
+        assert toolbox.succeed("psql", "--name", name, "--command", sql).split()[2] == f"{number:.0f}"
         assert f"{toolbox.project}-{name}" in toolbox.succeed("doctor", "--name", name)
 
 
@@ -161,7 +166,7 @@ def test_another_folder_with_the_name_of_its_project_touches_nothing(toolbox, pr
     assert [it["since"] for it in status(toolbox, "alice").values()] == [it["since"] for it in before.values()]
 
 
-def test_a_copy_of_the_folder_does_nothing_to_data_of_the_original_that_is_down(toolbox, printed, tmp_path):
+def test_a_copy_of_the_folder_does_nothing_to_data_of_the_original_that_is_down(toolbox, logged, tmp_path):
     toolbox.succeed("backup", "--name", "alice", "--to", str(tmp_path / "backup.zip"))
     toolbox.succeed("down", "--name", "alice")
     copied = shutil.copytree(toolbox.root, tmp_path / "copied")
@@ -180,7 +185,8 @@ def test_a_copy_of_the_folder_does_nothing_to_data_of_the_original_that_is_down(
         assert refused.stderr.splitlines()[-1].startswith(told)
     assert toolbox.volumes(f"{toolbox.project}-alice") == before
     toolbox.succeed("up", "--name", "alice")
-    assert log(toolbox, "alice", 3)[0] == 3
+    sql = "SELECT value FROM latest_metrics WHERE key = 'of'"
+    assert toolbox.succeed("psql", "--name", "alice", "--command", sql).split()[2] == "1"
 
 
 def test_one_task_at_a_time_changes_a_toolbox(toolbox, printed, tmp_path):
@@ -214,17 +220,18 @@ def test_one_task_at_a_time_changes_a_toolbox(toolbox, printed, tmp_path):
     assert path.exists()
 
 
-# The last one here: it takes alice's toolbox away.
-def test_the_end_of_one_touches_no_other(toolbox, printed):
+def test_the_end_of_one_touches_no_other(toolbox, logged):
+    toolbox.succeed("up", "--name", "carol")
     container = toolbox.container("notebook")
-    toolbox.succeed("clean", "--yes", "--name", "alice")
+    toolbox.succeed("clean", "--yes", "--name", "carol")
     listing = toolbox.run("docker", "ps", "--all", "--format", "{{.Names}}").stdout
     volumes = toolbox.run("docker", "volume", "ls", "--quiet").stdout
     images = toolbox.run("docker", "image", "ls", "--format", "{{.Repository}}").stdout
-    assert f"{toolbox.project}-alice" not in listing + volumes + images
-    assert not (toolbox.root / ".env.alice").exists()
+    assert f"{toolbox.project}-carol" not in listing + volumes + images
+    assert not (toolbox.root / ".env.carol").exists()
 
-    assert log(toolbox, "bob", 3.0) == [3.0, 2.0]
+    assert {it["health"] for it in status(toolbox, "bob").values()} == {"healthy"}
+    assert "2" in toolbox.succeed("psql", "--name", "bob", "--command", "SELECT value FROM latest_metrics").split()
     assert toolbox.container("notebook") == container
     assert {it["health"] for it in json.loads(toolbox.succeed("status", "--json"))} == {"healthy"}
 
@@ -232,7 +239,7 @@ def test_the_end_of_one_touches_no_other(toolbox, printed):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["status", "--name", "carol"], 'no toolbox is called "carol"'),
+        (["status", "--name", "dave"], 'no toolbox is called "dave"'),
         (["up", "--name", "a b"], 'cannot be called "a b"'),
         (["up", "--name", "../alice"], 'cannot be called "../alice"'),
     ],

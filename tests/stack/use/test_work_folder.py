@@ -38,7 +38,9 @@ def folder(toolbox, tmp_path_factory):
         toolbox.succeed("up", "--name", NAME)
         yield path
     finally:
-        toolbox.invoke("clean", "--yes", "--name", NAME)
+        before = sorted(path.iterdir())
+        toolbox.succeed("clean", "--yes", "--name", NAME)
+        assert sorted(path.iterdir()) == before, "the folder does not outlive the toolbox and its volumes"
 
 
 def set_folder(toolbox, path):
@@ -114,14 +116,10 @@ def test_a_backup_leaves_the_folder_out_and_a_restore_leaves_it_alone(toolbox, f
     assert (folder / "on-the-machine").read_text() == "after\n"
 
 
-def test_the_folder_outlives_the_toolbox_and_its_volumes(toolbox, folder):
-    before = sorted(path.name for path in folder.iterdir())
-    toolbox.succeed("down", "--name", NAME)
-    assert sorted(path.name for path in folder.iterdir()) == before
-
-
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make a folder that belongs to root")
 def test_a_folder_that_belongs_to_root_is_explained_and_nothing_started(toolbox, folder, tmp_path):
+    listing = ("docker", "ps", "--quiet", "--filter", f"name={toolbox.project}-{NAME}-")
+    before = toolbox.run(*listing).stdout
     set_folder(toolbox, tmp_path)
     result = toolbox.invoke("up", "--name", NAME)
     set_folder(toolbox, folder)
@@ -129,7 +127,7 @@ def test_a_folder_that_belongs_to_root_is_explained_and_nothing_started(toolbox,
     assert result.stderr.splitlines()[-1] == (
         f'FAIL: {tmp_path} belongs to root, and the notebook does not run as root: "chown {OWNER} {tmp_path}".'
     )
-    assert toolbox.run("docker", "ps", "--quiet", "--filter", f"name={toolbox.project}-{NAME}-").stdout == ""
+    assert toolbox.run(*listing).stdout == before
 
 
 def test_a_folder_that_is_missing_is_told_and_not_made(toolbox, folder, tmp_path):
