@@ -110,10 +110,6 @@ def test_compose_takes_every_override_of_the_recipes(block, tmp_path):
     assert taken.ok, taken.stderr
 
 
-def test_there_are_overrides_among_the_recipes():
-    assert len(blocks("yaml")) > 3
-
-
 @pytest.mark.parametrize("block", blocks("sh"), ids=lambda block: block.split("\n")[0][:40])
 def test_a_shell_understands_every_command_of_the_recipes(block):
     subprocess.run(["sh", "-n"], input=block, text=True, check=True)
@@ -122,10 +118,3 @@ def test_a_shell_understands_every_command_of_the_recipes(block):
 @pytest.mark.parametrize("block", blocks("python"), ids=lambda block: block.split("\n")[0][:40])
 def test_python_understands_every_program_of_the_recipes(block):
     compile(block, "docs/recipes.md", "exec")
-
-
-def test_every_recipe_is_in_the_table_of_contents():
-    contents, _, _ = RECIPES.partition("\n## ")
-    assert set(re.findall(r"\]\(#([\w-]+)\)", contents)) == {
-        anchor(heading) for heading in re.findall(r"^## (.+)$", RECIPES, flags=re.M)
-    }

@@ -1,7 +1,6 @@
-"""The example notebooks as files: clean, readable everywhere, and with SQL that is good to copy."""
+"""The example notebooks as files: they run on both base images, and their SQL is good to copy."""
 
 import ast
-import json
 import re
 import sys
 
@@ -21,39 +20,6 @@ def cells(name, kind):
 def trees(name):
     """Return the syntax trees of the cells with code."""
     return [ast.parse(source) for _, source in cells(name, "code")]
-
-
-def test_there_are_three():
-    assert NAMES == ["1-track-an-experiment.ipynb", "2-ask-the-database.ipynb", "3-search.ipynb"]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_it_is_stored_without_outputs(name):
-    code = [cell for cell in load(name)["cells"] if cell["cell_type"] == "code"]
-    assert [cell["id"] for cell in code if cell["outputs"] or cell["execution_count"] is not None] == []
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_it_is_written_as_jupyterlab_writes_it(name):
-    # So that a change that someone saves there shows in git as that change alone.
-    assert json.dumps(load(name), indent=1, ensure_ascii=False) + "\n" == (FOLDER / name).read_text()
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_it_is_in_the_format_whose_cells_have_ids(name):
-    notebook = load(name)
-    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
-    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
-    identities = [cell["id"] for cell in notebook["cells"]]
-    assert len(set(identities)) == len(identities)
-    assert [identity for identity in identities if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", identity)] == []
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_it_begins_with_a_title_and_explains_its_steps(name):
-    texts = cells(name, "markdown")
-    assert texts[0][1].startswith("# ")
-    assert len(texts) >= len(cells(name, "code")) / 2
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -35,13 +35,6 @@ def test_nothing_decides_anew_when_a_commit_is_on_the_disk(name):
     assert name not in (ROOT / "docker-compose.yml").read_text()
 
 
-def test_every_setting_says_why():
-    before = ""
-    for line in SETTINGS.read_text().splitlines():
-        assert not line or line.startswith("#") or before.startswith("#"), line
-        before = line
-
-
 def test_what_the_volume_says_comes_first_and_can_be_absent():
     [data] = re.findall(r"^ENV PGDATA=(.*)$", DOCKERFILE.read_text(), flags=re.M)
     [first, *_] = re.findall(r"^(\w.*)$", SETTINGS.read_text(), flags=re.M)

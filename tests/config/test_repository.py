@@ -59,18 +59,6 @@ def test_every_list_of_packages_is_locked():
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_every_package_is_pinned_and_hashed(lock):
-    hash_or_comment = r"    (--hash=sha256:[0-9a-f]{64}( \\)?|#.*)"
-    entries = re.split(r"\n(?=\S)", re.sub(r"^#.*\n", "", (ROOT / lock).read_text(), flags=re.M).strip())
-    assert entries
-    for entry in entries:
-        first, *rest = entry.split("\n")
-        assert re.fullmatch(rf"{NAME}==[^\s;]+( ; [^\\]+)? \\", first)
-        assert all(re.fullmatch(hash_or_comment, line) for line in rest)
-        assert "--hash=" in rest[0]
-
-
-@pytest.mark.parametrize("lock", LOCKS)
 def test_no_lock_says_where_packages_come_from(lock):
     """Whoever installs them has a mirror of their own, or none."""
     assert re.findall(r"\w+://\S+|--(?:extra-)?index\S+|--find-links.*", (ROOT / lock).read_text()) == []
@@ -92,11 +80,6 @@ def test_every_file_has_line_ends_that_a_container_can_read():
     lines = git("ls-files", "--eol")
     assert lines
     assert [line for line in lines if re.search(r"^i/(crlf|mixed)|\sw/(crlf|mixed)", line)] == []
-
-
-def test_git_gives_those_line_ends_to_windows_too():
-    lines = [line for line in git("ls-files", "--eol") if not re.match(r"i/-text|.*attr/-text", line)]
-    assert [line for line in lines if "eol=lf" not in line] == []
 
 
 @pytest.mark.parametrize("name", [".env", ".env.part", ".env.next", ".env.old", "backups/made.zip"])

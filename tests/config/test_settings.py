@@ -86,11 +86,6 @@ def test_nothing_has_to_be_set():
     assert compose("config", "--quiet").ok
 
 
-def test_the_example_explains_each_variable():
-    unexplained = [block for block in EXAMPLE.strip().split("\n\n") if not block.startswith("# ")]
-    assert unexplained == []
-
-
 @pytest.mark.parametrize("name", sorted(name for name, _ in DEFAULTS))
 def test_every_setting_has_an_effect_and_blank_means_the_default(name):
     default = compose("config").stdout

@@ -23,13 +23,6 @@ def env(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_task_says_in_one_sentence_what_it_does(verb):
-    sentence = VERBS[verb].body.__doc__
-    assert sentence.endswith(".")
-    assert "\n" not in sentence
-
-
-@pytest.mark.parametrize("verb", VERBS)
 def test_every_option_is_explained(verb):
     assert [argument.name for argument in VERBS[verb].get_arguments() if not argument.help] == []
 

@@ -6,8 +6,6 @@ import time
 
 import pytest
 
-from tests.support.copies import ABSURD
-
 pytestmark = pytest.mark.stack
 
 PATIENCE_SECONDS = 60
@@ -83,19 +81,6 @@ def build_on(toolbox, docker, base):
     docker("image", "rm", *images)
 
 
-def test_postgres_takes_user_password_and_database_from_its_variables(database):
-    sql = database("-e", f"POSTGRES_PASSWORD={ABSURD}", "-e", "POSTGRES_USER=me", "-e", "POSTGRES_DB=mine")
-    assert sql("SELECT current_user, current_database()", ABSURD, "me", "mine").stdout.strip() == "me|mine"
-    assert "password authentication failed" in sql("SELECT 1", "wrong", "me", "mine").stderr
-
-
-def test_postgres_takes_its_password_from_a_file(database, tmp_path):
-    (tmp_path / "password").write_text(ABSURD.strip())
-    (tmp_path / "password").chmod(0o644)
-    sql = database("-e", "POSTGRES_PASSWORD_FILE=/run/password", "-v", f"{tmp_path}/password:/run/password:ro")
-    assert sql("SELECT 1", ABSURD.strip()).stdout.strip() == "1"
-
-
 def test_postgres_runs_the_init_files_in_the_order_of_their_names(database, tmp_path):
     tmp_path.chmod(0o755)
     (tmp_path / "1.sql").write_text("CREATE TABLE seen (name text);\n")
@@ -110,17 +95,6 @@ def test_postgres_hands_its_arguments_to_initdb(database):
     sql = database("-e", "POSTGRES_PASSWORD=x", "-e", f"POSTGRES_INITDB_ARGS={arguments}")
     assert sql("SHOW data_checksums", "x").stdout.strip() == "on"
     assert "scram-sha-256" in sql("SELECT auth_method FROM pg_hba_file_rules WHERE type = 'local' LIMIT 1", "x").stdout
-
-
-@pytest.mark.parametrize(
-    "options",
-    [[], ["-e", "POSTGRES_PASSWORD=x", "-e", "POSTGRES_PASSWORD_FILE=/etc/hostname"]],
-    ids=["no password", "both"],
-)
-def test_postgres_does_not_start_without_exactly_one_password(docker, base, options):
-    result = docker("run", "--rm", *options, base("postgres"))
-    assert result.returncode != 0
-    assert "POSTGRES_PASSWORD" in result.stdout + result.stderr
 
 
 def test_postgres_stops_at_once_and_cleanly(toolbox, docker, database):

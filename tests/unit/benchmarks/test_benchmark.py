@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 
@@ -213,11 +212,3 @@ def test_the_published_table_is_that_of_the_published_figures():
 def test_the_published_figures_are_those_of_a_whole_run_with_every_target():
     assert PUBLISHED.about["run"] == "full"
     assert [target for target in results.TARGETS if (target.section, target.what) not in PUBLISHED.rows] == []
-
-
-def test_the_figures_in_the_readme_are_published_ones():
-    readme = (ROOT / "README.md").read_text()
-    shown = re.findall(r"([\d.,]+) (\S+) instead of\s+([\d.,]+) (\w+)", readme)
-    assert shown
-    known = {tuple(PUBLISHED.cells(row)[1:4]) for row in PUBLISHED.rows.values()}
-    assert [figures for figures in shown if (figures[1], figures[2], figures[0]) not in known] == []

@@ -1,25 +1,13 @@
-"""The pictures of the README, and what `invoke pictures` says when it cannot make them."""
+"""`invoke pictures`: what it says when it cannot make the screenshots of the README."""
 
-import struct
 import sys
 
 import pytest
 
 import tasks
-from tests.support import screenshots as pictures
+from tests.support import screenshots
 from tests.support.layers import ROOT, docker
 from toolbox.failure import Failure
-
-WIDTH = 1200
-BYTES = 150_000
-
-
-@pytest.mark.parametrize("name", pictures.PICTURES)
-def test_a_picture_is_small(name):
-    picture = (ROOT / "docs" / name).read_bytes()
-    assert picture.startswith(b"\x89PNG")
-    assert struct.unpack(">I", picture[16:20])[0] <= WIDTH
-    assert len(picture) < BYTES
 
 
 class Refused:
@@ -46,11 +34,11 @@ class Refused:
 )
 def test_what_goes_wrong_is_one_line_and_leaves_the_pictures_and_no_toolbox(tmp_path, monkeypatch, error, line):
     toolbox = Refused(error)
-    monkeypatch.setattr(pictures.stacks, "Ours", lambda _: toolbox)
+    monkeypatch.setattr(screenshots.stacks, "Ours", lambda _: toolbox)
     # They are changed for good, in a process that ends.
-    monkeypatch.setattr(pictures.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(screenshots.signal, "signal", lambda *_: None)
     with pytest.raises(SystemExit) as ended:
-        pictures.main(tmp_path)
+        screenshots.main(tmp_path)
     assert ended.value.code.startswith(line)
     assert "\n" not in ended.value.code
     assert toolbox.removed
@@ -62,4 +50,4 @@ def test_the_task_gives_way_to_the_program(monkeypatch):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(tasks.os, "execv", lambda *arguments: called.append(arguments))
     tasks.pictures(docker())
-    assert called == [(sys.executable, [sys.executable, "-m", pictures.__name__])]
+    assert called == [(sys.executable, [sys.executable, "-m", screenshots.__name__])]
