@@ -1,21 +1,36 @@
-"""The programs of tests/inside/everyday, which people type from tutorials."""
+"""The programs of tests/inside/everyday, which people type from tutorials, by subject."""
+
+import json
 
 from tests.support.copies import ROOT
 
-# Their texts, by name.
-PROGRAMS = {path.name: path.read_text() for path in sorted((ROOT / "tests" / "inside" / "everyday").glob("*.py"))}
+FOLDER = ROOT / "tests" / "inside" / "everyday"
 # Those of `./run test` without --all: what most people do in the first days.
 DOZEN = (
-    "a_forest_is_logged_and_loads_back.py",
-    "a_kernel_of_the_server_runs_code.py",
-    "a_model_is_registered_and_used_by_its_alias.py",
-    "a_notebook_is_executed_and_becomes_html.py",
-    "a_run_that_raises_is_failed.py",
-    "artifacts_keep_their_names.py",
-    "autologging_records_a_forest.py",
-    "buffered_logging_loses_nothing.py",
-    "pandas_writes_and_reads_tables.py",
-    "psycopg2_reads_what_mlflow_recorded.py",
-    "runs_are_found_by_every_operator.py",
-    "sqlalchemy_connects_as_tutorials_write_it.py",
+    "models/a_forest_is_logged_and_loads_back.py",
+    "models/a_model_is_registered_and_used_by_its_alias.py",
+    "models/autologging_records_a_forest.py",
+    "notebook/a_kernel_of_the_server_runs_code.py",
+    "notebook/a_notebook_is_executed_and_becomes_html.py",
+    "notebook/pandas_writes_and_reads_tables.py",
+    "notebook/psycopg2_reads_what_mlflow_recorded.py",
+    "notebook/sqlalchemy_connects_as_tutorials_write_it.py",
+    "tracking/a_run_that_raises_is_failed.py",
+    "tracking/artifacts_keep_their_names.py",
+    "tracking/buffered_logging_loses_nothing.py",
+    "tracking/runs_are_found_by_every_operator.py",
 )
+
+
+def others(subject):
+    """Return the names of the programs of a subject that are not among the dozen."""
+    names = (f"{subject}/{path.name}" for path in sorted((FOLDER / subject).glob("*.py")))
+    return [name for name in names if name not in DOZEN]
+
+
+def ended(toolbox, names):
+    """Run programs in the notebook; return how each ended, by name: its exit status, its seconds, what it printed."""
+    # By the names of their files alone, which they can ask for.
+    programs = {name.rpartition("/")[2]: (FOLDER / name).read_text() for name in names}
+    results = toolbox.in_notebook("run_everyday.py", stdin=json.dumps(programs))
+    return {name: results[name.rpartition("/")[2]] for name in names}

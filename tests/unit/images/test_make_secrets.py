@@ -20,7 +20,7 @@ AWKWARD = {
     "like an option": "-n",
 }
 # Between the moments at which a run is killed, in seconds; a whole run takes about 20 ms.
-STEP = 0.0005
+STEP = 0.001
 
 
 class Secrets:
