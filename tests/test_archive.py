@@ -11,10 +11,10 @@ import zipfile
 
 import pytest
 from layers import the_line
-
-from toolbox import archive, volume
 from toolbox.archive import zstd
 from toolbox.failure import Failure
+
+from toolbox import archive, volume
 
 DESCRIPTION = {
     "project": "box",

@@ -6,10 +6,10 @@ import signal
 import pytest
 from layers import HEALTHY, ROOT, a_users_env, docker, doings, listed, the_line
 from test_archive import forged
+from toolbox.failure import Failure
 
 import tasks
 from toolbox import archive, backup, database, process, restore, stores
-from toolbox.failure import Failure
 
 
 @pytest.fixture

@@ -18,10 +18,10 @@ from layers import (
     doings,
     listed,
 )
+from toolbox.failure import Failure
 
 import tasks
 from toolbox import doctor, dotenv, model, ports
-from toolbox.failure import Failure
 
 KNOWN = doctor.known_variables((ROOT / "docker-compose.yml").read_text(), (ROOT / ".env.example").read_text())
 WELL = "".join(f"{name}={value}\n" for name, value in SECRETS.items())

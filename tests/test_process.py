@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from invoke import Context
 from layers import the_line
+from toolbox.failure import Failure
 
 from toolbox import model, process
-from toolbox.failure import Failure
 
 NAMES = [
     "a;touch PWNED;b",

@@ -5,9 +5,9 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg2.extensions
 import pytest
 from layers import configuration, listed
+from toolbox.model import SERVICES
 
 from toolbox import model, report
-from toolbox.model import SERVICES
 
 HEALTHY = dict.fromkeys(SERVICES, "running healthy")
 

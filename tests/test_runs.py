@@ -2,9 +2,9 @@
 
 import pytest
 from layers import the_line
+from toolbox.failure import Failure
 
 from toolbox import console, runs
-from toolbox.failure import Failure
 
 MINUTE, HOUR = 60_000, 3_600_000
 

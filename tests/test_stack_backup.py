@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from copies import ROOT, TOKEN_HEADER, Copy
+from toolbox.model import SERVICES
 from waiting import is_healthy, until
 
 from toolbox import archive, volume
-from toolbox.model import SERVICES
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 

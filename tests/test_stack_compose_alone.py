@@ -9,9 +9,8 @@ from urllib.parse import unquote
 import psycopg2
 import pytest
 from copies import ABSURD, JUPYTER_TOKEN, PASSWORDS, ROOT, Copy, quoted
-from waiting import until
-
 from toolbox.model import IN_ORDER, SERVICES
+from waiting import until
 
 pytestmark = pytest.mark.stack
 

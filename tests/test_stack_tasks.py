@@ -9,9 +9,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from copies import Copy, free_ports
-from waiting import DATABASE_ROUTE, answers
-
 from toolbox.model import SERVICES
+from waiting import DATABASE_ROUTE, answers
 
 pytestmark = pytest.mark.stack
 

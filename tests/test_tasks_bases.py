@@ -3,10 +3,10 @@
 import pytest
 from invoke import Result
 from layers import NO_REGISTRY, OFFICIAL, a_users_env, commands, configuration, docker, doings, the_line
+from toolbox.failure import Failure
 
 import tasks
 from toolbox import bases, dotenv, model
-from toolbox.failure import Failure
 from toolbox.process import ROOT
 
 

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 from layers import HEALTHY, docker, listed, the_line
+from toolbox.failure import Failure
 
 import tasks
 from toolbox import named, sweep, trash
-from toolbox.failure import Failure
 
 RUN = "0123456789abcdef0123456789abcdef"
 MODEL = f"m-{RUN}"

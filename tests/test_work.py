@@ -6,10 +6,10 @@ import re
 import pytest
 from invoke import Exit, Result
 from layers import SECRETS, a_users_env, commands, configuration, docker, doings, loaded, real_configuration, the_line
+from toolbox.failure import Failure
 
 import tasks
 from toolbox import dotenv, model, work
-from toolbox.failure import Failure
 
 LOOKING = "docker run .*stat -c %u"
 HOME = "docker run .*type=volume,.*stat -c %u"

@@ -22,7 +22,6 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "bench")]
 import results  # noqa: E402
 import stacks  # noqa: E402
 from rich.filesize import decimal as human_size  # noqa: E402
-
 from toolbox.failure import Failure, one_line  # noqa: E402
 from toolbox.model import SERVICES  # noqa: E402
 
