@@ -21,7 +21,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from copies import Copy  # noqa: E402
 from rich.filesize import decimal as human_size  # noqa: E402
-from toolbox.archive import Archive  # noqa: E402
+
+from toolbox.data.archive import Archive  # noqa: E402
 
 # Ten metrics, two of them the latest, three params and three tags for each run, as the client of MLflow logs them.
 RUNS = """

@@ -5,7 +5,7 @@ import signal
 import pytest
 from copies import Copy
 
-from toolbox.model import SERVICES
+from toolbox.compose import SERVICES
 
 # A character of every kind that a shell, Compose, Docker or Python could take for its own.
 FOLDER = """a b'c"d;touch PWNED;$(touch PWNED)$HOME,e:f\\g%s{h}é"""

@@ -17,7 +17,7 @@ import first_example  # noqa: E402
 import stacks  # noqa: E402
 from copies import JUPYTER_TOKEN  # noqa: E402
 
-from toolbox.failure import Failure, one_line  # noqa: E402
+from toolbox.errors import Failure, one_line  # noqa: E402
 
 # Which picture of the visits each of them is.
 PICTURES = {"jupyterlab.png": "the-outputs.png", "mlflow.png": "the-comparison.png"}

@@ -14,7 +14,7 @@ from layers import ROOT, docker, the_line
 from waiting import until
 
 import tasks
-from toolbox.failure import Failure
+from toolbox.errors import Failure
 
 PROGRAM = [sys.executable, ROOT / "tests" / "bench" / "run.py"]
 LABEL = "com.docker.compose.project"

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 from layers import compose, the_line
-from toolbox.failure import Failure
 
 from toolbox import dotenv
+from toolbox.errors import Failure
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from invoke import Result
 from layers import the_line
 
 from toolbox import engine
-from toolbox.failure import Failure
+from toolbox.errors import Failure
 
 SOCKET = "unix:///var/run/docker.sock"
 FINE = {

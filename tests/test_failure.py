@@ -9,7 +9,7 @@ import pytest
 from invoke import Context
 from layers import ROOT, the_line
 
-from toolbox import engine, failure
+from toolbox import engine, errors
 
 RUN = [sys.executable, ROOT / "tasks.py"]
 INVOKE = [sys.executable, "-m", "invoke"]
@@ -18,7 +18,7 @@ INVOKE = [sys.executable, "-m", "invoke"]
 def refused(error):
     """Return a task to which the system refuses something."""
 
-    @failure.task
+    @errors.task
     def body(c):
         raise error
 
@@ -35,7 +35,7 @@ def refused(error):
     ],
 )
 def test_what_the_system_refuses_is_one_line_with_the_file_and_a_remedy(number, remedy):
-    with pytest.raises(failure.Failure) as raised:
+    with pytest.raises(errors.Failure) as raised:
         refused(OSError(number, os.strerror(number), "/some/file\nwith\x1b[2J a line end"))()
     line = the_line(raised)
     assert line.startswith(f"FAIL: /some/file with [2J a line end cannot be used ({os.strerror(number)}): ")
@@ -77,6 +77,6 @@ def test_a_home_that_cannot_be_written_is_told_before_a_build(tmp_path, monkeypa
     engine.check_own_folder()
     # What nobody can write, root neither.
     monkeypatch.setenv("DOCKER_CONFIG", "/dev/null/settings")
-    with pytest.raises(failure.Failure) as raised:
+    with pytest.raises(errors.Failure) as raised:
         engine.check_own_folder()
     assert "set DOCKER_CONFIG to another folder" in the_line(raised)

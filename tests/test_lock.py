@@ -9,13 +9,12 @@ from copies import ROOT
 from layers import the_line
 
 from toolbox import lock
-from toolbox.failure import Failure
+from toolbox.errors import Failure
 
 # Holds the lock until its input ends.
 HOLDER = """
 import sys
 from pathlib import Path
-from toolbox import lock
 with lock.alone(Path(sys.argv[1]), "backup"):
     print("held", flush=True)
     sys.stdin.read()
@@ -101,7 +100,6 @@ def test_those_who_wait_for_a_lock_have_it_one_after_the_other(path, tmp_path):
     program = """
 import sys
 from pathlib import Path
-from toolbox import lock
 path, number = map(Path, sys.argv[1:])
 for _ in range(50):
     with lock.taking_turns(path):

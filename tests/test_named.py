@@ -9,8 +9,9 @@ from invoke import Collection, Result
 from layers import HEALTHY, ROOT, a_users_env, configuration, docker, doings, listed, the_line
 
 import tasks
-from toolbox import backup, dotenv, named, ports
-from toolbox.failure import Failure
+from toolbox import dotenv, instance, ports
+from toolbox.data import backup
+from toolbox.errors import Failure
 
 VERBS = Collection.from_module(tasks).tasks
 WITHOUT_A_TOOLBOX = {"bench", "lint", "lock", "test"}
@@ -50,7 +51,7 @@ def test_every_task_takes_a_name_but_those_that_are_about_no_toolbox(env):
 
 @pytest.mark.parametrize("name", ["alice", "a", "0", "team-1", "a_b", "x" * 30])
 def test_a_name_is_letters_digits_dashes_and_underscores(name):
-    named.check(name)
+    instance.check(name)
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
@@ -145,8 +146,8 @@ def test_a_host_that_its_owner_chose_or_that_does_not_lead_to_it_is_left_alone(e
     path = env.with_name(".env.alice")
     path.write_text(re.sub("PAGE_HOST=.*\n", "", path.read_text()) + f"{written}\n")
     # Compose itself is not asked here.
-    with named.of("alice"):
-        named.keep_page_host()
+    with instance.of("alice"):
+        instance.keep_page_host()
     assert dotenv.values(path.read_text()).get("PAGE_HOST") == kept
 
 
@@ -188,22 +189,22 @@ def test_no_free_port_is_told_and_nothing_made(env, monkeypatch):
 def test_compose_gets_the_settings_of_the_toolbox_for_the_task_alone(env, monkeypatch):
     made(env, "alice")
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", "of-the-environment")
-    with named.of("alice"):
+    with instance.of("alice"):
         assert (ROOT / os.environ["COMPOSE_ENV_FILES"]).samefile(env.with_name(".env.alice"))
         assert "COMPOSE_PROJECT_NAME" not in os.environ
-        with named.of(None):
+        with instance.of(None):
             # As when one task calls another.
-            assert named.env() == env.with_name(".env.alice")
+            assert instance.env() == env.with_name(".env.alice")
     assert "COMPOSE_ENV_FILES" not in os.environ
     assert os.environ["COMPOSE_PROJECT_NAME"] == "of-the-environment"
-    assert named.env() == env
+    assert instance.env() == env
 
 
 def test_the_task_that_makes_it_is_about_it_from_then_on(env):
-    with named.of("alice", made=False):
-        assert named.is_new()
-        named.make("box")
-        assert not named.is_new()
+    with instance.of("alice", made=False):
+        assert instance.is_new()
+        instance.make("box")
+        assert not instance.is_new()
         assert (ROOT / os.environ["COMPOSE_ENV_FILES"]).samefile(env.with_name(".env.alice"))
     assert "COMPOSE_ENV_FILES" not in os.environ
 
@@ -225,19 +226,19 @@ def test_what_is_told_speaks_of_it(env):
     with pytest.raises(Failure) as raised:
         tasks.status(c, name="alice")
     assert "correct .env.alice or docker-compose.yml" in the_line(raised)
-    with named.of("alice"):
+    with instance.of("alice"):
         told = 'X in .env, of .env.example and a.env: "invoke up", "./run up", invoke up.'
-        assert named.words(told) == (
+        assert instance.words(told) == (
             'X in .env.alice, of .env.example and a.env: "invoke up --name alice", "./run up --name alice", invoke up.'
         )
-    assert named.words(told) == told
+    assert instance.words(told) == told
 
 
 def test_clean_takes_its_settings_with_it_and_no_others(env):
     made(env, "alice")
     made(env, "bob")
     tasks.clean(docker(config=configuration() | {"name": "box-alice"}), name="alice", yes=True)
-    assert named.names() == ["bob"]
+    assert instance.names() == ["bob"]
     assert env.exists()
 
 
@@ -245,11 +246,11 @@ def test_clean_leaves_them_where_docker_could_not_delete_all(env):
     made(env, "alice")
     with pytest.raises(Failure):
         tasks.clean(docker({"docker compose down": False}), name="alice", yes=True)
-    assert named.names() == ["alice"]
+    assert instance.names() == ["alice"]
 
 
 def test_backups_are_kept_apart(env):
     made(env, "alice")
-    with named.of("alice"):
+    with instance.of("alice"):
         assert backup.folder() == ROOT / "backups" / "alice"
     assert backup.folder() == ROOT / "backups"

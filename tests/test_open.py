@@ -6,10 +6,10 @@ import webbrowser
 
 import pytest
 from layers import HEALTHY, SECRETS, a_users_env, configuration, docker, listed, the_line
-from toolbox.failure import Failure
 
 import tasks
 from toolbox import browser
+from toolbox.errors import Failure
 
 PORTS = (5432, 5000, 8888)
 

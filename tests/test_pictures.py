@@ -7,7 +7,7 @@ import pytest
 from layers import ROOT, docker
 
 import tasks
-from toolbox.failure import Failure
+from toolbox.errors import Failure
 
 WIDTH = 1200
 BYTES = 150_000

@@ -12,10 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from copies import ROOT, TOKEN_HEADER, Copy
-from toolbox.model import SERVICES
 from waiting import is_healthy, until
 
-from toolbox import archive, volume
+from toolbox.compose import SERVICES
+from toolbox.data import archive
+from toolbox.inside import volume_files
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
@@ -135,7 +136,7 @@ def remains_of_restores(copy):
         left += [
             name
             for name in copy.compose("exec", "--no-TTY", service, "ls", "-A", folder).split()
-            if name == volume.WORKSHOP
+            if name == volume_files.WORKSHOP
         ]
     return left
 
@@ -316,7 +317,7 @@ def is_stopped(copy):
 
 def has_unpacked(copy):
     listing = copy.run("docker", "exec", f"{copy.project}-mlflow-1", "ls", "-A", "/mlflow/artifacts").stdout
-    return volume.WORKSHOP in listing.split()
+    return volume_files.WORKSHOP in listing.split()
 
 
 @pytest.mark.parametrize(

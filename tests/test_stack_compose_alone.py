@@ -9,8 +9,9 @@ from urllib.parse import unquote
 import psycopg2
 import pytest
 from copies import ABSURD, JUPYTER_TOKEN, PASSWORDS, ROOT, Copy, quoted
-from toolbox.model import IN_ORDER, SERVICES
 from waiting import until
+
+from toolbox.compose import IN_ORDER, SERVICES
 
 pytestmark = pytest.mark.stack
 

@@ -9,7 +9,7 @@ from copies import ROOT, Copy
 from crashes import while_writing
 from waiting import PATIENCE_SECONDS, is_healthy, until
 
-from toolbox.model import ONE_SHOTS
+from toolbox.compose import ONE_SHOTS
 
 pytestmark = [
     pytest.mark.stack,

@@ -3,7 +3,7 @@
 import pytest
 from waiting import answers
 
-from toolbox.model import SERVICES
+from toolbox.compose import SERVICES
 
 pytestmark = pytest.mark.stack
 

@@ -15,7 +15,7 @@ from copies import Copy, surroundings
 from waiting import until
 
 from toolbox import dotenv
-from toolbox.model import SERVICES
+from toolbox.compose import SERVICES
 
 pytestmark = pytest.mark.stack
 

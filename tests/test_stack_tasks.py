@@ -9,8 +9,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from copies import Copy, free_ports
-from toolbox.model import SERVICES
 from waiting import DATABASE_ROUTE, answers
+
+from toolbox.compose import SERVICES
 
 pytestmark = pytest.mark.stack
 

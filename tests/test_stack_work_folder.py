@@ -7,9 +7,9 @@ import os
 
 import pytest
 from copies import PORTS, free_ports
-from toolbox.model import SERVICES
 
 from toolbox import dotenv
+from toolbox.compose import SERVICES
 
 pytestmark = pytest.mark.stack
 

@@ -13,8 +13,8 @@ import psycopg2
 import pytest
 from layers import ROOT, program
 
-from toolbox import database as databases
-from toolbox import stores, volume
+from toolbox.data import postgres, volumes
+from toolbox.inside import volume_files
 
 START = ROOT / "ml-flow-docker" / "start.py"
 URI = "postgresql+psycopg2://mlflow@postgres:5432/mlflow"
@@ -49,8 +49,8 @@ def database(monkeypatch):
 @pytest.fixture
 def artifacts(tmp_path):
     """A folder of artifacts that a restore, which was broken off, has begun to replace."""
-    volume.unpack(tmp_path, io.BytesIO(bytes(10240)))
-    volume.swap(tmp_path)
+    volume_files.unpack(tmp_path, io.BytesIO(bytes(10240)))
+    volume_files.swap(tmp_path)
     return tmp_path
 
 
@@ -71,20 +71,20 @@ def run(**environment):
     ids=["nothing there", "no such host", "starting", "not made yet"],
 )
 def test_it_waits_as_long_as_the_database_cannot_be_used_and_says_for_what(start, database, tmp_path, capsys, answer):
-    database.answers[:] = [answer, answer, None]
+    postgres.answers[:] = [answer, answer, None]
     start.wait(URI, tmp_path)
-    assert database.asked == ["postgresql://mlflow@postgres:5432/mlflow"] * 3
+    assert postgres.asked == ["postgresql://mlflow@postgres:5432/mlflow"] * 3
     assert capsys.readouterr().out == f"Waiting for the database: {' '.join(answer.split())}\n"
 
 
 def test_it_reminds_now_and_then(start, database, tmp_path, capsys):
-    database.answers[:] = ["still starting"] * 25 + [None]
+    postgres.answers[:] = ["still starting"] * 25 + [None]
     start.wait(URI, tmp_path)
     assert capsys.readouterr().out == "Waiting for the database: still starting\n" * 3
 
 
 def test_a_database_that_is_there_needs_no_words(start, database, tmp_path, capsys):
-    database.answers[:] = [None]
+    postgres.answers[:] = [None]
     start.wait(URI, tmp_path)
     assert capsys.readouterr().out == ""
 
@@ -92,11 +92,11 @@ def test_a_database_that_is_there_needs_no_words(start, database, tmp_path, caps
 def test_it_waits_for_artifacts_that_a_restore_has_half_replaced_and_says_what_mends_them(
     start, database, artifacts, capsys, monkeypatch
 ):
-    database.answers[:] = [None, None]
+    postgres.answers[:] = [None, None]
     monkeypatch.setattr(start, "has_restored", lambda _: True)
-    monkeypatch.setattr(start.time, "sleep", lambda _: volume.back(artifacts))
+    monkeypatch.setattr(start.time, "sleep", lambda _: volume_files.back(artifacts))
     start.wait(URI, artifacts)
-    assert database.answers == []
+    assert postgres.answers == []
     [line] = capsys.readouterr().out.splitlines()
     assert line.startswith('Waiting for "invoke up": a restore was broken off')
 
@@ -104,24 +104,24 @@ def test_it_waits_for_artifacts_that_a_restore_has_half_replaced_and_says_what_m
 def test_it_does_not_wait_for_what_a_restore_has_replaced_as_well_as_the_database(
     start, database, artifacts, capsys, monkeypatch
 ):
-    database.answers[:] = [None]
+    postgres.answers[:] = [None]
     monkeypatch.setattr(start, "has_restored", lambda _: False)
     start.wait(URI, artifacts)
     assert capsys.readouterr().out == ""
 
 
 def test_it_does_not_wait_for_what_a_restore_has_unpacked_beside(start, database, tmp_path, capsys):
-    volume.unpack(tmp_path, io.BytesIO(bytes(10240)))
-    database.answers[:] = [None]
+    volume_files.unpack(tmp_path, io.BytesIO(bytes(10240)))
+    postgres.answers[:] = [None]
     start.wait(URI, tmp_path)
     assert capsys.readouterr().out == ""
 
 
 def test_it_knows_a_restore_by_the_names_that_a_restore_gives(start):
-    assert databases.RESTORED.format("mlflow") == start.RESTORED_DATABASE
-    assert volume.WORKSHOP == start.WORKSHOP
+    assert postgres.RESTORED.format("mlflow") == start.RESTORED_DATABASE
+    assert volume_files.WORKSHOP == start.WORKSHOP
     # What the home depends on: the artifacts are replaced first.
-    assert next(iter(stores.STORES)) == "artifacts"
+    assert next(iter(volumes.STORES)) == "artifacts"
 
 
 def refuse_password(server):

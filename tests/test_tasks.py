@@ -9,9 +9,9 @@ import sys
 import pytest
 from invoke import Collection
 from layers import HEALTHY, ROOT, SECRETS, a_users_env, commands, docker, the_line
-from toolbox.failure import Failure
 
 import tasks
+from toolbox.errors import Failure
 
 VERBS = Collection.from_module(tasks).tasks
 NEED_DOCKER = ("build", "up", "status", "logs", "psql", "down", "clean", "bases")

@@ -3,10 +3,10 @@
 import pytest
 from invoke import Result
 from layers import NO_REGISTRY, OFFICIAL, a_users_env, commands, configuration, docker, doings, the_line
-from toolbox.failure import Failure
 
 import tasks
-from toolbox import bases, dotenv, model
+from toolbox import compose, dotenv, images
+from toolbox.errors import Failure
 from toolbox.process import ROOT
 
 
@@ -17,7 +17,9 @@ def env(tmp_path, monkeypatch):
 
 def stand_ins(env):
     """Return the base images that .env sets."""
-    images = {service: f"{bases.variable(service)}={bases.STAND_INS[service].image}\n" for service in model.SERVICES}
+    images = {
+        service: f"{images.variable(service)}={images.STAND_INS[service].image}\n" for service in compose.SERVICES
+    }
     return [service for service, line in images.items() if line in env.read_text()]
 
 
@@ -43,7 +45,7 @@ def test_without_a_registry_the_bases_are_built_and_remembered(env, capsys):
 )
 def test_a_base_that_cannot_be_had_is_told_and_nothing_is_built_instead(env, chosen, said, remedy):
     before = env.read_text()
-    c = docker({"docker pull": Result("", said, exited=1)}, configuration(images=chosen))
+    c = docker({"docker pull": Result("", said, exited=1)}, configuration(bases=chosen))
     with pytest.raises(Failure) as raised:
         tasks.up(c)
     assert remedy in the_line(raised)
@@ -52,8 +54,8 @@ def test_a_base_that_cannot_be_had_is_told_and_nothing_is_built_instead(env, cho
 
 
 def test_a_stand_in_that_is_gone_is_built_again_without_asking_a_registry(env, capsys):
-    chosen = {service: bases.STAND_INS[service].image for service in model.SERVICES}
-    c = docker({f"docker image inspect {chosen['mlflow']}": True}, configuration(images=chosen))
+    chosen = {service: images.STAND_INS[service].image for service in compose.SERVICES}
+    c = docker({f"docker image inspect {chosen['mlflow']}": True}, configuration(bases=chosen))
     tasks.build(c)
     assert doings(c) == ["bare-machine/build-bases postgres scipy-notebook", "docker compose build"]
     assert "No registry" not in capsys.readouterr().out
@@ -70,13 +72,13 @@ def test_bases_switches_to_stand_ins_and_back(env):
     before = (ROOT / ".env.example").read_text()
     dotenv.write(env, before)
     tasks.bases_(docker())
-    assert stand_ins(env) == list(model.SERVICES)
+    assert stand_ins(env) == list(compose.SERVICES)
     tasks.bases_(docker(), official=True)
     assert env.read_text() == before
 
 
 def test_removing_bases_removes_only_what_was_built_here(env):
-    there = bases.STAND_INS["mlflow"].image
+    there = images.STAND_INS["mlflow"].image
     c = docker({f"docker image inspect {there}": True})
     tasks.bases_(c, remove=True)
     assert doings(c) == [f"docker image rm {there}"]

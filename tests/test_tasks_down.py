@@ -4,9 +4,9 @@ import sys
 
 import pytest
 from layers import ROOT, a_users_env, docker, doings, the_line
-from toolbox.failure import Failure
 
 import tasks
+from toolbox.errors import Failure
 
 
 @pytest.fixture

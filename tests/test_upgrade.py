@@ -5,8 +5,9 @@ import os
 import pytest
 from layers import docker, the_line
 
-from toolbox import bases, upgrade
-from toolbox.failure import Failure
+from toolbox import images
+from toolbox.data import upgrade
+from toolbox.errors import Failure
 
 
 @pytest.mark.parametrize(
@@ -15,7 +16,7 @@ from toolbox.failure import Failure
         ("postgres:17-alpine", "postgres:15-alpine"),
         ("postgres:17.6-alpine3.22", "postgres:15-alpine3.22"),
         ("mirror.example:5000/library/postgres:17", "mirror.example:5000/library/postgres:15"),
-        (bases.STAND_INS["postgres"].image, bases.OLD_POSTGRES.image),
+        (images.STAND_INS["postgres"].image, images.OLD_POSTGRES.image),
     ],
 )
 def test_the_image_for_the_old_volume_is_the_present_one_with_the_other_number(image, expected):

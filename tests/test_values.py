@@ -4,7 +4,7 @@ import pytest
 from layers import ROOT, a_users_env, docker, doings, the_line
 
 import tasks
-from toolbox import doctor, dotenv, values
+from toolbox import diagnostics, dotenv, settings
 
 DEFAULTS = dotenv.defaults((ROOT / ".env.example").read_text())
 WRONG = {
@@ -71,19 +71,19 @@ def pairs(table):
 
 @pytest.mark.parametrize(("name", "value"), pairs(WRONG))
 def test_what_cannot_work_is_found_with_the_setting_and_a_remedy(name, value):
-    [problem] = values.problems({name: value}, cpus=2)
+    [problem] = settings.problems({name: value}, cpus=2)
     assert problem.startswith(f'{name} is "{" ".join(value.split())}": ')
     assert "\n" not in problem
 
 
 @pytest.mark.parametrize(("name", "value"), [*pairs(RIGHT), *DEFAULTS.items(), ("MLFLOW_WORKERS", "${WORKERS}")])
 def test_what_can_work_is_not(name, value):
-    assert list(values.problems({name: value}, cpus=2)) == []
+    assert list(settings.problems({name: value}, cpus=2)) == []
 
 
 def test_every_setting_is_checked_here_or_known_not_to_be():
-    assert values.CHECKS.keys() | values.NOT_CHECKED == DEFAULTS.keys()
-    assert WRONG.keys() == values.CHECKS.keys()
+    assert settings.CHECKS.keys() | settings.NOT_CHECKED == DEFAULTS.keys()
+    assert WRONG.keys() == settings.CHECKS.keys()
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_start_refuses_it_before_anything_is_done_and_doctor_says_the_same(tmp
         task(c)
     assert told in the_line(raised)
     assert doings(c) == []
-    assert [told in finding.text for finding in doctor.examine(c) if finding.check == "settings"] == [True]
+    assert [told in finding.text for finding in diagnostics.examine(c) if finding.check == "settings"] == [True]
 
 
 def test_a_new_toolbox_that_would_take_it_over_is_not_made(tmp_path, monkeypatch):
@@ -117,4 +117,4 @@ def test_a_new_toolbox_that_would_take_it_over_is_not_made(tmp_path, monkeypatch
 def test_what_the_environment_sets_counts(tmp_path, monkeypatch):
     a_users_env(tmp_path, monkeypatch).write_text("MLFLOW_WORKERS=2\n")
     monkeypatch.setenv("MLFLOW_WORKERS", "abc")
-    assert values.found(docker()) == ['MLFLOW_WORKERS is "abc": take a whole number from 1 to 32.']
+    assert settings.found(docker()) == ['MLFLOW_WORKERS is "abc": take a whole number from 1 to 32.']

@@ -11,7 +11,7 @@ import fill
 import stacks
 from waiting import is_healthy, until
 
-from toolbox.model import SERVICES
+from toolbox.compose import SERVICES
 
 # How many runs the experiment has, one time after the other.
 SIZES, SIZES_QUICK = (1_000, 10_000, 100_000), (1_000,)

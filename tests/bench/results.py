@@ -4,7 +4,7 @@ import json
 import statistics
 from typing import NamedTuple
 
-from toolbox.failure import Failure, one_line
+from toolbox.errors import Failure, one_line
 
 FORMAT = "data-toolbox bench 1"
 SIDES = ("stock", "ours")

@@ -22,8 +22,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "bench")]
 import results  # noqa: E402
 import stacks  # noqa: E402
 from rich.filesize import decimal as human_size  # noqa: E402
-from toolbox.failure import Failure, one_line  # noqa: E402
-from toolbox.model import SERVICES  # noqa: E402
+
+from toolbox.compose import SERVICES  # noqa: E402
+from toolbox.errors import Failure, one_line  # noqa: E402
 
 # In this order. Each is a module; `start` leaves both stacks running, with some runs in them.
 SECTIONS = (

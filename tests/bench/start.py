@@ -7,7 +7,7 @@ import time
 import fill
 import stacks
 
-from toolbox.failure import Failure
+from toolbox.errors import Failure
 
 # How often it is asked, and for how long at most, in seconds.
 PAUSE_SECONDS = 0.05
