@@ -17,7 +17,7 @@ from toolbox import (
     startup,
 )
 from toolbox.decorators import task
-from toolbox.dev import lint, run_tests
+from toolbox.dev import lint, lock, run_tests
 
 
 @task
@@ -156,7 +156,7 @@ GROUPS = {
     "Start and stop": [up, down, clean],
     "Use": [open_, status, doctor, logs, psql, runs],
     "Data": [backup, backups, restore, gc],
-    "Versions and passwords": [build, upgrade, rotate, bases],
+    "Versions and passwords": [build, upgrade, lock, rotate, bases],
     "Develop the toolbox": [run_tests, lint],
 }
 namespace = Collection(*(entry for group in GROUPS.values() for entry in group), dev=Collection.from_module(dev))

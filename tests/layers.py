@@ -135,8 +135,8 @@ def a_users_env(folder, monkeypatch):
 
 
 def commands(c):
-    """Return the commands that a context was told to run."""
-    return [call.args[0] for call in c.run.call_args_list]
+    """Return the commands that a context, or that of a toolbox, was told to run."""
+    return [call.args[0] for call in getattr(c, "context", c).run.call_args_list]
 
 
 def doings(c):

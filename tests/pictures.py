@@ -1,4 +1,4 @@
-"""The pictures of the README, docs/jupyterlab.png and docs/mlflow.png: `invoke pictures` runs this program.
+"""The pictures of the README, docs/jupyterlab.png and docs/mlflow.png: `invoke dev.pictures` runs this program.
 
 They are what a browser shows of the first example, on a toolbox of its own that is gone afterwards.
 """

@@ -199,8 +199,12 @@ def test_the_volume_of_the_databases_can_be_another_one():
 def test_two_copies_share_nothing():
     first = loaded("COMPOSE_PROJECT_NAME=one\n")
     second = loaded("COMPOSE_PROJECT_NAME=two\nPOSTGRES_PORT=15432\nMLFLOW_PORT=15000\nNOTEBOOK_PORT=18888\n")
-    for names in (volumes, compose.images, ports, networks):
+    for names in (volumes, images, ports, networks):
         assert set(names(first)).isdisjoint(names(second))
+
+
+def images(config):
+    return [f"{config['name']}-{service}" for service in compose.IN_ORDER]
 
 
 def volumes(config):

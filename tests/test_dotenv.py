@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from layers import compose, the_line
+from layers import docker_compose, the_line
 
 from toolbox import dotenv
 from toolbox.errors import Failure
@@ -77,7 +77,7 @@ def test_settings_are_read_as_compose_reads_them(tmp_path):
     file = tmp_path / "docker-compose.yml"
     labels = {name: f"${{{name}}}" for name in found}
     file.write_text(json.dumps({"services": {"x": {"image": "x", "labels": labels}}}))
-    said = compose("--file", str(file), "config", "--format", "json", env_file=WRITTEN)
+    said = docker_compose("--file", str(file), "config", "--format", "json", env_file=WRITTEN)
     assert json.loads(said.stdout)["services"]["x"]["labels"] == found
 
 

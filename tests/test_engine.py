@@ -18,7 +18,7 @@ FINE = {
 def check(**results):
     """Check a Docker that is fine but for its answers to `docker version`, `compose` or `buildx`."""
     answers = FINE | {f"docker {command}": result for command, result in results.items()}
-    engine.check(lambda arguments: answers[" ".join(arguments[:2])])
+    engine.check(lambda *words: answers[" ".join(words[:2])])
 
 
 def failed(stderr, code=1):

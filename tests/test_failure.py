@@ -9,7 +9,7 @@ import pytest
 from invoke import Context
 from layers import ROOT, the_line
 
-from toolbox import engine, errors
+from toolbox import decorators, engine, errors
 
 RUN = [sys.executable, ROOT / "tasks.py"]
 INVOKE = [sys.executable, "-m", "invoke"]
@@ -18,7 +18,7 @@ INVOKE = [sys.executable, "-m", "invoke"]
 def refused(error):
     """Return a task to which the system refuses something."""
 
-    @errors.task
+    @decorators.dev_task
     def body(c):
         raise error
 
@@ -64,8 +64,8 @@ def test_a_reader_who_has_seen_enough_is_no_failure_to_tell(arguments):
 
 def test_a_name_that_is_no_text_is_printed(tmp_path):
     program = (
-        "import os; from invoke import Context; from toolbox import failure;"
-        "failure.task(lambda c: print(os.fsdecode(b'n\\xff')))(Context())"
+        "import os; from invoke import Context; from toolbox import decorators;"
+        "decorators.dev_task(lambda c: print(os.fsdecode(b'n\\xff')))(Context())"
     )
     environment = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}
     ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, check=False)

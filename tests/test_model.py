@@ -1,4 +1,4 @@
-"""toolbox.model: the configuration as Compose understands it."""
+"""toolbox.compose: the configuration as Compose understands it."""
 
 import json
 
@@ -11,7 +11,7 @@ from toolbox.errors import Failure
 
 
 def load(result):
-    return compose.load(lambda _: result)
+    return compose.load(lambda *_: result)
 
 
 def loaded(config):

@@ -1,4 +1,4 @@
-"""toolbox.outside: what the environment sets, which Compose lets count more than .env."""
+"""toolbox.overrides: what the environment sets, which Compose lets count more than .env."""
 
 import os
 import subprocess
@@ -101,7 +101,7 @@ def test_compose_files_of_another_project_in_env_are_refused_too(env):
     ],
 )
 def test_more_files_of_ones_own_are_not(environment):
-    overrides.check(environment, {})
+    overrides.check(environment, {}, ROOT)
 
 
 def test_a_real_task_says_it_first_and_in_one_line():

@@ -1,4 +1,4 @@
-"""The pictures of the README, and what `invoke pictures` says when it cannot make them."""
+"""The pictures of the README, and what `invoke dev.pictures` says when it cannot make them."""
 
 import struct
 
@@ -6,7 +6,7 @@ import pictures
 import pytest
 from layers import ROOT, docker
 
-import tasks
+from toolbox import dev
 from toolbox.errors import Failure
 
 WIDTH = 1200
@@ -58,7 +58,7 @@ def test_what_goes_wrong_is_one_line_and_leaves_the_pictures_and_no_toolbox(tmp_
 
 def test_the_task_gives_way_to_the_program(monkeypatch):
     called = []
-    monkeypatch.setattr(tasks.os, "execv", lambda *arguments: called.append(arguments))
-    tasks.pictures(docker())
+    monkeypatch.setattr(dev.os, "execv", lambda *arguments: called.append(arguments))
+    dev.pictures(docker())
     [(python, arguments)] = called
     assert [python, pictures.__file__] == arguments

@@ -71,20 +71,20 @@ def run(**environment):
     ids=["nothing there", "no such host", "starting", "not made yet"],
 )
 def test_it_waits_as_long_as_the_database_cannot_be_used_and_says_for_what(start, database, tmp_path, capsys, answer):
-    postgres.answers[:] = [answer, answer, None]
+    database.answers[:] = [answer, answer, None]
     start.wait(URI, tmp_path)
-    assert postgres.asked == ["postgresql://mlflow@postgres:5432/mlflow"] * 3
+    assert database.asked == ["postgresql://mlflow@postgres:5432/mlflow"] * 3
     assert capsys.readouterr().out == f"Waiting for the database: {' '.join(answer.split())}\n"
 
 
 def test_it_reminds_now_and_then(start, database, tmp_path, capsys):
-    postgres.answers[:] = ["still starting"] * 25 + [None]
+    database.answers[:] = ["still starting"] * 25 + [None]
     start.wait(URI, tmp_path)
     assert capsys.readouterr().out == "Waiting for the database: still starting\n" * 3
 
 
 def test_a_database_that_is_there_needs_no_words(start, database, tmp_path, capsys):
-    postgres.answers[:] = [None]
+    database.answers[:] = [None]
     start.wait(URI, tmp_path)
     assert capsys.readouterr().out == ""
 
@@ -92,11 +92,11 @@ def test_a_database_that_is_there_needs_no_words(start, database, tmp_path, caps
 def test_it_waits_for_artifacts_that_a_restore_has_half_replaced_and_says_what_mends_them(
     start, database, artifacts, capsys, monkeypatch
 ):
-    postgres.answers[:] = [None, None]
+    database.answers[:] = [None, None]
     monkeypatch.setattr(start, "has_restored", lambda _: True)
     monkeypatch.setattr(start.time, "sleep", lambda _: volume_files.back(artifacts))
     start.wait(URI, artifacts)
-    assert postgres.answers == []
+    assert database.answers == []
     [line] = capsys.readouterr().out.splitlines()
     assert line.startswith('Waiting for "invoke up": a restore was broken off')
 
@@ -104,7 +104,7 @@ def test_it_waits_for_artifacts_that_a_restore_has_half_replaced_and_says_what_m
 def test_it_does_not_wait_for_what_a_restore_has_replaced_as_well_as_the_database(
     start, database, artifacts, capsys, monkeypatch
 ):
-    postgres.answers[:] = [None]
+    database.answers[:] = [None]
     monkeypatch.setattr(start, "has_restored", lambda _: False)
     start.wait(URI, artifacts)
     assert capsys.readouterr().out == ""
@@ -112,7 +112,7 @@ def test_it_does_not_wait_for_what_a_restore_has_replaced_as_well_as_the_databas
 
 def test_it_does_not_wait_for_what_a_restore_has_unpacked_beside(start, database, tmp_path, capsys):
     volume_files.unpack(tmp_path, io.BytesIO(bytes(10240)))
-    postgres.answers[:] = [None]
+    database.answers[:] = [None]
     start.wait(URI, tmp_path)
     assert capsys.readouterr().out == ""
 

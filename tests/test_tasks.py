@@ -11,6 +11,7 @@ from invoke import Collection
 from layers import HEALTHY, ROOT, SECRETS, a_users_env, commands, docker, the_line
 
 import tasks
+from toolbox import dev
 from toolbox.errors import Failure
 
 VERBS = Collection.from_module(tasks).tasks
@@ -137,7 +138,7 @@ def test_an_invoke_without_the_other_packages_ends_in_one_line(package):
     assert re.fullmatch(r'FAIL: the Python package \S+ is not installed: use "./run", .*\n', ran.stderr)
 
 
-@pytest.mark.parametrize("task", [tasks.run_tests, tasks.lint, tasks.lock], ids=["test", "lint", "lock"])
+@pytest.mark.parametrize("task", [tasks.run_tests, tasks.lint, dev.lock], ids=["test", "lint", "lock"])
 def test_a_program_that_invoke_alone_does_not_bring_is_told(task, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(Failure) as raised:
@@ -164,6 +165,6 @@ def test_lint_runs_the_hooks_on_all_files_and_fails_when_one_does():
 def test_lock_stops_at_a_list_that_cannot_be_locked():
     c = docker({".*ml-flow-docker/requirements.in": False})
     with pytest.raises(Failure) as raised:
-        tasks.lock(c)
+        dev.lock(c)
     assert "ml-flow-docker/requirements.txt" in the_line(raised)
     assert len(commands(c)) == 2

@@ -17,10 +17,8 @@ def env(tmp_path, monkeypatch):
 
 def stand_ins(env):
     """Return the base images that .env sets."""
-    images = {
-        service: f"{images.variable(service)}={images.STAND_INS[service].image}\n" for service in compose.SERVICES
-    }
-    return [service for service, line in images.items() if line in env.read_text()]
+    lines = {service: f"{images.variable(service)}={images.STAND_INS[service].image}\n" for service in compose.SERVICES}
+    return [service for service, line in lines.items() if line in env.read_text()]
 
 
 def test_without_a_registry_the_bases_are_built_and_remembered(env, capsys):
@@ -64,28 +62,28 @@ def test_a_stand_in_that_is_gone_is_built_again_without_asking_a_registry(env, c
 def test_bases_that_could_not_be_built_are_not_remembered(env):
     before = env.read_text()
     with pytest.raises(tasks.Exit):
-        tasks.bases_(docker({"bare-machine/build-bases": False}))
+        tasks.bases(docker({"bare-machine/build-bases": False}))
     assert env.read_text() == before
 
 
 def test_bases_switches_to_stand_ins_and_back(env):
     before = (ROOT / ".env.example").read_text()
     dotenv.write(env, before)
-    tasks.bases_(docker())
+    tasks.bases(docker())
     assert stand_ins(env) == list(compose.SERVICES)
-    tasks.bases_(docker(), official=True)
+    tasks.bases(docker(), official=True)
     assert env.read_text() == before
 
 
 def test_removing_bases_removes_only_what_was_built_here(env):
     there = images.STAND_INS["mlflow"].image
     c = docker({f"docker image inspect {there}": True})
-    tasks.bases_(c, remove=True)
+    tasks.bases(c, remove=True)
     assert doings(c) == [f"docker image rm {there}"]
 
 
 def test_a_setting_made_by_hand_survives_switching_bases(env):
     text = dotenv.with_value(env.read_text(), "JUPYTER_TOKEN", "'a $b'")
     dotenv.write(env, text)
-    tasks.bases_(docker())
+    tasks.bases(docker())
     assert env.read_text().startswith(text)

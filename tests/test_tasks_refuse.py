@@ -20,11 +20,11 @@ NEED_DOCKER = [
     tasks.status,
     tasks.logs,
     tasks.psql,
-    tasks.runs_,
+    tasks.runs,
     tasks.down,
     tasks.clean,
     tasks.backup,
-    tasks.bases_,
+    tasks.bases,
 ]
 
 
@@ -54,7 +54,7 @@ def test_every_task_that_needs_docker_says_what_is_wrong_with_it(env, task, answ
     assert doings(c) == []
 
 
-@pytest.mark.parametrize("task", [tasks.build, tasks.up, tasks.status, tasks.bases_], ids=lambda task: task.name)
+@pytest.mark.parametrize("task", [tasks.build, tasks.up, tasks.status, tasks.bases], ids=lambda task: task.name)
 @pytest.mark.parametrize(
     ("content", "answer", "told"),
     [

@@ -4,10 +4,10 @@ import json
 import socket
 
 import pytest
-from layers import SECRETS, a_users_env, commands, configuration, docker, doings, listed, the_line
+from layers import SECRETS, a_toolbox, a_users_env, commands, configuration, docker, doings, listed, the_line
 
 import tasks
-from toolbox import compose, services
+from toolbox import compose, service_logs, services
 from toolbox.errors import Failure
 
 UP = "docker compose up --detach --wait --remove-orphans"

@@ -4,10 +4,9 @@ import fcntl
 import sys
 
 import pytest
-from layers import HEALTHY, docker, listed, the_line
+from layers import HEALTHY, a_clone, docker, listed, the_line
 
 import tasks
-from toolbox import instance
 from toolbox.data import gc
 from toolbox.errors import Failure
 from toolbox.inside import deleted_runs
@@ -34,7 +33,7 @@ def swept(monkeypatch):
 
     asked = Swept()
 
-    def sweep_(action, limit):
+    def sweep_(toolbox, action, limit):
         asked.append((action, limit))
         return asked.found if action == "find" else list(asked.problems)
 
@@ -88,9 +87,9 @@ def test_the_size_is_said_before_it_is_deleted(swept, monkeypatch, capsys):
     said = []
     before = gc.sweep
 
-    def listening(action, limit):
+    def listening(toolbox, action, limit):
         said.append((action, capsys.readouterr().out))
-        return before(action, limit)
+        return before(toolbox, action, limit)
 
     monkeypatch.setattr(gc, "sweep", listening)
     run_gc(yes=True)
@@ -119,7 +118,7 @@ def test_a_service_that_is_not_healthy_is_told(swept):
 
 
 def test_a_backup_that_is_being_made_keeps_it_out(swept, tmp_path, monkeypatch):
-    monkeypatch.setattr(instance, "FOLDER", tmp_path)
+    a_clone(tmp_path, monkeypatch)
     with (tmp_path / ".lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(Failure) as raised:

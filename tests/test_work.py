@@ -1,11 +1,22 @@
-"""toolbox.work: a folder of the machine as ~/work, and whose it is."""
+"""toolbox.work_folder: a folder of the machine as ~/work, and whose it is."""
 
 import json
 import re
 
 import pytest
 from invoke import Exit, Result
-from layers import SECRETS, a_users_env, commands, configuration, docker, doings, loaded, real_configuration, the_line
+from layers import (
+    SECRETS,
+    a_toolbox,
+    a_users_env,
+    commands,
+    configuration,
+    docker,
+    doings,
+    loaded,
+    real_configuration,
+    the_line,
+)
 
 import tasks
 from toolbox import compose, dotenv, work_folder
@@ -80,9 +91,8 @@ def test_a_file_is_refused(env):
 
 def settled(answers, env, tmp_path, user="1000"):
     """Settle whose a folder is; return the context and the text of .env."""
-    config = with_folder(tmp_path, user)
-    c = docker(answers, config)
-    work_folder.settle(c, config)
+    c = a_toolbox(answers, with_folder(tmp_path, user))
+    work_folder.adopt_owner(c)
     return c, env.read_text()
 
 
@@ -132,7 +142,7 @@ def test_a_home_that_is_not_there_yet_is_left_to_docker(env, tmp_path):
 def test_a_folder_that_nobody_but_root_can_write_is_refused(env, tmp_path, looked, told):
     config = with_folder(tmp_path)
     with pytest.raises(Failure) as raised:
-        work_folder.settle(docker({LOOKING: looked}, config), config)
+        work_folder.adopt_owner(a_toolbox({LOOKING: looked}, config))
     assert told in the_line(raised)
 
 

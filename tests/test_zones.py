@@ -1,7 +1,7 @@
 """toolbox.zones: the time zone that TZ names, and whether every image knows it."""
 
 import pytest
-from layers import a_users_env, configuration, docker, doings, the_line
+from layers import a_toolbox, a_users_env, commands, configuration, docker, doings, the_line
 
 import tasks
 from toolbox import compose, time_zones
@@ -19,15 +19,15 @@ def with_zone(zone):
 
 
 def test_the_default_needs_no_look():
-    c = docker()
-    time_zones.check(c, with_zone("UTC"))
-    assert c.run.call_args_list == []
+    c = a_toolbox(config=with_zone("UTC"))
+    time_zones.check(c)
+    assert [command for command in commands(c) if "docker run" in command] == []
 
 
 def test_a_zone_that_every_image_knows_is_taken():
-    c = docker({LOOKING: KNOWN})
-    time_zones.check(c, with_zone("Asia/Tokyo"))
-    looked = [call.args[0] for call in c.run.call_args_list]
+    c = a_toolbox({LOOKING: KNOWN}, with_zone("Asia/Tokyo"))
+    time_zones.check(c)
+    looked = [command for command in commands(c) if "docker run" in command]
     assert [command.split()[-4] for command in looked] == [f"box-{service}" for service in compose.SERVICES]
     assert all(command.endswith("/usr/share/zoneinfo/Asia/Tokyo") for command in looked)
 

@@ -53,7 +53,7 @@ def task(*args, creates=False, changes=False, docker=True, **options):
             toolbox = instance.Toolbox(c, name or "")
             try:
                 check(toolbox, creates)
-                with lock.exclusive(toolbox, verb) if changes else contextlib.nullcontext():
+                with lock.exclusive(toolbox.lock_file, verb) if changes else contextlib.nullcontext():
                     if docker:
                         engine.check(toolbox.run)
                     return body(toolbox, *values, **more)

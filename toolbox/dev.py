@@ -1,4 +1,4 @@
-"""The tasks for who changes the toolbox itself: `./run dev.lock`, for example."""
+"""The tasks for who changes the toolbox itself: `./run dev.bench`, for example."""
 
 import os
 import sys
@@ -59,7 +59,7 @@ def lock(c):
     uv = [*tool("uv"), "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
     for folder, python in LOCKED.items():
         output, listed = (str(Path(folder, f"requirements.{end}")) for end in ("txt", "in"))
-        options = ["--custom-compile-command", "invoke dev.lock", "--python-version", python, "--output-file", output]
+        options = ["--custom-compile-command", "invoke lock", "--python-version", python, "--output-file", output]
         if (ROOT / folder / "left-out.txt").exists():
             options += ["--overrides", f"{folder}/left-out.txt"]
         if not visibly(c, [*uv, *options, listed]):

@@ -108,7 +108,11 @@ def use_official(toolbox):
 
 
 def choose_bases(toolbox, official, remove):
-    """Build and use the stand-ins; or go back to the `official` base images, or delete the stand-ins, or both."""
+    """Build and use the stand-ins; or go back to the `official` base images, or delete the stand-ins, or both.
+
+    Raises Failure when the settings are not valid, and SystemExit when a stand-in could not be built.
+    """
+    _ = toolbox.config
     if not official and not remove:
         use_stand_ins(toolbox, SERVICES, rebuild=True)
     if official:

@@ -44,6 +44,11 @@ class Toolbox:
         return self.root / (f".env.{self.name}" if self.name else ".env")
 
     @property
+    def lock_file(self):
+        """The path of the file that tasks lock which change this toolbox."""
+        return self.root / (f".{self.name}.lock" if self.name else ".lock")
+
+    @property
     def is_new(self):
         """Whether it has a name, and no settings yet."""
         return bool(self.name) and not self.env.exists()
@@ -84,7 +89,7 @@ class Toolbox:
         """Return a text that names .env and tasks as they have to be typed for this toolbox."""
         if self.name:
             text = re.sub(r"(?<![\w/])\.env(?![\w]|\.\w)", self.env.name, text)
-            text = re.sub(r'"(invoke|\./run) (\w+)', rf'"\1 \2 --name {self.name}', text)
+            text = re.sub(r'"(invoke|\./run) (?!lock)(\w+)', rf'"\1 \2 --name {self.name}', text)
         return text
 
     # --- Programs ---

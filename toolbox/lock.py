@@ -8,12 +8,11 @@ from .errors import Failure
 
 
 @contextlib.contextmanager
-def exclusive(toolbox, task):
-    """Keep other tasks from changing a toolbox for the block; `task` is the name of this one.
+def exclusive(path, task):
+    """Hold the lock file at `path` for the block; `task` is the name of the one that does.
 
-    Raises Failure when another one does, which is named, or the lock file cannot be used.
+    Raises Failure when another one has it, which is named, or the file cannot be used.
     """
-    path = toolbox.root / (f".{toolbox.name}.lock" if toolbox.name else ".lock")
     with locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB) as file:
         file.truncate(0)
         print(f'"invoke {task}", process {os.getpid()}', end="", file=file, flush=True)

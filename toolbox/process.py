@@ -35,12 +35,13 @@ def quietly(c, args, stdin="", **options):
     return run(c, args, hide=True, in_stream=io.StringIO(stdin), **options)
 
 
-def run(c, args, root=ROOT, env=None, **options):
-    """Run a list of arguments in the directory `root`; return the result. `options` are those of Invoke's `run`.
+def run(c, args, root=None, env=None, **options):
+    """Run a list of arguments in `root`, or that of the clone; return the result. `options` are those of `Context.run`.
 
     `env` is the environment, if it is not the one of this process. Not with Invoke's `cd`, which inserts the directory
     into the shell's line as it is: its name may be any text.
     """
+    root = root or ROOT
     env = env or os.environ | {"PWD": str(root)}
     before = os.open(".", os.O_RDONLY)
     os.chdir(root)

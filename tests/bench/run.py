@@ -1,4 +1,4 @@
-"""Measure the toolbox and the plain setup side by side: `invoke bench` runs this program.
+"""Measure the toolbox and the plain setup side by side: `invoke dev.bench` runs this program.
 
 Writes speed.json, speed.md and speed.png. Both stacks have names and ports of their own and are gone afterwards.
 """
