@@ -1,6 +1,6 @@
 """How long `invoke backup` and `invoke restore` take, how large the backup is, and how much memory they need.
 
-    .venv/bin/python -m benchmarks.backup [RUNS] [MEGABYTES]
+    .venv/bin/python benchmarks/backup.py [RUNS] [MEGABYTES]
 
 Fills a toolbox of its own with runs (100,000, of ten metrics each) and artifacts (1000 MB), backs it up, restores that
 over the data and into a second, empty toolbox, and compares the checksums of all rows and files. Both toolboxes are
@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.filesize import decimal as human_size
 
 from tests.support.copies import Copy
-from toolbox.archive import Archive
+from toolbox.data.archive import Archive
 
 # Ten metrics, two of them the latest, three params and three tags for each run, as the client of MLflow logs them.
 RUNS = """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks import fill, stacks
 from tests.support.waiting import is_healthy, until
-from toolbox.model import SERVICES
+from toolbox.compose import SERVICES
 
 # How many runs the experiment has, one time after the other.
 SIZES, SIZES_QUICK = (1_000, 10_000, 100_000), (1_000,)

@@ -5,7 +5,7 @@ import secrets
 import time
 from contextlib import contextmanager
 
-from toolbox.model import SERVICES
+from toolbox.compose import SERVICES
 
 MIB = 1024**2
 BUILT_FROM = ("Dockerfile", "requirements.txt")

@@ -2,7 +2,7 @@
 
 import time
 
-from toolbox.model import SERVICES
+from toolbox.compose import SERVICES
 
 MIB = 1024**2
 SECONDS_AN_HOUR = 3600

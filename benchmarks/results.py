@@ -4,7 +4,7 @@ import json
 import statistics
 from typing import NamedTuple
 
-from toolbox.failure import Failure, one_line
+from toolbox.errors import Failure, one_line
 
 FORMAT = "data-toolbox bench 1"
 SIDES = ("stock", "ours")
@@ -199,7 +199,7 @@ def figure(value):
 
 def load(path):
     """Return the Table in a file that `Table.json` made. Raises Failure when it is not there or not such a file."""
-    remedy = 'name a speed.json that "invoke bench" wrote'
+    remedy = 'name a speed.json that "invoke dev.bench" wrote'
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

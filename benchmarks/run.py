@@ -1,4 +1,4 @@
-"""Measure the toolbox and the plain setup side by side: `invoke bench` runs this program.
+"""Measure the toolbox and the plain setup side by side: `invoke dev.bench` runs this program.
 
 Writes speed.json, speed.md and speed.png. Both stacks have names and ports of their own and are gone afterwards.
 """
@@ -19,8 +19,8 @@ from pathlib import Path
 from rich.filesize import decimal as human_size
 
 from benchmarks import results, stacks
-from toolbox.failure import Failure, one_line
-from toolbox.model import SERVICES
+from toolbox.compose import SERVICES
+from toolbox.errors import Failure, one_line
 from toolbox.process import ROOT
 
 # In this order. Each is a module; `start` leaves both stacks running, with some runs in them.

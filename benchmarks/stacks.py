@@ -16,9 +16,9 @@ import psycopg2
 
 from tests.support.copies import PORTS, ROOT, Copy, free_ports, surroundings
 from tests.support.waiting import until
-from toolbox import model
-from toolbox.failure import Failure, last_line
-from toolbox.model import SERVICES
+from toolbox import compose
+from toolbox.compose import SERVICES
+from toolbox.errors import Failure, last_line
 
 HERE = Path(__file__).parent
 # Docker may still make what an interrupted command asked for, so what is left is looked for more than once.
@@ -81,7 +81,7 @@ class Side(Copy):
 
     def unhealthy(self):
         """Return the services that Docker finds unhealthy."""
-        found = model.containers(self.compose("ps", "--all", "--format", "json"))
+        found = compose.containers(self.compose("ps", "--all", "--format", "json"))
         return [service for service, container in found.items() if container["Health"] == "unhealthy"]
 
     def remove(self):
@@ -202,7 +202,7 @@ class Ours(Side):
             raise Failure(f'our images could not be built ({last_line(result.stderr)}): see what "invoke build" says.')
 
     def base(self, service):
-        return model.base_image(json.loads(self.compose("config", "--format", "json")), service)
+        return compose.base_image(json.loads(self.compose("config", "--format", "json")), service)
 
     def sql(self, statement):
         return Copy.sql(self, "mlflow", "mlflow", statement)

@@ -5,7 +5,7 @@ import json
 import time
 
 from benchmarks import fill, stacks
-from toolbox.failure import Failure
+from toolbox.errors import Failure
 
 # How often it is asked, and for how long at most, in seconds.
 PAUSE_SECONDS = 0.05

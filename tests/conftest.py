@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import proven
 from tests.support.copies import JUPYTER_TOKEN, Copy
-from toolbox.model import SERVICES
+from toolbox.compose import SERVICES
 
 # A character of every kind that a shell, Compose, Docker or Python could take for its own.
 FOLDER = """a b'c"d;touch PWNED;$(touch PWNED)$HOME,e:f\\g%s{h}é"""

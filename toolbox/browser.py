@@ -5,8 +5,8 @@ import os
 import sys
 import webbrowser
 
-from . import passwords, report, stack
-from .failure import Failure, one_line
+from . import addresses, credentials, health
+from .errors import Failure, one_line
 from .process import ROOT
 
 PAGES = ("notebook", "mlflow")
@@ -15,25 +15,25 @@ PAGES = ("notebook", "mlflow")
 DOOR = ROOT / "open-notebook.html"
 
 
-def show(c, service):
+def show(toolbox, service):
     """Open the page of a service in the browser, and say which; the notebook by way of a file.
 
     Raises Failure when the service has no page or does not run, or there is no browser here.
     """
     if service not in PAGES:
         raise Failure(f"{one_line(service)} has no page: choose from {', '.join(PAGES)}.")
-    config, found = stack.settings(c), stack.containers(c)
-    if not report.state(found.get(service)).startswith("running"):
+    if not health.is_running(toolbox.containers().get(service)):
         raise Failure(f'{service} is not running: "invoke up" starts it.')
     is_lab = service == "notebook"
-    address = report.lab(config, passwords.read(c, service, "token")) if is_lab else report.page(config, service)
+    page = addresses.page(toolbox.config, service)
+    address = addresses.lab(toolbox.config, credentials.read(toolbox, service, "token")) if is_lab else page
     try:
         opened = can_draw(os.environ, sys.platform) and webbrowser.open(door(address) if is_lab else address)
     except webbrowser.Error:
         opened = False
     if not opened:
         raise Failure(f"there is no browser on this machine: open {address} in yours, through SSH if need be.")
-    print(f"Opened {report.page(config, service)}.")
+    print(f"Opened {page}.")
 
 
 def can_draw(environment, platform):

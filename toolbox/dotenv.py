@@ -9,7 +9,7 @@ import os
 import re
 from pathlib import Path
 
-from .failure import Failure
+from .errors import Failure
 
 # A name and its value as Compose finds them.
 ENTRY = re.compile(

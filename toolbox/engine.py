@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from .failure import Failure, one_line
+from .errors import Failure, one_line
 
 # The oldest versions with what docker-compose.yml uses: health checks with a `start_interval` need Engine 25,
 # and Compose passes that on since 2.24.
@@ -21,10 +21,10 @@ NO_ANSWER = ("cannot connect", "failed to connect", "error during connect")
 def check(run):
     """Raise Failure, with the remedy, unless an engine answers and Compose and BuildKit are there.
 
-    `run` takes a list of arguments and returns the result, with the attributes `ok`, `exited`, `stdout` and `stderr`,
-    without raising.
+    `run` takes the words of a command and returns the result, with the attributes `ok`, `exited`, `stdout` and
+    `stderr`, without raising.
     """
-    engine = run(["docker", "version", "--format", "{{.Server.Version}}"])
+    engine = run("docker", "version", "--format", "{{.Server.Version}}")
     if engine.exited == NO_SUCH_COMMAND:
         raise Failure("Docker is not installed: see https://docs.docker.com/engine/install/.")
     if not engine.ok:
@@ -33,7 +33,7 @@ def check(run):
         raise Failure(
             f"Docker Engine {engine.stdout.strip()} is too old: update it to {dotted(OLDEST_ENGINE)} or later."
         )
-    compose = run(["docker", "compose", "version", "--short"])
+    compose = run("docker", "compose", "version", "--short")
     if not compose.ok:
         raise Failure(
             'Docker Compose v2 is missing ("docker compose" is no command): install its plugin, docker-compose-plugin.'
@@ -42,7 +42,7 @@ def check(run):
         raise Failure(
             f"Docker Compose {compose.stdout.strip()} is too old: update it to {dotted(OLDEST_COMPOSE)} or later."
         )
-    if not run(["docker", "buildx", "version"]).ok:
+    if not run("docker", "buildx", "version").ok:
         raise Failure('BuildKit is missing ("docker buildx" is no command): install its plugin, docker-buildx-plugin.')
 
 

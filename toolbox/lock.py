@@ -4,28 +4,19 @@ import contextlib
 import fcntl
 import os
 
-from .failure import Failure
-
-_held = set()
+from .errors import Failure
 
 
 @contextlib.contextmanager
-def alone(path, task):
-    """Have no other task hold the lock file at `path` for the block, which may be nested; `task` names this one.
+def exclusive(path, task):
+    """Hold the lock file at `path` for the block; `task` is the name of the one that does.
 
     Raises Failure when another one has it, which is named, or the file cannot be used.
     """
-    if path in _held:
-        yield
-        return
     with locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB) as file:
         file.truncate(0)
         print(f'"invoke {task}", process {os.getpid()}', end="", file=file, flush=True)
-        _held.add(path)
-        try:
-            yield
-        finally:
-            _held.discard(path)
+        yield
 
 
 @contextlib.contextmanager

@@ -4,8 +4,8 @@ import errno
 import ipaddress
 import socket
 
-from .failure import Failure
-from .model import SERVICES, address
+from .compose import SERVICES, address
+from .errors import Failure
 
 # The settings of the ports, and what they are without.
 DEFAULTS = {"NOTEBOOK_PORT": 8888, "MLFLOW_PORT": 5000, "POSTGRES_PORT": 5432}
@@ -13,14 +13,14 @@ DEFAULTS = {"NOTEBOOK_PORT": 8888, "MLFLOW_PORT": 5000, "POSTGRES_PORT": 5432}
 FARTHEST = 1000
 
 
-def check(model, own):
+def check(config, own):
     """Raise Failure when a port that the toolbox publishes is taken by others, or its address is not of this machine.
 
     `own` holds the ports that this project's running containers publish already.
     """
     seen = {}
     for service in SERVICES:
-        host, port = address(model, service)
+        host, port = address(config, service)
         if not is_own(host):
             raise Failure(f"BIND_ADDRESS={host} is not an address of this machine: set it in .env to one that is.")
         remedy = f"set {service.upper()}_PORT in .env to a free one."
@@ -31,10 +31,10 @@ def check(model, own):
         seen[port] = service
 
 
-def check_address(model):
+def check_loopback(config):
     """Raise Failure when a service would be published beyond this machine."""
     for service in SERVICES:
-        host, _ = address(model, service)
+        host, _ = address(config, service)
         if not ipaddress.ip_address(host).is_loopback:
             raise Failure(
                 f"BIND_ADDRESS={host} would let in whoever reaches this machine, MLflow has no login and nothing is "

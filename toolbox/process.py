@@ -1,4 +1,4 @@
-"""Running programs in the root of the repository: shown, quietly, or with input and output larger than the memory."""
+"""Running programs: shown, quietly, or with input and output larger than the memory."""
 
 import contextlib
 import importlib.util
@@ -10,17 +10,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .failure import Failure, last_line
+from .errors import Failure, last_line
 
 ROOT = Path(__file__).parent.parent
 # Invoke's own choice is bash, which not every machine has.
 SHELL = "/bin/sh"
 CHUNK = 1 << 20
-
-
-def compose(c, *args, **options):
-    """Run `docker compose` visibly with a list of arguments."""
-    return visibly(c, ["docker", "compose", *args], **options)
 
 
 def visibly(c, args, in_stream=False, **options):
@@ -40,15 +35,18 @@ def quietly(c, args, stdin="", **options):
     return run(c, args, hide=True, in_stream=io.StringIO(stdin), **options)
 
 
-def run(c, args, **options):
-    """Run a list of arguments in the root of the repository; return the result. `options` are those of Invoke's `run`.
+def run(c, args, root=None, env=None, **options):
+    """Run a list of arguments in `root`, or that of the clone; return the result. `options` are those of `Context.run`.
 
-    Not with Invoke's `cd`: that puts the folder into the shell's line as it is, and its name may be any text.
+    `env` is the environment, if it is not the one of this process. Not with Invoke's `cd`, which inserts the directory
+    into the shell's line as it is: its name may be any text.
     """
+    root = root or ROOT
+    env = env or os.environ | {"PWD": str(root)}
     before = os.open(".", os.O_RDONLY)
-    os.chdir(ROOT)
+    os.chdir(root)
     try:
-        return c.run(shlex.join(args), shell=SHELL, warn=True, env={"PWD": str(ROOT)}, **options)
+        return c.run(shlex.join(args), shell=SHELL, warn=True, env=env, replace_env=True, **options)
     finally:
         os.fchdir(before)
         os.close(before)
@@ -56,15 +54,13 @@ def run(c, args, **options):
 
 @contextlib.contextmanager
 def popen(args, what, **options):
-    """Run a list of arguments in the root of the repository as a subprocess.Popen, which ends with the block.
+    """Run a list of arguments as a subprocess.Popen, with its `options`, which ends with the block.
 
-    `options` are those of subprocess.Popen, but `env`, which is added to the environment of this process. Afterwards
-    the attribute `said` of the process has its standard error.
+    Afterwards the attribute `said` of the process has its standard error.
     Raises Failure, which names `what` could not be done and the cause, when the command fails.
     """
-    variables = os.environ | options.pop("env", {})
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(args, cwd=ROOT, env=variables, stderr=errors, **options)
+        process = subprocess.Popen(args, stderr=errors, **options)
         try:
             yield process
             # The end of its input.
@@ -134,18 +130,3 @@ def tool(name):
     if not importlib.util.find_spec(name):
         raise Failure(f'{name} is not installed for {sys.executable}: use "./run", which installs requirements.txt.')
     return [sys.executable, "-m", name]
-
-
-@contextlib.contextmanager
-def environment(**variables):
-    """Set variables of the environment for the block, or unset those that are None; then all are as they were."""
-    before = os.environ.copy()
-    for name, value in variables.items():
-        os.environ.pop(name, None)
-        if value is not None:
-            os.environ[name] = value
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

@@ -5,14 +5,13 @@ import re
 import subprocess
 
 import pytest
-from invoke import Collection
 
 import tasks
-from tests.support.layers import ROOT, SECRETS, compose
+from tests.support.layers import ROOT, SECRETS, docker_compose
 
 TEXTS = sorted(str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *ROOT.glob("[!.]*/**/*.md")))
 RECIPES = (ROOT / "docs" / "recipes.md").read_text()
-TASKS = Collection.from_module(tasks).tasks
+TASKS = {name: tasks.namespace[name] for name in tasks.namespace.task_names}
 # What others read: programs that use a proxy, pip, Caddy and MLflow's client.
 OF_OTHERS = {
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION",
@@ -53,7 +52,7 @@ def anchors(name):
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_task_that_a_text_names_exists(name):
-    named = set(re.findall(r"(?:\./run|`invoke|\"invoke)[ \n]([a-z]\w*)", read(name)))
+    named = set(re.findall(r"(?:\./run|`invoke|\"invoke)[ \n]([a-z][\w.]*\w)", read(name)))
     # Of ./run itself.
     assert named - set(TASKS) - {"help"} == set()
 
@@ -66,7 +65,7 @@ def test_every_option_of_a_task_that_a_text_names_exists(name):
         for task, that in TASKS.items()
         for parameter in inspect.signature(that.body).parameters
     }
-    named = re.findall(r"\./run ([a-z]+)([^`\n|&;#]*)", read(name))
+    named = re.findall(r"\./run ([a-z.]+)([^`\n|&;#]*)", read(name))
     assert {(task, option) for task, rest in named for option in re.findall(r"--[\w-]+", rest)} - known == set()
 
 
@@ -106,7 +105,7 @@ def test_every_setting_in_a_recipe_is_known():
 def test_compose_takes_every_override_of_the_recipes(block, tmp_path):
     override = tmp_path / "docker-compose.override.yml"
     override.write_text(block)
-    taken = compose("--file", "docker-compose.yml", "--file", str(override), "config", "--quiet", **SECRETS)
+    taken = docker_compose("--file", "docker-compose.yml", "--file", str(override), "config", "--quiet", **SECRETS)
     assert taken.ok, taken.stderr
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import tasks
 from tests.support.layers import ROOT
+from toolbox import dev
 
 NAME = r"[a-z0-9][a-z0-9.-]*"
 
@@ -55,7 +55,7 @@ def test_the_client_comes_with_the_packages_that_the_server_has():
 
 def test_every_list_of_packages_is_locked():
     lists = git("ls-files", "requirements.in", "**/requirements.in")
-    assert set(tasks.LOCKED) == {str(Path(name).parent) for name in lists}
+    assert set(dev.LOCKED) == {str(Path(name).parent) for name in lists}
 
 
 @pytest.mark.parametrize("lock", LOCKS)

@@ -15,7 +15,7 @@ from tests.support.layers import (
     program,
     real_configuration,
 )
-from toolbox import model, report
+from toolbox import addresses, compose
 
 STORES = (
     "artifact-store",
@@ -34,7 +34,7 @@ def config():
 
 
 def hosts(**settings):
-    return model.environment(real_configuration(**settings), "mlflow")["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
+    return compose.environment(real_configuration(**settings), "mlflow")["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
 
 
 # --- Reached from this machine only ---
@@ -42,14 +42,14 @@ def hosts(**settings):
 
 def test_every_port_is_on_this_machine_only(config):
     published = [port for service in config["services"].values() for port in service.get("ports", [])]
-    assert len(published) == len(model.SERVICES)
+    assert len(published) == len(compose.SERVICES)
     assert {port["host_ip"] for port in published} == {"127.0.0.1"}
 
 
-@pytest.mark.parametrize("service", model.SERVICES)
+@pytest.mark.parametrize("service", compose.SERVICES)
 def test_every_port_can_be_moved_and_the_container_keeps_its_own(config, service):
     moved = real_configuration(**{f"{service.upper()}_PORT": 12345})
-    assert model.address(moved, service) == ("127.0.0.1", 12345)
+    assert compose.address(moved, service) == ("127.0.0.1", 12345)
     assert moved["services"][service]["ports"][0]["target"] == config["services"][service]["ports"][0]["target"]
 
 
@@ -92,7 +92,7 @@ def test_what_is_set_is_told_to_what_makes_the_secrets_alone():
     services = real_configuration(**SECRETS)["services"]
     assert services["secrets"]["environment"] == SECRETS
     assert [
-        name for name in model.SERVICES if any(value in json.dumps(services[name]) for value in SECRETS.values())
+        name for name in compose.SERVICES if any(value in json.dumps(services[name]) for value in SECRETS.values())
     ] == []
 
 
@@ -104,7 +104,7 @@ def test_what_makes_the_secrets_has_no_rights_and_reaches_nothing(config):
 
 
 def test_every_service_waits_for_its_secrets_and_is_started_again_with_others(config):
-    for service in (*model.SERVICES, "migrate"):
+    for service in (*compose.SERVICES, "migrate"):
         need = config["services"][service]["depends_on"]["secrets"]
         assert (need["condition"], need["restart"]) == ("service_completed_successfully", True)
 
@@ -132,7 +132,7 @@ def test_no_service_has_rights_over_the_machine(config):
     assert [service for service, its in config["services"].items() if more & set(its)] == ["secrets"]
 
 
-@pytest.mark.parametrize("service", model.IN_ORDER)
+@pytest.mark.parametrize("service", compose.IN_ORDER)
 def test_every_service_gives_up_rights_and_has_limits(config, service):
     its = config["services"][service]
     assert its["cap_drop"] == ["ALL"]
@@ -151,27 +151,27 @@ def test_a_server_writes_to_its_volume_and_to_memory_only(config, service):
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "192.0.2.7", "0.0.0.0"])
 def test_mlflow_takes_requests_and_pages_of_the_address_that_is_printed_for_it(address):
     config = real_configuration(BIND_ADDRESS=address, MLFLOW_PORT="5555")
-    environment = model.environment(config, "mlflow")
+    environment = compose.environment(config, "mlflow")
     origins = environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"].split(",")
     assert set(origins) == {"http://localhost:5555", "http://127.0.0.1:5555", f"http://{address}:5555"}
-    assert report.page(config, "mlflow") in origins
+    assert addresses.page(config, "mlflow") in origins
     assert f"{address}:5555" in environment["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
-    assert urlsplit(report.page(config, "mlflow")).netloc in environment["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
+    assert urlsplit(addresses.page(config, "mlflow")).netloc in environment["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
 
 
 def test_a_host_for_pages_is_told_to_all_that_show_it_and_the_database_stays_at_the_address():
     config = real_configuration(PAGE_HOST="a_b.localhost", MLFLOW_PORT="5555", NOTEBOOK_PORT="8899")
-    mlflow, notebook = (model.environment(config, service) for service in ("mlflow", "notebook"))
+    mlflow, notebook = (compose.environment(config, service) for service in ("mlflow", "notebook"))
     assert "a_b.localhost:5555" in mlflow["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
     assert "http://a_b.localhost:5555" in mlflow["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"].split(",")
     assert notebook["MLFLOW_NOTEBOOK_TRACE_RENDERER_BASE_URL"] == "http://a_b.localhost:5555"
     assert notebook["NOTEBOOK_ADDRESS"] == "a_b.localhost:8899"
-    assert report.addresses(config, "token", "password") == [
+    assert addresses.listed(config, "token", "password") == [
         "notebook  http://a_b.localhost:8899/lab?token=token",
         "mlflow    http://a_b.localhost:5555  no login",
         "postgres  postgresql://analyst:password@127.0.0.1:5432/mlflow",
     ]
-    assert model.address(config, "mlflow") == ("127.0.0.1", 5555)
+    assert compose.address(config, "mlflow") == ("127.0.0.1", 5555)
 
 
 def test_services_keep_data_in_volumes_of_the_project_and_in_no_folder_of_the_machine(config):
@@ -194,8 +194,12 @@ def test_the_volume_of_the_databases_can_be_another_one():
 def test_two_copies_share_nothing():
     first = loaded("COMPOSE_PROJECT_NAME=one\n")
     second = loaded("COMPOSE_PROJECT_NAME=two\nPOSTGRES_PORT=15432\nMLFLOW_PORT=15000\nNOTEBOOK_PORT=18888\n")
-    for names in (volumes, model.images, ports, networks):
+    for names in (volumes, images, ports, networks):
         assert set(names(first)).isdisjoint(names(second))
+
+
+def images(config):
+    return [f"{config['name']}-{service}" for service in compose.IN_ORDER]
 
 
 def volumes(config):
@@ -203,7 +207,7 @@ def volumes(config):
 
 
 def ports(config):
-    return [model.address(config, service) for service in model.SERVICES]
+    return [compose.address(config, service) for service in compose.SERVICES]
 
 
 def networks(config):
@@ -223,20 +227,20 @@ def test_a_service_starts_when_what_it_needs_is_healthy_or_done(config):
         "notebook": {"secrets", "mlflow"},
     }
     conditions = {need: its["condition"] for needed in needs.values() for need, its in needed.items()}
-    assert {conditions.pop(service) for service in model.ONE_SHOTS} == {"service_completed_successfully"}
+    assert {conditions.pop(service) for service in compose.ONE_SHOTS} == {"service_completed_successfully"}
     assert set(conditions.values()) == {"service_healthy"}
 
 
 def test_every_service_comes_back_after_a_crash_and_after_a_restart_of_the_machine(config):
-    assert {config["services"][service]["restart"] for service in model.SERVICES} == {"always"}
+    assert {config["services"][service]["restart"] for service in compose.SERVICES} == {"always"}
 
 
 def test_what_runs_once_does_not_run_again_by_itself(config):
-    assert {config["services"][service]["restart"] for service in model.ONE_SHOTS} == {"no"}
+    assert {config["services"][service]["restart"] for service in compose.ONE_SHOTS} == {"no"}
 
 
 def test_mlflow_has_the_connections_it_needs_and_postgres_has_room_for_them(config):
-    workers = int(model.environment(config, "mlflow")["MLFLOW_WORKERS"])
+    workers = int(compose.environment(config, "mlflow")["MLFLOW_WORKERS"])
     size, overflow = pool()
     room = int(postgres_settings()["max_connections"])
     # A worker serves 40 requests at once, and one that writes a batch takes two connections.

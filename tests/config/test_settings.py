@@ -7,9 +7,17 @@ import sys
 import pytest
 
 from tests.support.copies import ABSURD, quoted
-from tests.support.layers import ROOT, SECRETS, compose, loaded, real_configuration, the_line, without_settings
-from toolbox import bases, model, stack
-from toolbox.failure import Failure
+from tests.support.layers import (
+    ROOT,
+    SECRETS,
+    docker_compose,
+    loaded,
+    real_configuration,
+    the_line,
+    without_settings,
+)
+from toolbox import compose, images
+from toolbox.errors import Failure
 
 EXAMPLE = (ROOT / ".env.example").read_text()
 # Without comments: they explain how variables are written.
@@ -43,7 +51,7 @@ def test_an_address_that_is_not_ipv4_is_refused_in_one_line(value):
 @pytest.mark.parametrize("name", ["jovyan", "ada", "ada.lovelace@example.org", "Jürgen", "team-1", "0", "x" * 32])
 def test_a_name_of_a_person_is_taken(name):
     config = real_configuration(NOTEBOOK_USER=name)
-    assert model.environment(config, "notebook")["USER"] == name
+    assert compose.environment(config, "notebook")["USER"] == name
     assert f"\n{name}:x:1000:100::/home/jovyan:" in config["configs"]["users"]["content"]
 
 
@@ -83,21 +91,21 @@ def test_the_defaults_in_the_example_are_those_of_the_compose_file():
 
 def test_nothing_has_to_be_set():
     assert re.findall(r"\$\{(\w+):\?", COMPOSE) == []
-    assert compose("config", "--quiet").ok
+    assert docker_compose("config", "--quiet").ok
 
 
 @pytest.mark.parametrize("name", sorted(name for name, _ in DEFAULTS))
 def test_every_setting_has_an_effect_and_blank_means_the_default(name):
-    default = compose("config").stdout
+    default = docker_compose("config").stdout
     value = VALUES.get(name, "4321")
-    assert compose("config", env_file=f"{name}={value}\n").stdout.count(value) > default.count(value)
-    assert compose("config", env_file=f"{name}=\n").stdout == default
+    assert docker_compose("config", env_file=f"{name}={value}\n").stdout.count(value) > default.count(value)
+    assert docker_compose("config", env_file=f"{name}=\n").stdout == default
 
 
-@pytest.mark.parametrize("service", model.SERVICES)
+@pytest.mark.parametrize("service", compose.SERVICES)
 def test_a_dockerfile_alone_builds_on_the_same_base_as_compose(service):
-    dockerfile = (ROOT / stack.FOLDERS[service] / "Dockerfile").read_text()
-    assert bases.default(dockerfile) == model.base_image(real_configuration(), service)
+    dockerfile = (ROOT / images.FOLDERS[service] / "Dockerfile").read_text()
+    assert images.default(dockerfile) == compose.base_image(real_configuration(), service)
 
 
 # --- Passwords of any kind ---
@@ -106,19 +114,19 @@ def test_a_dockerfile_alone_builds_on_the_same_base_as_compose(service):
 @pytest.mark.parametrize("name", SECRETS)
 def test_any_password_comes_through_env_unchanged(name):
     config = loaded(f"{name}={quoted(ABSURD)}\n")
-    assert model.environment(config, "secrets")[name] == ABSURD
+    assert compose.environment(config, "secrets")[name] == ABSURD
 
 
 @pytest.mark.parametrize("name", SECRETS)
 @pytest.mark.parametrize("password", [ABSURD, "$$", "$HOME", "a\\", "'", '"', "#"])
 def test_any_password_comes_from_the_environment_unchanged(name, password):
-    assert model.environment(real_configuration(**{name: password}), "secrets")[name] == password
+    assert compose.environment(real_configuration(**{name: password}), "secrets")[name] == password
 
 
 def test_the_way_of_quoting_that_the_example_gives_is_right():
     example = re.search(r"between single quotes: NAME=('.*?')", EXAMPLE)[1]
     config = loaded(f"JUPYTER_TOKEN={example}")
-    assert model.environment(config, "secrets")["JUPYTER_TOKEN"] == example[1:-1]
+    assert compose.environment(config, "secrets")["JUPYTER_TOKEN"] == example[1:-1]
 
 
 # --- No engine ---

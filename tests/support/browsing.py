@@ -4,7 +4,7 @@ import json
 import secrets
 from pathlib import Path
 
-from toolbox.failure import one_line
+from toolbox.errors import one_line
 
 # The ports in the containers.
 SERVERS = {"notebook": 8888, "mlflow": 5000}

@@ -17,7 +17,8 @@ from pathlib import Path
 import psycopg2
 import testinfra
 
-from toolbox import bases, dotenv, upgrade
+from toolbox import dotenv, images
+from toolbox.data import upgrade
 
 ROOT = Path(__file__).parents[2]
 # A character of every kind that a shell, SQL, an address or .env could take for its own.
@@ -147,8 +148,8 @@ class Copy:
     def older_postgres(self, version):
         """Return the name of the base image of another major version of Postgres, after building it if it is ours."""
         image = upgrade.older(self.base("postgres"), version)
-        if image == bases.OLD_POSTGRES.image and self.run("docker", "image", "inspect", image).returncode:
-            built = self.run("bare-machine/build-bases", bases.OLD_POSTGRES.name)
+        if image == images.OLD_POSTGRES.image and self.run("docker", "image", "inspect", image).returncode:
+            built = self.run("bare-machine/build-bases", images.OLD_POSTGRES.name)
             assert built.returncode == 0, built.stderr
         return image
 

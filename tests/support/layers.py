@@ -12,12 +12,13 @@ from types import ModuleType
 from invoke import MockContext, Result
 
 from tests.support.copies import free_ports
-from toolbox import bases, model, named, stack
+from toolbox import compose, images, instance
 
 ROOT = Path(__file__).parents[2]
+
 # What somebody may have set, or what was made.
-SECRETS = {name: f"secret-of-{name.lower()}" for name in model.SECRETS}
-OFFICIAL = {name: bases.default((ROOT / folder / "Dockerfile").read_text()) for name, folder in stack.FOLDERS.items()}
+SECRETS = {name: f"secret-of-{name.lower()}" for name in compose.SECRETS}
+OFFICIAL = {name: images.default((ROOT / folder / "Dockerfile").read_text()) for name, folder in images.FOLDERS.items()}
 # As Docker says it when the name of a registry cannot be looked up.
 NO_REGISTRY = 'Error response from daemon: Get "https://registry/v2/": dial tcp: lookup registry: no such host\n'
 
@@ -55,7 +56,7 @@ def postgres_settings():
 # --- A stand-in for Docker ---
 
 
-def configuration(ports=None, images=OFFICIAL, host="127.0.0.1", **secrets):
+def configuration(ports=None, bases=OFFICIAL, host="127.0.0.1", **secrets):
     """Return a configuration as `docker compose config` prints it, as far as the tasks look at it; on free ports.
 
     `host` is what browsers ask for.
@@ -66,9 +67,9 @@ def configuration(ports=None, images=OFFICIAL, host="127.0.0.1", **secrets):
         "services": {"secrets": {"environment": variables}},
         "volumes": {"db-store": {"name": "box_db-store"}},
     }
-    for service, port in zip(model.SERVICES, ports or free_ports(3), strict=True):
+    for service, port in zip(compose.SERVICES, ports or free_ports(3), strict=True):
         config["services"][service] = {
-            "build": {"args": {"BASE_IMAGE": images[service]}},
+            "build": {"args": {"BASE_IMAGE": bases[service]}},
             "environment": {},
             "ports": [{"host_ip": "127.0.0.1", "published": str(port)}],
         }
@@ -99,7 +100,7 @@ def docker(answers=None, config=None):
         "docker version": "28.2.2\n",
         "docker compose version": "2.26.1-4\n",
         "docker compose config": json.dumps(config or configuration()),
-        "docker volume inspect --format .*folder": f"{ROOT}\n",
+        "docker volume inspect --format .*folder": f"{instance.ROOT}\n",
         "docker (volume|image) inspect": False,
         "docker inspect .*StartedAt": "2026-11-28T09:30:00.123456789Z\n",
         "docker compose exec --no-TTY notebook cat": f"{SECRETS['JUPYTER_TOKEN']}\n",
@@ -113,17 +114,30 @@ def docker(answers=None, config=None):
     return MockContext(run={re.compile(pattern): result for pattern, result in answers.items()})
 
 
+def a_toolbox(answers=None, config=None, name=""):
+    """Return a toolbox whose Docker is that of `docker`."""
+    return instance.Toolbox(docker(answers, config), name)
+
+
+def a_clone(folder, monkeypatch):
+    """Make the tasks work on a clone in a folder, which has no settings yet."""
+    for path in ROOT.iterdir():
+        if path.name in ("docker-compose.yml", ".env.example", *images.FOLDERS.values()):
+            (folder / path.name).symlink_to(path)
+    monkeypatch.setattr(instance, "ROOT", folder)
+
+
 def a_users_env(folder, monkeypatch):
     """Make the tasks use an .env in a folder, with lines of its user's; return its path."""
     path = folder / ".env"
     path.write_text("# mine\nMLFLOW_WORKERS=3\n")
-    monkeypatch.setattr(named, "FOLDER", folder)
+    a_clone(folder, monkeypatch)
     return path
 
 
 def commands(c):
-    """Return the commands that a context was told to run."""
-    return [call.args[0] for call in c.run.call_args_list]
+    """Return the commands that a context, or that of a toolbox, was told to run."""
+    return [call.args[0] for call in getattr(c, "context", c).run.call_args_list]
 
 
 def doings(c):
@@ -148,7 +162,7 @@ def without_settings():
     return kept | {"DOCKER_HOST": "unix:///nonexistent", "COMPOSE_FILE": "docker-compose.yml"}
 
 
-def compose(*arguments, env_file="", **variables):
+def docker_compose(*arguments, env_file="", **variables):
     """Run `docker compose` with the text of an .env and with variables of the environment; return the result."""
     with tempfile.NamedTemporaryFile("w", encoding="utf-8") as settings:
         settings.write(env_file)
@@ -166,7 +180,7 @@ def compose(*arguments, env_file="", **variables):
 
 def loaded(env_file="", **variables):
     """Return the configuration as the tasks get it, with the text of an .env and with variables of the environment."""
-    return model.load(lambda arguments: compose(*arguments[2:], env_file=env_file, **variables))
+    return compose.load(lambda *words: docker_compose(*words[2:], env_file=env_file, **variables))
 
 
 def real_configuration(**variables):

@@ -1,4 +1,4 @@
-"""The pictures of the README, docs/jupyterlab.png and docs/mlflow.png: `invoke pictures` runs this program.
+"""The pictures of the README, docs/jupyterlab.png and docs/mlflow.png: `invoke dev.pictures` runs this program.
 
 They are what a browser shows of the first example, on a toolbox of its own that is gone afterwards.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks import stacks
 from tests.support import browsing, first_example
 from tests.support.copies import JUPYTER_TOKEN, ROOT
-from toolbox.failure import Failure, one_line
+from toolbox.errors import Failure, one_line
 
 # Which picture of the visits each of them is.
 PICTURES = {"jupyterlab.png": "the-outputs.png", "mlflow.png": "the-comparison.png"}

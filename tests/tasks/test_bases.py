@@ -5,8 +5,8 @@ from invoke import Result
 
 import tasks
 from tests.support.layers import NO_REGISTRY, OFFICIAL, a_users_env, commands, configuration, docker, doings, the_line
-from toolbox import bases, dotenv, model
-from toolbox.failure import Failure
+from toolbox import compose, dotenv, images
+from toolbox.errors import Failure
 from toolbox.process import ROOT
 
 
@@ -17,8 +17,8 @@ def env(tmp_path, monkeypatch):
 
 def stand_ins(env):
     """Return the base images that .env sets."""
-    images = {service: f"{bases.variable(service)}={bases.STAND_INS[service].image}\n" for service in model.SERVICES}
-    return [service for service, line in images.items() if line in env.read_text()]
+    lines = {service: f"{images.variable(service)}={images.STAND_INS[service].image}\n" for service in compose.SERVICES}
+    return [service for service, line in lines.items() if line in env.read_text()]
 
 
 def test_without_a_registry_the_bases_are_built_and_remembered(env, capsys):
@@ -43,7 +43,7 @@ def test_without_a_registry_the_bases_are_built_and_remembered(env, capsys):
 )
 def test_a_base_that_cannot_be_had_is_told_and_nothing_is_built_instead(env, chosen, said, remedy):
     before = env.read_text()
-    c = docker({"docker pull": Result("", said, exited=1)}, configuration(images=chosen))
+    c = docker({"docker pull": Result("", said, exited=1)}, configuration(bases=chosen))
     with pytest.raises(Failure) as raised:
         tasks.up(c)
     assert remedy in the_line(raised)
@@ -52,8 +52,8 @@ def test_a_base_that_cannot_be_had_is_told_and_nothing_is_built_instead(env, cho
 
 
 def test_a_stand_in_that_is_gone_is_built_again_without_asking_a_registry(env, capsys):
-    chosen = {service: bases.STAND_INS[service].image for service in model.SERVICES}
-    c = docker({f"docker image inspect {chosen['mlflow']}": True}, configuration(images=chosen))
+    chosen = {service: images.STAND_INS[service].image for service in compose.SERVICES}
+    c = docker({f"docker image inspect {chosen['mlflow']}": True}, configuration(bases=chosen))
     tasks.build(c)
     assert doings(c) == ["bare-machine/build-bases postgres scipy-notebook", "docker compose build"]
     assert "No registry" not in capsys.readouterr().out
@@ -62,28 +62,28 @@ def test_a_stand_in_that_is_gone_is_built_again_without_asking_a_registry(env, c
 def test_bases_that_could_not_be_built_are_not_remembered(env):
     before = env.read_text()
     with pytest.raises(tasks.Exit):
-        tasks.bases_(docker({"bare-machine/build-bases": False}))
+        tasks.bases(docker({"bare-machine/build-bases": False}))
     assert env.read_text() == before
 
 
 def test_bases_switches_to_stand_ins_and_back(env):
     before = (ROOT / ".env.example").read_text()
     dotenv.write(env, before)
-    tasks.bases_(docker())
-    assert stand_ins(env) == list(model.SERVICES)
-    tasks.bases_(docker(), official=True)
+    tasks.bases(docker())
+    assert stand_ins(env) == list(compose.SERVICES)
+    tasks.bases(docker(), official=True)
     assert env.read_text() == before
 
 
 def test_removing_bases_removes_only_what_was_built_here(env):
-    there = bases.STAND_INS["mlflow"].image
+    there = images.STAND_INS["mlflow"].image
     c = docker({f"docker image inspect {there}": True})
-    tasks.bases_(c, remove=True)
+    tasks.bases(c, remove=True)
     assert doings(c) == [f"docker image rm {there}"]
 
 
 def test_a_setting_made_by_hand_survives_switching_bases(env):
     text = dotenv.with_value(env.read_text(), "JUPYTER_TOKEN", "'a $b'")
     dotenv.write(env, text)
-    tasks.bases_(docker())
+    tasks.bases(docker())
     assert env.read_text().startswith(text)

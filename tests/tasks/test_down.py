@@ -5,8 +5,8 @@ import sys
 import pytest
 
 import tasks
-from tests.support.layers import ROOT, a_users_env, docker, doings, the_line
-from toolbox.failure import Failure
+from tests.support.layers import a_users_env, docker, doings, the_line
+from toolbox.errors import Failure
 
 
 @pytest.fixture
@@ -69,6 +69,14 @@ def test_what_docker_could_not_do_is_a_failure(env, task, options):
     assert "Docker could not" in the_line(raised)
 
 
+def another(folder):
+    """Return another toolbox's folder, which is made in `folder`."""
+    other = folder / "other"
+    other.mkdir()
+    (other / "docker-compose.yml").touch()
+    return other
+
+
 def marked(folder):
     return {"docker volume ls": "box_db-store\n", "docker volume inspect --format .*folder": f"{folder}\n"}
 
@@ -77,18 +85,17 @@ def marked(folder):
     ("task", "options"), [(tasks.clean, {"yes": True}), (tasks.up, {}), (tasks.rotate, {}), (tasks.upgrade, {})]
 )
 def test_data_of_another_folder_are_not_touched_though_nothing_runs(env, tmp_path, task, options):
-    (tmp_path / "docker-compose.yml").touch()
-    c = docker(marked(tmp_path))
+    other = another(tmp_path)
+    c = docker(marked(other))
     with pytest.raises(Failure) as raised:
         task(c, **options)
-    assert f"the data of box belong to the toolbox in {tmp_path}: set another COMPOSE_PROJECT_NAME" in the_line(raised)
+    assert f"the data of box belong to the toolbox in {other}: set another COMPOSE_PROJECT_NAME" in the_line(raised)
     assert '"docker volume rm box_folder" first' in the_line(raised)
     assert doings(c) == []
 
 
 def test_a_note_without_data_is_in_nobodys_way(env, tmp_path):
-    (tmp_path / "docker-compose.yml").touch()
-    c = docker(marked(tmp_path) | {"docker volume ls": "box_folder\n"})
+    c = docker(marked(another(tmp_path)) | {"docker volume ls": "box_folder\n"})
     tasks.up(c)
     assert "docker volume rm box_folder" in doings(c)
 
@@ -104,7 +111,7 @@ def test_data_that_nobody_owns_are_not_deleted(env):
 def test_a_folder_that_was_moved_goes_on_and_the_data_are_its_own_from_then_on(env, tmp_path):
     c = docker(marked(tmp_path / "gone"))
     tasks.up(c)
-    labels = f"--label=com.docker.compose.project=box --label=data-toolbox.folder={ROOT}"
+    labels = f"--label=com.docker.compose.project=box --label=data-toolbox.folder={tmp_path}"
     assert doings(c)[:2] == ["docker volume rm box_folder", f"docker volume create {labels} box_folder"]
     c = docker(marked(tmp_path / "gone"))
     tasks.clean(c, yes=True)

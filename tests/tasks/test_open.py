@@ -9,7 +9,7 @@ import pytest
 import tasks
 from tests.support.layers import HEALTHY, SECRETS, a_users_env, configuration, docker, listed, the_line
 from toolbox import browser
-from toolbox.failure import Failure
+from toolbox.errors import Failure
 
 PORTS = (5432, 5000, 8888)
 

@@ -11,8 +11,8 @@ from invoke import Result
 
 import tasks
 from tests.support.layers import HEALTHY, ROOT, a_users_env, commands, configuration, docker, doings, listed, the_line
-from toolbox import model, passwords
-from toolbox.failure import Failure
+from toolbox import compose, credentials
+from toolbox.errors import Failure
 
 NEED_DOCKER = [
     tasks.build,
@@ -20,11 +20,11 @@ NEED_DOCKER = [
     tasks.status,
     tasks.logs,
     tasks.psql,
-    tasks.runs_,
+    tasks.runs,
     tasks.down,
     tasks.clean,
     tasks.backup,
-    tasks.bases_,
+    tasks.bases,
 ]
 
 
@@ -54,7 +54,7 @@ def test_every_task_that_needs_docker_says_what_is_wrong_with_it(env, task, answ
     assert doings(c) == []
 
 
-@pytest.mark.parametrize("task", [tasks.build, tasks.up, tasks.status, tasks.bases_], ids=lambda task: task.name)
+@pytest.mark.parametrize("task", [tasks.build, tasks.up, tasks.status, tasks.bases], ids=lambda task: task.name)
 @pytest.mark.parametrize(
     ("content", "answer", "told"),
     [
@@ -78,7 +78,7 @@ def test_a_bad_env_is_told_and_not_changed(env, task, content, answer, told):
 def test_a_taken_port_is_told_before_anything_is_built(env):
     config = configuration()
     c = docker(config=config)
-    with socket.create_server(model.address(config, "postgres")), pytest.raises(Failure) as raised:
+    with socket.create_server(compose.address(config, "postgres")), pytest.raises(Failure) as raised:
         tasks.up(c)
     assert "set POSTGRES_PORT in .env" in the_line(raised)
     assert doings(c) == []
@@ -87,8 +87,8 @@ def test_a_taken_port_is_told_before_anything_is_built(env):
 @pytest.mark.parametrize(
     ("task", "options", "choices"),
     [
-        (tasks.logs, {"service": "db"}, model.IN_ORDER),
-        (tasks.psql, {"role": "root"}, ("postgres", *passwords.ROLES)),
+        (tasks.logs, {"service": "db"}, compose.IN_ORDER),
+        (tasks.psql, {"role": "root"}, ("postgres", *credentials.ROLES)),
     ],
     ids=["logs", "psql"],
 )

@@ -11,7 +11,8 @@ from invoke import Collection
 
 import tasks
 from tests.support.layers import HEALTHY, ROOT, SECRETS, a_users_env, commands, docker, the_line
-from toolbox.failure import Failure
+from toolbox import dev
+from toolbox.errors import Failure
 
 VERBS = Collection.from_module(tasks).tasks
 NEED_DOCKER = ("build", "up", "status", "logs", "psql", "down", "clean", "bases")
@@ -109,7 +110,7 @@ def test_psql_fails_when_the_sql_does(env):
 @pytest.mark.parametrize(
     ("options", "passed_on"),
     [
-        ({}, ["--dist", "loadgroup", *tasks.QUICK_TESTS]),
+        ({}, ["--dist", "loadgroup", *dev.QUICK_TESTS]),
         ({"all": True}, ["--dist", "loadfile", "--no-loadscope-reorder"]),
         ({"only": "env", "keep": True}, ["--dist", "loadfile", "--no-loadscope-reorder", "-k", "env", "--keep"]),
     ],
@@ -129,7 +130,7 @@ def test_an_invoke_without_the_other_packages_ends_in_one_line(package):
     assert re.fullmatch(r'FAIL: the Python package \S+ is not installed: use "./run", .*\n', ran.stderr)
 
 
-@pytest.mark.parametrize("task", [tasks.run_tests, tasks.lint, tasks.lock], ids=["test", "lint", "lock"])
+@pytest.mark.parametrize("task", [tasks.run_tests, tasks.lint, dev.lock], ids=["test", "lint", "lock"])
 def test_a_program_that_invoke_alone_does_not_bring_is_told(task, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(Failure) as raised:
@@ -156,6 +157,6 @@ def test_lint_runs_the_hooks_on_all_files_and_fails_when_one_does():
 def test_lock_stops_at_a_list_that_cannot_be_locked():
     c = docker({".*ml-flow-docker/requirements.in": False})
     with pytest.raises(Failure) as raised:
-        tasks.lock(c)
+        dev.lock(c)
     assert "ml-flow-docker/requirements.txt" in the_line(raised)
     assert len(commands(c)) == 2

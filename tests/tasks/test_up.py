@@ -6,9 +6,19 @@ import socket
 import pytest
 
 import tasks
-from tests.support.layers import SECRETS, a_users_env, commands, configuration, docker, doings, listed, the_line
-from toolbox import model, stack
-from toolbox.failure import Failure
+from tests.support.layers import (
+    SECRETS,
+    a_toolbox,
+    a_users_env,
+    commands,
+    configuration,
+    docker,
+    doings,
+    listed,
+    the_line,
+)
+from toolbox import compose, service_logs, services
+from toolbox.errors import Failure
 
 UP = "docker compose up --detach --wait --remove-orphans"
 START_DATABASE = "docker compose up --detach postgres"
@@ -32,7 +42,7 @@ def test_up_makes_no_env_builds_starts_and_says_where_it_is(env, capsys):
 
 def test_up_can_be_repeated_while_it_runs(env):
     config = configuration()
-    address = model.address(config, "mlflow")
+    address = compose.address(config, "mlflow")
     running = {"Service": "mlflow", "ID": "1", "State": "running", "Publishers": [{"PublishedPort": address[1]}]}
     with socket.create_server(address):
         tasks.up(docker({"docker compose ps": json.dumps(running)}, config))
@@ -45,7 +55,7 @@ def test_up_names_the_service_that_does_not_become_healthy_and_shows_its_log(env
     with pytest.raises(Failure) as raised:
         tasks.up(c)
     assert "mlflow did not become healthy (running unhealthy)" in the_line(raised)
-    assert f"docker compose logs --no-log-prefix --tail {stack.LOG_LINES} mlflow" in commands(c)
+    assert f"docker compose logs --no-log-prefix --tail {services.LOG_LINES} mlflow" in commands(c)
     assert "The last health check said: MLflow cannot read its database\n" in capsys.readouterr().out
 
 
@@ -82,7 +92,7 @@ def with_database(before, *states):
 
 
 def test_up_waits_for_the_database_before_it_starts_the_others(env, monkeypatch):
-    monkeypatch.setattr(stack, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(services, "PAUSE_SECONDS", 0)
     c = with_database("", "running starting", "running starting", "running healthy")
     tasks.up(c)
     assert doings(c) == ["docker compose build", START_DATABASE, UP]
@@ -104,7 +114,7 @@ def test_up_does_not_wait_for_a_database_that_stopped(env, state):
 
 
 def test_up_does_not_wait_for_ever(env, monkeypatch):
-    monkeypatch.setattr(stack, "DATABASE_SECONDS", 0)
+    monkeypatch.setattr(services, "DATABASE_SECONDS", 0)
     c = with_database("", "running starting")
     tasks.up(c)
     assert UP in commands(c)
@@ -142,10 +152,10 @@ def test_up_tells_what_the_tables_of_mlflow_could_not_be_brought_to(env):
     [
         ("2026-11-28T09:05:01.123456789Z\n", "2026-11-28T09:05:00+00:00"),
         ("2026-11-28T00:00:00Z\n", "2026-11-27T23:59:59+00:00"),
-        (f"{stack.NOT_STARTED}\n", ""),
+        (f"{service_logs.NOT_STARTED}\n", ""),
         (False, ""),
     ],
     ids=["nanoseconds", "midnight", "not started", "gone"],
 )
 def test_the_log_of_a_start_is_read_from_a_second_before_docker_noted_it(noted, since):
-    assert stack.started_at(docker({"docker inspect": noted}), {"ID": "1"}) == since
+    assert service_logs.started_at(a_toolbox({"docker inspect": noted}), {"ID": "1"}) == since

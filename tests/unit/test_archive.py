@@ -12,9 +12,10 @@ import zipfile
 import pytest
 
 from tests.support.layers import the_line
-from toolbox import archive, volume
-from toolbox.archive import zstd
-from toolbox.failure import Failure
+from toolbox.data import archive
+from toolbox.data.archive import zstd
+from toolbox.errors import Failure
+from toolbox.inside import volume_files
 
 DESCRIPTION = {
     "project": "box",
@@ -392,7 +393,7 @@ ATTACKS = {
     "absolute": (tar(("/etc/cron.d/evil", b"x")), "no name of a file"),
     "dots": (tar(("../evil", b"x")), "no name of a file"),
     "dots inside": (tar(("a/../../evil", b"x")), "no name of a file"),
-    "the workshop": (tar((f"{volume.WORKSHOP}/old/x", b"x")), "where a restore works"),
+    "the workshop": (tar((f"{volume_files.WORKSHOP}/old/x", b"x")), "where a restore works"),
     "absolute link": (tar(header("l", tarfile.SYMTYPE, "/etc/passwd")), "leads out"),
     "link up": (tar(header("l", tarfile.SYMTYPE, "../x")), "leads out"),
     "link up from below": (tar(("a", None), header("a/l", tarfile.SYMTYPE, "../../x")), "leads out"),

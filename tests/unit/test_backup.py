@@ -6,10 +6,11 @@ import signal
 import pytest
 
 import tasks
-from tests.support.layers import HEALTHY, ROOT, a_users_env, docker, doings, listed, the_line
+from tests.support.layers import HEALTHY, ROOT, a_clone, a_toolbox, a_users_env, docker, doings, listed, the_line
 from tests.unit.test_archive import forged
-from toolbox import archive, backup, database, process, restore, stores
-from toolbox.failure import Failure
+from toolbox import process
+from toolbox.data import archive, backup, postgres, restore, volumes
+from toolbox.errors import Failure
 
 
 @pytest.fixture
@@ -21,9 +22,10 @@ def env(tmp_path, monkeypatch):
 def folder(tmp_path, monkeypatch):
     """Where backups are kept."""
     monkeypatch.setattr(backup, "ROOT", tmp_path)
-    monkeypatch.setattr(backup, "FOLDER", tmp_path / "backups")
-    backup.FOLDER.mkdir()
-    return backup.FOLDER
+    a_clone(tmp_path, monkeypatch)
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture(autouse=True)
@@ -117,17 +119,17 @@ def test_what_was_restored_and_is_not_what_the_backup_says_is_refused(tmp_path, 
     with archive.Archive(forged(tmp_path / "box.zip")) as source:
         source.check()
         rows = {name: dict(source.manifest["rows"][name]) for name in archive.DATABASES}
-        files = {name: list(source.files[f"{name}.tar.zst"]) for name in stores.STORES}
-        monkeypatch.setattr(database, "restore", lambda *_: [])
-        monkeypatch.setattr(database, "rows", lambda name: rows[name.removesuffix("_restored")])
-        monkeypatch.setattr(database, "analyze", lambda: None)
-        monkeypatch.setattr(stores, "does", lambda name, *_: files[name])
+        files = {name: list(source.files[f"{name}.tar.zst"]) for name in volumes.STORES}
+        monkeypatch.setattr(postgres, "restore", lambda *_: [])
+        monkeypatch.setattr(postgres, "rows", lambda _, name: rows[name.removesuffix("_restored")])
+        monkeypatch.setattr(postgres, "analyze", lambda _: None)
+        monkeypatch.setattr(volumes, "does", lambda _, name, *__: files[name])
         revisions = [source.manifest["schema"]]
-        rows_, lacks = restore.beside(source, revisions)
+        rows_, lacks = restore.beside(a_toolbox(), source, revisions)
         assert (len(rows_), lacks) == (5, [])
         other(rows, files)
         with pytest.raises(Failure) as raised:
-            restore.beside(source, revisions)
+            restore.beside(a_toolbox(), source, revisions)
     assert told in the_line(raised)
     assert "nothing was changed" in the_line(raised)
 
@@ -169,22 +171,22 @@ def test_a_restore_into_a_toolbox_that_runs_starts_nothing(env, tmp_path, monkey
     ids=["mlflow", "postgres"],
 )
 def test_a_backup_of_a_newer_version_is_refused_with_the_version_that_it_needs(tmp_path, monkeypatch, server, told):
-    monkeypatch.setattr(backup, "mlflow", lambda _: server[0])
-    monkeypatch.setattr(database, "version", lambda: server[1])
+    monkeypatch.setattr(backup, "mlflow", lambda *_: server[0])
+    monkeypatch.setattr(postgres, "version", lambda _: server[1])
     with archive.Archive(forged(tmp_path / "box.zip")) as source, pytest.raises(Failure) as raised:
-        restore.check_versions(source)
+        restore.check_versions(a_toolbox(), source)
     assert told in the_line(raised)
 
 
 def test_the_room_of_volumes_that_share_a_disk_is_added_up(tmp_path, monkeypatch):
     with archive.Archive(forged(tmp_path / "box.zip")) as source:
         manifest = source.manifest
-    files = sum(restore.store_room(manifest, name) for name in stores.STORES)
+    files = sum(restore.store_room(manifest, name) for name in volumes.STORES)
     rows = restore.database_room(manifest)
 
     def room(database_device, free):
-        monkeypatch.setattr(database, "place", lambda: (database_device, free))
-        restore.check_room(manifest, {name: {"device": 1, "free": files} for name in stores.STORES})
+        monkeypatch.setattr(postgres, "place", lambda _: (database_device, free))
+        restore.check_room(a_toolbox(), manifest, {name: {"device": 1, "free": files} for name in volumes.STORES})
 
     room(2, rows)
     with pytest.raises(Failure) as raised:
@@ -200,7 +202,7 @@ def test_the_room_is_that_of_tables_and_indexes_their_log_and_whole_blocks(tmp_p
     manifest["members"]["mlflow.dump.zst"]["unpacked"] = 10**6
     manifest["members"]["datasets.dump.zst"]["unpacked"] = 10**6
     # Of a million metrics, with the rest of their runs, the dump has 159 MB; tables and indexes have 481.
-    assert restore.database_room(manifest) >= 2 * 481 / 159 * 2 * 10**6 + database.RESERVE
+    assert restore.database_room(manifest) >= 2 * 481 / 159 * 2 * 10**6 + postgres.RESERVE
     manifest["members"]["mlflow.dump.zst"]["unpacked"] = 10**12
     assert restore.database_room(manifest) < 5 * 10**12
     manifest["members"]["home.tar.zst"] |= {"unpacked": 2 * 10**6, "files": 1000, "bytes": 1000}
@@ -218,9 +220,9 @@ def test_the_room_is_that_of_tables_and_indexes_their_log_and_whole_blocks(tmp_p
     ids=["new", "a run", "a table", "a file"],
 )
 def test_a_new_toolbox_has_no_data(monkeypatch, rows, own, files, expected):
-    monkeypatch.setattr(database, "databases", lambda: {"mlflow", "datasets", "postgres"})
-    monkeypatch.setattr(database, "rows", {"mlflow": rows, "datasets": own}.get)
-    assert restore.has_data({"home": {"has_files": files}}) is expected
+    monkeypatch.setattr(postgres, "databases", lambda _: {"mlflow", "datasets", "postgres"})
+    monkeypatch.setattr(postgres, "rows", lambda _, name: {"mlflow": rows, "datasets": own}[name])
+    assert restore.has_data(a_toolbox(), {"home": {"has_files": files}}) is expected
 
 
 # --- The backups that there are ---
@@ -274,10 +276,10 @@ def test_without_any_there_is_an_empty_list(folder):
 
 def test_the_folder_is_for_its_owner_alone_and_what_was_left_there_goes(folder):
     folder.rmdir()
-    backup.make_folder()
+    backup.make_folder(a_toolbox())
     assert folder.stat().st_mode & 0o777 == 0o700
     (folder / "killed.zip.part").write_bytes(b"half")
-    backup.make_folder()
+    backup.make_folder(a_toolbox())
     assert list(folder.iterdir()) == []
 
 
@@ -290,12 +292,12 @@ def test_git_leaves_backups_out():
 
 def test_a_dump_is_restored_as_a_role_whose_rights_end_there(monkeypatch):
     run = []
-    monkeypatch.setattr(database, "sql", lambda statement, *_: run.append(statement))
+    monkeypatch.setattr(postgres, "sql", lambda _, statement, *__: run.append(statement))
     monkeypatch.setattr(process, "output", lambda command, *_, **__: run.append(command) or "")
-    for name, user in database.USERS.items():
+    for name, user in postgres.USERS.items():
         run.clear()
-        database.restore(name, [])
-        assert run[0].startswith(f"CREATE DATABASE {name}_restored OWNER {database.OWNERS[name]}")
+        postgres.restore(a_toolbox(), name, [])
+        assert run[0].startswith(f"CREATE DATABASE {name}_restored OWNER {postgres.OWNERS[name]}")
         assert run[1] == f"\\i /etc/data-toolbox/{name}.sql"
-        assert run[2][run[2].index("--username") + 1] == database.RESTORERS[name]
+        assert run[2][run[2].index("--username") + 1] == postgres.RESTORERS[name]
         assert run[2][run[2].index("--role") + 1] == user

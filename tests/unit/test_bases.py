@@ -5,9 +5,9 @@ import re
 import pytest
 
 from tests.support.layers import NO_REGISTRY, OFFICIAL, ROOT, configuration, the_line
-from toolbox import bases
-from toolbox.failure import Failure
-from toolbox.model import SERVICES
+from toolbox import images
+from toolbox.compose import SERVICES
+from toolbox.errors import Failure
 
 MIRROR = OFFICIAL | {"mlflow": "mirror.example.org/python:3.13"}
 UNKNOWN = "Error response from daemon: manifest for python:9 not found: manifest unknown: manifest unknown\n"
@@ -27,8 +27,8 @@ def absent(chosen=OFFICIAL, there=(), answer=None):
         pulled.append(image)
         return answer is None, answer or ""
 
-    config = configuration(images=chosen)
-    return bases.absent(config, OFFICIAL, has=lambda image: image in there, pull=pull), pulled
+    config = configuration(bases=chosen)
+    return images.absent(config, OFFICIAL, has=lambda image: image in there, pull=pull), pulled
 
 
 def test_images_that_are_there_are_not_pulled():
@@ -56,7 +56,7 @@ def test_official_images_are_built_where_no_registry_answers(answer):
 
 
 def test_a_stand_in_that_is_gone_is_built_and_never_pulled():
-    stand_in = bases.STAND_INS["mlflow"].image
+    stand_in = images.STAND_INS["mlflow"].image
     there = [OFFICIAL["postgres"], OFFICIAL["notebook"]]
     assert absent(chosen=OFFICIAL | {"mlflow": stand_in}, there=there) == (["mlflow"], [])
 
@@ -84,7 +84,7 @@ def test_an_image_that_cannot_be_had_for_another_reason_is_an_error(chosen, answ
 
 
 def test_the_progress_of_a_pull_is_not_in_the_message():
-    assert "Pulling fs layer" not in bases.explained("mlflow", "python", NO_SPACE)
+    assert "Pulling fs layer" not in images.explained("mlflow", "python", NO_SPACE)
 
 
 def test_stand_ins_have_the_names_that_build_bases_gives_them():
@@ -94,11 +94,11 @@ def test_stand_ins_have_the_names_that_build_bases_gives_them():
         name: tag.replace("$prefix", prefix)
         for name, tag in re.findall(r'^ +(\S+)\) echo "(.+)" ;;$', script, flags=re.M)
     }
-    stand_ins = [*bases.STAND_INS.values(), bases.OLD_POSTGRES]
+    stand_ins = [*images.STAND_INS.values(), images.OLD_POSTGRES]
     assert tags == {stand_in.name: stand_in.image for stand_in in stand_ins}
     below = {f"{prefix}/debian:{suite}" for suite in re.findall(r"^ +\S+\) echo (\w+) ;;$", script, flags=re.M)}
-    assert {*tags.values(), *below} == set(bases.BUILT_HERE)
+    assert {*tags.values(), *below} == set(images.BUILT_HERE)
 
 
 def test_no_stand_in_has_a_name_that_a_registry_could_serve():
-    assert all(image.startswith("localhost/") for image in bases.BUILT_HERE)
+    assert all(image.startswith("localhost/") for image in images.BUILT_HERE)

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from tests.support.layers import compose, the_line
+from tests.support.layers import docker_compose, the_line
 from toolbox import dotenv
-from toolbox.failure import Failure
+from toolbox.errors import Failure
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_settings_are_read_as_compose_reads_them(tmp_path):
     file = tmp_path / "docker-compose.yml"
     labels = {name: f"${{{name}}}" for name in found}
     file.write_text(json.dumps({"services": {"x": {"image": "x", "labels": labels}}}))
-    said = compose("--file", str(file), "config", "--format", "json", env_file=WRITTEN)
+    said = docker_compose("--file", str(file), "config", "--format", "json", env_file=WRITTEN)
     assert json.loads(said.stdout)["services"]["x"]["labels"] == found
 
 

@@ -5,7 +5,7 @@ from invoke import Result
 
 from tests.support.layers import the_line
 from toolbox import engine
-from toolbox.failure import Failure
+from toolbox.errors import Failure
 
 SOCKET = "unix:///var/run/docker.sock"
 FINE = {
@@ -18,7 +18,7 @@ FINE = {
 def check(**results):
     """Check a Docker that is fine but for its answers to `docker version`, `compose` or `buildx`."""
     answers = FINE | {f"docker {command}": result for command, result in results.items()}
-    engine.check(lambda arguments: answers[" ".join(arguments[:2])])
+    engine.check(lambda *words: answers[" ".join(words[:2])])
 
 
 def failed(stderr, code=1):

@@ -9,7 +9,7 @@ import pytest
 from invoke import Context
 
 from tests.support.layers import ROOT, the_line
-from toolbox import engine, failure
+from toolbox import decorators, engine, errors
 
 RUN = [sys.executable, ROOT / "tasks.py"]
 INVOKE = [sys.executable, "-m", "invoke"]
@@ -18,7 +18,7 @@ INVOKE = [sys.executable, "-m", "invoke"]
 def refused(error):
     """Return a task to which the system refuses something."""
 
-    @failure.task
+    @decorators.dev_task
     def body(c):
         raise error
 
@@ -35,7 +35,7 @@ def refused(error):
     ],
 )
 def test_what_the_system_refuses_is_one_line_with_the_file_and_a_remedy(number, remedy):
-    with pytest.raises(failure.Failure) as raised:
+    with pytest.raises(errors.Failure) as raised:
         refused(OSError(number, os.strerror(number), "/some/file\nwith\x1b[2J a line end"))()
     line = the_line(raised)
     assert line.startswith(f"FAIL: /some/file with [2J a line end cannot be used ({os.strerror(number)}): ")
@@ -64,8 +64,8 @@ def test_a_reader_who_has_seen_enough_is_no_failure_to_tell(arguments):
 
 def test_a_name_that_is_no_text_is_printed(tmp_path):
     program = (
-        "import os; from invoke import Context; from toolbox import failure;"
-        "failure.task(lambda c: print(os.fsdecode(b'n\\xff')))(Context())"
+        "import os; from invoke import Context; from toolbox import decorators;"
+        "decorators.dev_task(lambda c: print(os.fsdecode(b'n\\xff')))(Context())"
     )
     environment = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}
     ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, check=False)
@@ -77,6 +77,6 @@ def test_a_home_that_cannot_be_written_is_told_before_a_build(tmp_path, monkeypa
     engine.check_own_folder()
     # What nobody can write, root neither.
     monkeypatch.setenv("DOCKER_CONFIG", "/dev/null/settings")
-    with pytest.raises(failure.Failure) as raised:
+    with pytest.raises(errors.Failure) as raised:
         engine.check_own_folder()
     assert "set DOCKER_CONFIG to another folder" in the_line(raised)

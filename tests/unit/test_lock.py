@@ -9,14 +9,14 @@ import pytest
 from tests.support.copies import ROOT
 from tests.support.layers import the_line
 from toolbox import lock
-from toolbox.failure import Failure
+from toolbox.errors import Failure
 
 # Holds the lock until its input ends.
 HOLDER = """
 import sys
 from pathlib import Path
 from toolbox import lock
-with lock.alone(Path(sys.argv[1]), "backup"):
+with lock.exclusive(Path(sys.argv[1]), "backup"):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -37,7 +37,7 @@ def holder(path):
 
 
 def refusal(path):
-    with pytest.raises(Failure) as raised, lock.alone(path, "rotate"):
+    with pytest.raises(Failure) as raised, lock.exclusive(path, "rotate"):
         pytest.fail("not alone")
     return the_line(raised)
 
@@ -51,28 +51,21 @@ def test_a_second_task_is_refused_and_told_which_one_runs(path, holder):
 def test_whatever_ends_a_task_lets_the_next_one_begin(path, holder, end):
     getattr(holder, end)()
     holder.wait()
-    with lock.alone(path, "rotate"):
-        pass
-
-
-def test_a_task_that_runs_another_one_keeps_the_lock(path):
-    with lock.alone(path, "restore"), lock.alone(path, "up"):
-        pass
-    with lock.alone(path, "up"):
+    with lock.exclusive(path, "rotate"):
         pass
 
 
 def test_what_an_error_ends_has_no_lock_any_more(path):
-    with pytest.raises(ZeroDivisionError), lock.alone(path, "up"):
+    with pytest.raises(ZeroDivisionError), lock.exclusive(path, "up"):
         raise ZeroDivisionError
-    with lock.alone(path, "up"):
+    with lock.exclusive(path, "up"):
         pass
 
 
 def test_nobody_else_on_the_machine_can_open_it(path):
     before = os.umask(0)
     try:
-        with lock.alone(path, "up"):
+        with lock.exclusive(path, "up"):
             assert path.stat().st_mode & 0o777 == 0o600
     finally:
         os.umask(before)
@@ -91,7 +84,7 @@ def test_one_that_cannot_be_made_is_told(tmp_path):
 
 
 def test_a_lock_file_stays_no_longer_than_its_lock(path):
-    with lock.alone(path, "up"):
+    with lock.exclusive(path, "up"):
         assert path.exists()
     assert not path.exists()
 

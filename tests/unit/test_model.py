@@ -1,4 +1,4 @@
-"""toolbox.model: the configuration as Compose understands it."""
+"""toolbox.compose: the configuration as Compose understands it."""
 
 import json
 
@@ -6,12 +6,12 @@ import pytest
 from invoke import Result
 
 from tests.support.layers import configuration, listed, the_line
-from toolbox import model
-from toolbox.failure import Failure
+from toolbox import compose
+from toolbox.errors import Failure
 
 
 def load(result):
-    return model.load(lambda _: result)
+    return compose.load(lambda *_: result)
 
 
 def loaded(config):
@@ -20,7 +20,7 @@ def loaded(config):
 
 def test_a_variable_is_what_the_container_sees():
     config = loaded(configuration(JUPYTER_TOKEN="a$b$$c${d}"))
-    assert model.environment(config, "secrets") == {"JUPYTER_TOKEN": "a$b$$c${d}"}
+    assert compose.environment(config, "secrets") == {"JUPYTER_TOKEN": "a$b$$c${d}"}
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_a_variable_is_what_the_container_sees():
     ids=["none", "blank", "two", "a file"],
 )
 def test_the_secrets_are_known_that_somebody_has_set(variables, chosen):
-    assert model.chosen_secrets(configuration(**variables)) == chosen
+    assert compose.chosen_secrets(configuration(**variables)) == chosen
 
 
 @pytest.mark.parametrize("port", ["0", "5000-5010"])
@@ -77,17 +77,17 @@ def test_another_refusal_of_compose_is_passed_on_in_one_line(stderr, told):
 
 
 def test_containers_are_found_by_their_service():
-    found = model.containers(listed(postgres="running healthy", mlflow="exited"))
+    found = compose.containers(listed(postgres="running healthy", mlflow="exited"))
     assert found["postgres"]["Health"] == "healthy"
     assert found["mlflow"]["State"] == "exited"
-    assert model.containers("") == {}
+    assert compose.containers("") == {}
 
 
 def test_what_docker_compose_run_made_is_no_container_of_a_service():
     one = {"Service": "mlflow", "ID": "run", "Labels": "a=b,com.docker.compose.oneoff=True"}
     own = {"Service": "mlflow", "ID": "own", "Labels": "a=b,com.docker.compose.oneoff=False"}
     for order in ([one, own], [own, one]):
-        assert model.containers("\n".join(map(json.dumps, order)))["mlflow"]["ID"] == "own"
+        assert compose.containers("\n".join(map(json.dumps, order)))["mlflow"]["ID"] == "own"
 
 
 def test_a_line_that_compose_cannot_read_is_told_whatever_the_folder_is_called():

@@ -1,19 +1,19 @@
-"""toolbox.named: toolboxes with a name, each with settings, a project and ports of its own."""
+"""toolbox.instance and side_by_side: toolboxes with a name, each with settings, a project and ports of its own."""
 
 import inspect
-import os
 import re
 
 import pytest
-from invoke import Collection, Result
+from invoke import Result
 
 import tasks
-from tests.support.layers import HEALTHY, ROOT, a_users_env, configuration, docker, doings, listed, the_line
-from toolbox import backup, dotenv, named, ports
-from toolbox.failure import Failure
+from tests.support.layers import HEALTHY, a_toolbox, a_users_env, configuration, docker, doings, listed, the_line
+from toolbox import dotenv, instance, ports, side_by_side
+from toolbox.data import backup
+from toolbox.errors import Failure
 
-VERBS = Collection.from_module(tasks).tasks
-WITHOUT_A_TOOLBOX = {"bench", "lint", "lock", "test"}
+VERBS = tasks.namespace.tasks
+WITHOUT_A_TOOLBOX = {"lint", "test"}
 BAD_NAMES = ["", "a b", "../x", "a/b", "A", "é", "-a", "a.b", "$(id)", "x" * 31, "example", "next", "part"]
 
 
@@ -45,12 +45,12 @@ def made(env, name):
 
 def test_every_task_takes_a_name_but_those_that_are_about_no_toolbox(env):
     without = {verb for verb in VERBS if "name" not in inspect.signature(VERBS[verb].body).parameters}
-    assert without - {"pictures"} == WITHOUT_A_TOOLBOX
+    assert without == WITHOUT_A_TOOLBOX
 
 
 @pytest.mark.parametrize("name", ["alice", "a", "0", "team-1", "a_b", "x" * 30])
 def test_a_name_is_letters_digits_dashes_and_underscores(name):
-    named.check(name)
+    instance.check_name(name)
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
@@ -68,7 +68,7 @@ def test_another_name_is_refused_in_one_line_and_nothing_done(env, verb, name):
 def test_a_name_that_no_toolbox_has_is_told_with_those_that_there_are(env):
     made(env, "alice")
     made(env, "bob")
-    for verb in set(VERBS) - WITHOUT_A_TOOLBOX - {"up", "restore", "pictures"}:
+    for verb in set(VERBS) - WITHOUT_A_TOOLBOX - {"up", "restore"}:
         c = docker()
         with pytest.raises(Failure) as raised:
             VERBS[verb](c, name="carol")
@@ -79,15 +79,17 @@ def test_a_name_that_no_toolbox_has_is_told_with_those_that_there_are(env):
 
 
 def test_a_toolbox_of_another_folder_with_the_same_name_is_not_touched(env, tmp_path):
-    (tmp_path / "docker-compose.yml").touch()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "docker-compose.yml").touch()
     container = listed(postgres="running healthy").replace(
         "}", ', "Labels": "com.docker.compose.project.working_dir=%s,com.docker.compose.service=postgres"}'
     )
     for verb in ("up", "down", "clean", "status", "backup"):
-        c = docker({"docker compose ps": container % tmp_path})
+        c = docker({"docker compose ps": container % other})
         with pytest.raises(Failure) as raised:
             VERBS[verb](c)
-        assert f"the toolbox in {tmp_path} has the same name: set another COMPOSE_PROJECT_NAME" in the_line(raised)
+        assert f"the toolbox in {other} has the same name: set another COMPOSE_PROJECT_NAME" in the_line(raised)
         assert doings(c) == []
 
 
@@ -144,9 +146,7 @@ def test_a_host_that_its_owner_chose_or_that_does_not_lead_to_it_is_left_alone(e
     made(env, "alice")
     path = env.with_name(".env.alice")
     path.write_text(re.sub("PAGE_HOST=.*\n", "", path.read_text()) + f"{written}\n")
-    # Compose itself is not asked here.
-    with named.of("alice"):
-        named.keep_page_host()
+    side_by_side.set_page_host(a_toolbox(name="alice"))
     assert dotenv.values(path.read_text()).get("PAGE_HOST") == kept
 
 
@@ -185,27 +185,31 @@ def test_no_free_port_is_told_and_nothing_made(env, monkeypatch):
 # --- What the tasks are about ---
 
 
-def test_compose_gets_the_settings_of_the_toolbox_for_the_task_alone(env, monkeypatch):
+def test_compose_gets_the_settings_of_the_toolbox_and_not_what_the_environment_says_of_another(env, monkeypatch):
     made(env, "alice")
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", "of-the-environment")
-    with named.of("alice"):
-        assert (ROOT / os.environ["COMPOSE_ENV_FILES"]).samefile(env.with_name(".env.alice"))
-        assert "COMPOSE_PROJECT_NAME" not in os.environ
-        with named.of(None):
-            # As when one task calls another.
-            assert named.env() == env.with_name(".env.alice")
-    assert "COMPOSE_ENV_FILES" not in os.environ
-    assert os.environ["COMPOSE_PROJECT_NAME"] == "of-the-environment"
-    assert named.env() == env
+    environment = a_toolbox(name="alice").environment()
+    assert environment["COMPOSE_ENV_FILES"] == ".env.alice"
+    assert "COMPOSE_PROJECT_NAME" not in environment
+    assert a_toolbox().environment()["COMPOSE_PROJECT_NAME"] == "of-the-environment"
+    assert "COMPOSE_ENV_FILES" not in a_toolbox().environment()
 
 
-def test_the_task_that_makes_it_is_about_it_from_then_on(env):
-    with named.of("alice", made=False):
-        assert named.is_new()
-        named.make("box")
-        assert not named.is_new()
-        assert (ROOT / os.environ["COMPOSE_ENV_FILES"]).samefile(env.with_name(".env.alice"))
-    assert "COMPOSE_ENV_FILES" not in os.environ
+def test_compose_gets_its_settings_as_soon_as_it_has_some(env):
+    toolbox = a_toolbox(name="alice")
+    assert toolbox.is_new
+    assert "COMPOSE_ENV_FILES" not in toolbox.environment()
+    side_by_side.create(toolbox)
+    assert not toolbox.is_new
+    assert toolbox.environment()["COMPOSE_ENV_FILES"] == ".env.alice"
+
+
+def test_another_value_of_a_setting_changes_neither_the_file_nor_the_toolbox(env):
+    before, toolbox = env.read_text(), a_toolbox()
+    other = toolbox.having(DB_STORE="db-store-18")
+    assert other.environment()["DB_STORE"] == "db-store-18"
+    assert "DB_STORE" not in toolbox.environment()
+    assert env.read_text() == before
 
 
 def test_settings_that_would_make_it_the_one_without_a_name_are_refused(env):
@@ -225,19 +229,18 @@ def test_what_is_told_speaks_of_it(env):
     with pytest.raises(Failure) as raised:
         tasks.status(c, name="alice")
     assert "correct .env.alice or docker-compose.yml" in the_line(raised)
-    with named.of("alice"):
-        told = 'X in .env, of .env.example and a.env: "invoke up", "./run up", invoke up.'
-        assert named.words(told) == (
-            'X in .env.alice, of .env.example and a.env: "invoke up --name alice", "./run up --name alice", invoke up.'
-        )
-    assert named.words(told) == told
+    told = 'X in .env, of .env.example and a.env: "invoke up", "./run up", invoke up.'
+    assert a_toolbox(name="alice").words(told) == (
+        'X in .env.alice, of .env.example and a.env: "invoke up --name alice", "./run up --name alice", invoke up.'
+    )
+    assert a_toolbox().words(told) == told
 
 
 def test_clean_takes_its_settings_with_it_and_no_others(env):
     made(env, "alice")
     made(env, "bob")
     tasks.clean(docker(config=configuration() | {"name": "box-alice"}), name="alice", yes=True)
-    assert named.names() == ["bob"]
+    assert instance.names(env.parent) == ["bob"]
     assert env.exists()
 
 
@@ -245,11 +248,10 @@ def test_clean_leaves_them_where_docker_could_not_delete_all(env):
     made(env, "alice")
     with pytest.raises(Failure):
         tasks.clean(docker({"docker compose down": False}), name="alice", yes=True)
-    assert named.names() == ["alice"]
+    assert instance.names(env.parent) == ["alice"]
 
 
 def test_backups_are_kept_apart(env):
     made(env, "alice")
-    with named.of("alice"):
-        assert backup.folder() == ROOT / "backups" / "alice"
-    assert backup.folder() == ROOT / "backups"
+    assert backup.folder(a_toolbox(name="alice")) == env.parent / "backups" / "alice"
+    assert backup.folder(a_toolbox()) == env.parent / "backups"

@@ -1,4 +1,4 @@
-"""toolbox.outside: what the environment sets, which Compose lets count more than .env."""
+"""toolbox.overrides: what the environment sets, which Compose lets count more than .env."""
 
 import os
 import subprocess
@@ -8,15 +8,15 @@ import pytest
 
 import tasks
 from tests.support.layers import ROOT, a_users_env, docker, doings, the_line
-from toolbox import outside
-from toolbox.failure import Failure
+from toolbox import overrides
+from toolbox.errors import Failure
 
 DEFAULTS = {"JUPYTER_TOKEN": "", "MLFLOW_PORT": "5000", "TZ": "UTC", "NO_PROXY": ""}
 
 
 @pytest.fixture
 def env(tmp_path, monkeypatch):
-    outside.print_once.cache_clear()
+    overrides.print_once.cache_clear()
     return a_users_env(tmp_path, monkeypatch)
 
 
@@ -32,7 +32,7 @@ def env(tmp_path, monkeypatch):
     ],
 )
 def test_a_setting_that_counts_because_of_the_environment_is_found(environment, written):
-    assert outside.settings(environment, written, DEFAULTS) == list(environment)
+    assert overrides.settings(environment, written, DEFAULTS) == list(environment)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_setting_that_counts_because_of_the_environment_is_found(environment, 
     ],
 )
 def test_what_changes_nothing_that_matters_is_not(environment, written):
-    assert outside.settings(environment, written, DEFAULTS) == []
+    assert overrides.settings(environment, written, DEFAULTS) == []
 
 
 def test_a_task_says_once_which_settings_count_and_not_what_they_are(env, monkeypatch, capsys):
@@ -101,7 +101,7 @@ def test_compose_files_of_another_project_in_env_are_refused_too(env):
     ],
 )
 def test_more_files_of_ones_own_are_not(environment):
-    outside.check(environment, {})
+    overrides.check(environment, {}, ROOT)
 
 
 def test_a_real_task_says_it_first_and_in_one_line():

@@ -7,8 +7,8 @@ import pytest
 
 from tests.support.copies import free_ports
 from tests.support.layers import configuration, the_line
-from toolbox import model, ports
-from toolbox.failure import Failure
+from toolbox import compose, ports
+from toolbox.errors import Failure
 
 
 @pytest.fixture
@@ -21,14 +21,14 @@ def test_free_ports_are_fine(free):
     ports.check(configuration(ports=free), own=set())
 
 
-@pytest.mark.parametrize("place", [0, 1, 2], ids=model.SERVICES)
+@pytest.mark.parametrize("place", [0, 1, 2], ids=compose.SERVICES)
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
 def test_a_taken_port_is_told_with_the_variable_that_moves_it(free, place, address):
     with socket.create_server((address, free[place])), pytest.raises(Failure) as raised:
         ports.check(configuration(ports=free), own=set())
     message = the_line(raised)
     assert f"port {free[place]}" in message
-    assert f"set {model.SERVICES[place].upper()}_PORT in .env" in message
+    assert f"set {compose.SERVICES[place].upper()}_PORT in .env" in message
 
 
 def test_the_ports_that_the_toolbox_has_already_are_not_taken(free):
@@ -49,7 +49,7 @@ def test_a_connection_that_just_ended_does_not_count(free):
 @pytest.mark.parametrize("address", ["192.0.2.77", "240.0.0.1", "224.0.0.1"])
 def test_an_address_that_this_machine_lacks_is_told(free, address):
     config = configuration(ports=free)
-    for service in model.SERVICES:
+    for service in compose.SERVICES:
         config["services"][service]["ports"][0]["host_ip"] = address
     with pytest.raises(Failure) as raised:
         ports.check(config, own=set(free))
@@ -77,5 +77,5 @@ def test_published_ports_are_those_of_running_containers():
         {"Service": "mlflow", "Publishers": [{"URL": "", "TargetPort": 5000, "PublishedPort": 0}]},
         {"Service": "notebook", "Publishers": None},
     ]
-    containers = model.containers("\n".join(json.dumps(line) for line in lines))
+    containers = compose.containers("\n".join(json.dumps(line) for line in lines))
     assert ports.published(containers) == {15432}

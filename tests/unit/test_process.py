@@ -9,8 +9,8 @@ import pytest
 from invoke import Context
 
 from tests.support.layers import the_line
-from toolbox import model, process
-from toolbox.failure import Failure
+from toolbox import compose, process
+from toolbox.errors import Failure
 
 NAMES = [
     "a;touch PWNED;b",
@@ -83,9 +83,9 @@ def test_a_command_runs_there_when_the_users_own_folder_is_gone(root, tmp_path, 
 def test_a_folder_with_a_comma_is_read_from_a_containers_labels():
     labels = "com.docker.compose.project.working_dir={},com.docker.compose.service=mlflow,org.x=y"
     for folder in ("/plain", "/a,b", "/a,b=c", "/new\nline", "/a=b"):
-        assert model.folder({"Labels": labels.format(folder)}) == folder
-    assert model.folder({"Labels": "com.docker.compose.project.working_dir=/last,one"}) == "/last,one"
-    assert model.folder({"Labels": "x=y"}) is None
+        assert compose.folder({"Labels": labels.format(folder)}) == folder
+    assert compose.folder({"Labels": "com.docker.compose.project.working_dir=/last,one"}) == "/last,one"
+    assert compose.folder({"Labels": "x=y"}) is None
 
 
 # --- Input and output that are larger than the memory ---

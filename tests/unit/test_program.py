@@ -86,6 +86,6 @@ def test_messages_name_the_program_that_was_typed():
     assert typed.stderr.startswith("FAIL: ")
     said = 'print(as_typed(\'"invoke up" or "./run up", and use "./run", invoke\'))'
     for name, program in (("tasks.py", "./run"), ("/usr/bin/invoke", "invoke")):
-        code = f"import sys; sys.argv = [{name!r}]; from toolbox.failure import as_typed; {said}"
+        code = f"import sys; sys.argv = [{name!r}]; from toolbox.errors import as_typed; {said}"
         printed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
         assert printed.stdout == f'"{program} up" or "{program} up", and use "./run", invoke\n'

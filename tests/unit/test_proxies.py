@@ -1,11 +1,11 @@
-"""toolbox.proxies: the names that Docker's settings leave out of its proxies."""
+"""toolbox.overrides: the names that Docker's settings leave out of its proxies."""
 
 import json
 
 import pytest
 
-from tests.support.layers import a_users_env
-from toolbox import dotenv, proxies
+from tests.support.layers import a_toolbox, a_users_env
+from toolbox import dotenv, overrides
 
 NAMES = "intranet.example.org, .example.org,10.0.0.0/8"
 DEFAULT = {"httpProxy": "http://proxy.example.org:3128", "noProxy": NAMES}
@@ -21,7 +21,7 @@ def env(tmp_path, monkeypatch):
 def noted(env, settings):
     """Return what .env has as NO_PROXY, for the text of Docker's settings."""
     (env.parent / "config.json").write_text(settings)
-    proxies.keep_exceptions()
+    overrides.keep_no_proxy(a_toolbox())
     return dotenv.values(env.read_text()).get("NO_PROXY")
 
 
@@ -64,5 +64,5 @@ def test_without_such_names_nothing_changes(env, settings):
 
 def test_without_settings_of_docker_nothing_changes(env):
     before = env.read_text()
-    proxies.keep_exceptions()
+    overrides.keep_no_proxy(a_toolbox())
     assert env.read_text() == before

@@ -6,15 +6,15 @@ import psycopg2.extensions
 import pytest
 
 from tests.support.layers import configuration, listed
-from toolbox import model, report
-from toolbox.model import SERVICES
+from toolbox import addresses, compose, health, service_logs
+from toolbox.compose import SERVICES
 
 HEALTHY = dict.fromkeys(SERVICES, "running healthy")
 
 
 def test_the_address_of_the_notebook_logs_in():
     token = "a b&c=d#e%20/ü$f"
-    [line, *_] = report.addresses(configuration(ports=(1, 2, 18888)), token, "x")
+    [line, *_] = addresses.listed(configuration(ports=(1, 2, 18888)), token, "x")
     service, address = line.split()
     address = urlsplit(address)
     assert service == "notebook"
@@ -24,7 +24,7 @@ def test_the_address_of_the_notebook_logs_in():
 
 def test_the_address_of_the_database_is_whole_whatever_the_password():
     password = "a b:c@d/e?f#g%20ü"
-    *_, line = report.addresses(configuration(ports=(15432, 2, 3)), "x", password)
+    *_, line = addresses.listed(configuration(ports=(15432, 2, 3)), "x", password)
     assert psycopg2.extensions.parse_dsn(line.split()[1]) == {
         "user": "analyst",
         "password": password,
@@ -36,14 +36,14 @@ def test_the_address_of_the_database_is_whole_whatever_the_password():
 
 def test_the_addresses_fit_80_columns():
     made = "x" * 24
-    assert max(map(len, report.addresses(configuration(ports=(55432, 55000, 58888)), made, made))) <= 80
+    assert max(map(len, addresses.listed(configuration(ports=(55432, 55000, 58888)), made, made))) <= 80
 
 
 @pytest.mark.parametrize("clear", ["", "\x1b[2K"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", ""])
 def test_the_reason_for_which_a_service_refused_to_start_is_found_in_its_log(clear, end):
     lines = ["starting", f"{clear}FAIL: first: do this.", "ERROR: FAIL: not this", f"{clear}FAIL: last: do that."]
-    assert report.refusals("\n".join(lines) + end) == ["first: do this.", "last: do that."]
+    assert service_logs.refusals("\n".join(lines) + end) == ["first: do this.", "last: do that."]
 
 
 @pytest.mark.parametrize(
@@ -72,4 +72,4 @@ def test_the_reason_for_which_a_service_refused_to_start_is_found_in_its_log(cle
     ],
 )
 def test_the_first_service_that_is_not_healthy_is_to_blame(states, first):
-    assert report.first_unhealthy(model.containers(listed(**states))) == first
+    assert health.first_unhealthy(compose.containers(listed(**states))) == first

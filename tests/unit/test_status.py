@@ -7,7 +7,7 @@ import pytest
 
 import tasks
 from tests.support.layers import HEALTHY, SECRETS, a_users_env, commands, configuration, docker, listed
-from toolbox import console, status
+from toolbox import console, service_status
 
 PROBED = """\
 memory 300000000
@@ -65,7 +65,7 @@ def test_the_table_fits_80_columns(capsys):
     full = {"service": "postgres", "state": "running", "health": "unhealthy", "since": "2026-01-01T00:00:00Z"}
     full |= {"address": "http://127.0.0.1:55000", "version": "17.12.1", "memory_bytes": 9 << 30}
     full |= {"memory_limit_bytes": 10 << 30, "volume_bytes": 999_900_000}
-    console.table(status.rows([full], datetime(2026, 11, 28, tzinfo=timezone.utc)))
+    console.table(service_status.rows([full], datetime(2026, 11, 28, tzinfo=timezone.utc)))
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
@@ -81,7 +81,7 @@ def test_the_table_fits_80_columns(capsys):
     ids=["seconds", "minutes", "hours", "days", "a clock that is behind"],
 )
 def test_how_long_a_service_is_up_is_said_in_one_unit(since, words):
-    assert status.age(since, datetime(2026, 11, 28, 12, tzinfo=timezone.utc)) == words
+    assert service_status.age(since, datetime(2026, 11, 28, 12, tzinfo=timezone.utc)) == words
 
 
 def test_programs_that_were_ended_for_memory_are_said_below_the_table(capsys):
@@ -145,4 +145,4 @@ def test_a_folder_of_the_machine_does_not_count_as_the_volumes(capsys):
 
 
 def test_what_a_container_does_not_answer_is_missing():
-    assert status.understood("memory \nsh: cannot open\nversion \n") == {}
+    assert service_status.understood("memory \nsh: cannot open\nversion \n") == {}

@@ -6,9 +6,10 @@ import sys
 import pytest
 
 import tasks
-from tests.support.layers import HEALTHY, docker, listed, the_line
-from toolbox import named, sweep, trash
-from toolbox.failure import Failure
+from tests.support.layers import HEALTHY, a_clone, docker, listed, the_line
+from toolbox.data import gc
+from toolbox.errors import Failure
+from toolbox.inside import deleted_runs
 
 RUN = "0123456789abcdef0123456789abcdef"
 MODEL = f"m-{RUN}"
@@ -19,7 +20,7 @@ SOME = NOTHING | {"runs": 2, "models": 1, "bytes": 1_234_567}
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """The folder of the artifacts."""
-    monkeypatch.setattr(sweep, "ROOT", str(tmp_path.resolve()))
+    monkeypatch.setattr(deleted_runs, "ROOT", str(tmp_path.resolve()))
     return tmp_path.resolve()
 
 
@@ -32,15 +33,15 @@ def swept(monkeypatch):
 
     asked = Swept()
 
-    def sweep_(action, limit):
+    def sweep_(toolbox, action, limit):
         asked.append((action, limit))
         return asked.found if action == "find" else list(asked.problems)
 
-    monkeypatch.setattr(trash, "sweep", sweep_)
+    monkeypatch.setattr(gc, "sweep", sweep_)
     return asked
 
 
-def gc(**options):
+def run_gc(**options):
     """Run the task, with all services healthy."""
     tasks.gc(docker({"docker compose ps": HEALTHY}), **options)
 
@@ -50,13 +51,13 @@ def gc(**options):
 
 @pytest.mark.parametrize(("text", "number"), [("0", 0), ("30", 30), ("007", 7), ("999999", 999_999)])
 def test_an_age_is_a_whole_number_of_days(text, number):
-    assert trash.days(text) == number
+    assert gc.days(text) == number
 
 
 @pytest.mark.parametrize("text", ["", "abc", "-1", "1.5", "30d", "٣", "1000000", "1\n"])
 def test_another_age_is_refused_and_nothing_is_looked_at(swept, text):
     with pytest.raises(Failure) as raised:
-        gc(older_than=text)
+        run_gc(older_than=text)
     assert "give a whole number from 0" in the_line(raised)
     assert swept == []
 
@@ -65,47 +66,47 @@ def test_another_age_is_refused_and_nothing_is_looked_at(swept, text):
 def test_nothing_is_deleted_without_yes_and_it_says_how_to_go_on(swept, monkeypatch, capsys, terminal):
     for name in ("stdin", "stdout", "stderr"):
         monkeypatch.setattr(getattr(sys, name), "isatty", lambda: terminal, raising=False)
-    gc()
+    run_gc()
     assert [action for action, _ in swept] == ["find"]
     assert capsys.readouterr().out.endswith("Nothing was deleted: add --yes to delete it for good.\n")
 
 
 def test_what_is_deleted_is_what_was_shown(swept):
-    gc(older_than="7", yes=True)
+    run_gc(older_than="7", yes=True)
     assert swept == [("find", 7), ("delete", SOME["limit"])]
 
 
 def test_where_nothing_is_found_nothing_is_done(swept, capsys):
     swept.found = NOTHING
-    gc(yes=True)
+    run_gc(yes=True)
     assert [action for action, _ in swept] == ["find"]
     assert capsys.readouterr().out == "Nothing was deleted in MLflow 30 days ago or before.\n"
 
 
 def test_the_size_is_said_before_it_is_deleted(swept, monkeypatch, capsys):
     said = []
-    before = trash.sweep
+    before = gc.sweep
 
-    def listening(action, limit):
+    def listening(toolbox, action, limit):
         said.append((action, capsys.readouterr().out))
-        return before(action, limit)
+        return before(toolbox, action, limit)
 
-    monkeypatch.setattr(trash, "sweep", listening)
-    gc(yes=True)
+    monkeypatch.setattr(gc, "sweep", listening)
+    run_gc(yes=True)
     assert "2 runs, 0 experiments, 1 model, whose files take 1.2 MB (1234567 bytes)" in dict(said)["delete"]
 
 
 def test_what_stays_is_said_with_the_reason():
-    lines = trash.told(SOME | {"needed": 3, "elsewhere": 4}, 0)
+    lines = gc.told(SOME | {"needed": 3, "elsewhere": 4}, 0)
     assert [line for line in lines if "3 stay, because versions of registered models need them" in line]
     assert [line for line in lines if "4 stay, because their files are not in the artifact store" in line]
-    assert len(trash.told(SOME, 0)) == 1
+    assert len(gc.told(SOME, 0)) == 1
 
 
 def test_what_cannot_be_deleted_is_a_failure(swept):
     swept.problems = ("run 1: Permission denied", "run 2: Permission denied")
     with pytest.raises(Failure) as raised:
-        gc(yes=True)
+        run_gc(yes=True)
     assert "2 could not be deleted, the rest is gone (run 1: Permission denied)" in the_line(raised)
 
 
@@ -117,11 +118,11 @@ def test_a_service_that_is_not_healthy_is_told(swept):
 
 
 def test_a_backup_that_is_being_made_keeps_it_out(swept, tmp_path, monkeypatch):
-    monkeypatch.setattr(named, "FOLDER", tmp_path)
+    a_clone(tmp_path, monkeypatch)
     with (tmp_path / ".lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(Failure) as raised:
-            gc(yes=True)
+            run_gc(yes=True)
     assert "another task of this toolbox is running" in the_line(raised)
     assert swept == []
 
@@ -138,7 +139,7 @@ def test_a_backup_that_is_being_made_keeps_it_out(swept, tmp_path, monkeypatch):
     ],
 )
 def test_the_folder_of_a_run_or_model_is_found(root, uri, names, folder):
-    assert sweep.own_folder(uri, *names) == str(root / folder)
+    assert deleted_runs.own_folder(uri, *names) == str(root / folder)
 
 
 @pytest.mark.parametrize(
@@ -168,12 +169,12 @@ def test_the_folder_of_a_run_or_model_is_found(root, uri, names, folder):
 def test_a_folder_that_may_belong_to_another_is_not_touched(root, uri):
     (root / "2" / RUN / "artifacts").mkdir(parents=True)
     (root / "link").symlink_to("2")
-    assert sweep.own_folder(uri, RUN) is None
+    assert deleted_runs.own_folder(uri, RUN) is None
 
 
 def test_an_experiment_is_never_the_whole_store(root):
-    assert sweep.folder_at("mlflow-artifacts:/") is None
-    assert sweep.folder_at("mlflow-artifacts:/1") == str(root / "1")
+    assert deleted_runs.folder_at("mlflow-artifacts:/") is None
+    assert deleted_runs.folder_at("mlflow-artifacts:/1") == str(root / "1")
 
 
 @pytest.fixture
@@ -189,19 +190,19 @@ def experiment(root):
 def test_the_folders_that_are_empty_afterwards_are_foreseen(root, experiment):
     folder = str(root / "1")
     one_left = [experiment["models/one"], experiment["traces/three"]]
-    assert sweep.emptied(folder, experiment.values()) == [f"{folder}/models", f"{folder}/traces", folder]
-    assert sweep.emptied(folder, one_left) == [f"{folder}/traces"]
-    assert sweep.emptied(str(root / "none"), []) == []
+    assert deleted_runs.emptied(folder, experiment.values()) == [f"{folder}/models", f"{folder}/traces", folder]
+    assert deleted_runs.emptied(folder, one_left) == [f"{folder}/traces"]
+    assert deleted_runs.emptied(str(root / "none"), []) == []
 
 
 def test_the_size_is_what_the_disk_has_more_room_for_afterwards(root, experiment):
     def on_disk():
         return sum(path.lstat().st_blocks * 512 for path in root.rglob("*"))
 
-    found = sweep.Found()
+    found = deleted_runs.Found()
     found.models["one"] = experiment["models/one"]
     models = {"one": experiment["models/one"], "two": experiment["models/two"]}
-    found.experiments[1] = sweep.Experiment(str(root / "1"), models, {"three": experiment["traces/three"]})
+    found.experiments[1] = deleted_runs.Experiment(str(root / "1"), models, {"three": experiment["traces/three"]})
     found.runs["without files"] = str(root / "1" / "none")
     summary = found.summary()
     assert (summary["runs"], summary["models"], summary["experiments"]) == (1, 2, 1)
@@ -209,13 +210,13 @@ def test_the_size_is_what_the_disk_has_more_room_for_afterwards(root, experiment
 
 
 def test_deleting_what_is_not_there_is_no_mistake(root, experiment):
-    sweep.remove(str(root / "none"))
-    sweep.remove(experiment["models/one"])
+    deleted_runs.remove(str(root / "none"))
+    deleted_runs.remove(experiment["models/one"])
     assert sorted(path.name for path in (root / "1" / "models").iterdir()) == ["two"]
 
 
 def test_what_has_to_stay_is_noted_by_reason():
-    found = sweep.Found()
+    found = deleted_runs.Found()
     assert found.can_go({"a": "/a", "b": "/b"}, {"c"})
     assert not found.can_go({"a": "/a", "b": "/b"}, {"b"})
     assert not found.can_go({"a": "/a", "c": None}, set())

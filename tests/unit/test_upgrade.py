@@ -1,12 +1,11 @@
 """toolbox.upgrade: what it decides on the way from one major version of Postgres to another."""
 
-import os
-
 import pytest
 
-from tests.support.layers import docker, the_line
-from toolbox import bases, upgrade
-from toolbox.failure import Failure
+from tests.support.layers import a_toolbox, the_line
+from toolbox import images
+from toolbox.data import upgrade
+from toolbox.errors import Failure
 
 
 @pytest.mark.parametrize(
@@ -15,7 +14,7 @@ from toolbox.failure import Failure
         ("postgres:17-alpine", "postgres:15-alpine"),
         ("postgres:17.6-alpine3.22", "postgres:15-alpine3.22"),
         ("mirror.example:5000/library/postgres:17", "mirror.example:5000/library/postgres:15"),
-        (bases.STAND_INS["postgres"].image, bases.OLD_POSTGRES.image),
+        (images.STAND_INS["postgres"].image, images.OLD_POSTGRES.image),
     ],
 )
 def test_the_image_for_the_old_volume_is_the_present_one_with_the_other_number(image, expected):
@@ -41,24 +40,15 @@ def test_an_image_that_does_not_show_its_version_has_to_be_given(image):
     ids=["another", "an empty volume", "a beta"],
 )
 def test_the_versions_of_volume_and_image_are_asked_of_a_container(printed, expected):
-    assert upgrade.versions(docker({"docker compose run": printed})) == expected
+    assert upgrade.versions(a_toolbox({"docker compose run": printed})) == expected
 
 
 def test_an_image_that_does_not_run_is_no_empty_volume():
     with pytest.raises(Failure) as raised:
-        upgrade.versions(docker({"docker compose run": False}))
+        upgrade.versions(a_toolbox({"docker compose run": False}))
     assert "cannot be asked" in the_line(raised)
 
 
 def test_the_new_volume_takes_the_place_of_no_other():
     assert upgrade.free_name(17, ["box_db-store"], "box") == "db-store-17"
     assert upgrade.free_name(17, ["box_db-store-17", "box_db-store-17-2"], "box") == "db-store-17-3"
-
-
-def test_other_settings_hold_for_a_while(monkeypatch):
-    monkeypatch.setenv("DB_STORE", "mine")
-    monkeypatch.delenv("POSTGRES_BASE_IMAGE", raising=False)
-    with upgrade.environment(DB_STORE="db-store-17", POSTGRES_BASE_IMAGE="postgres:15"):
-        assert (os.environ["DB_STORE"], os.environ["POSTGRES_BASE_IMAGE"]) == ("db-store-17", "postgres:15")
-    assert os.environ["DB_STORE"] == "mine"
-    assert "POSTGRES_BASE_IMAGE" not in os.environ

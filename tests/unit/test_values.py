@@ -1,10 +1,11 @@
-"""toolbox.values: what is wrong with the values of settings, before anything runs."""
+"""toolbox.settings: what is wrong with the values of settings, before anything runs."""
 
 import pytest
 
 import tasks
-from tests.support.layers import ROOT, a_users_env, docker, doings, the_line
-from toolbox import doctor, dotenv, values
+from tests.support.layers import ROOT, a_toolbox, a_users_env, docker, doings, the_line
+from toolbox import diagnostics, dotenv, settings
+from toolbox.errors import Failure
 
 DEFAULTS = dotenv.defaults((ROOT / ".env.example").read_text())
 WRONG = {
@@ -71,19 +72,19 @@ def pairs(table):
 
 @pytest.mark.parametrize(("name", "value"), pairs(WRONG))
 def test_what_cannot_work_is_found_with_the_setting_and_a_remedy(name, value):
-    [problem] = values.problems({name: value}, cpus=2)
+    [problem] = settings.problems({name: value}, cpus=2)
     assert problem.startswith(f'{name} is "{" ".join(value.split())}": ')
     assert "\n" not in problem
 
 
 @pytest.mark.parametrize(("name", "value"), [*pairs(RIGHT), *DEFAULTS.items(), ("MLFLOW_WORKERS", "${WORKERS}")])
 def test_what_can_work_is_not(name, value):
-    assert list(values.problems({name: value}, cpus=2)) == []
+    assert list(settings.problems({name: value}, cpus=2)) == []
 
 
 def test_every_setting_is_checked_here_or_known_not_to_be():
-    assert values.CHECKS.keys() | values.NOT_CHECKED == DEFAULTS.keys()
-    assert WRONG.keys() == values.CHECKS.keys()
+    assert settings.CHECKS.keys() | settings.NOT_CHECKED == DEFAULTS.keys()
+    assert WRONG.keys() == settings.CHECKS.keys()
 
 
 @pytest.mark.parametrize(
@@ -97,24 +98,24 @@ def test_every_setting_is_checked_here_or_known_not_to_be():
 @pytest.mark.parametrize("task", [tasks.up, tasks.upgrade])
 def test_a_start_refuses_it_before_anything_is_done_and_doctor_says_the_same(tmp_path, monkeypatch, task, line, told):
     a_users_env(tmp_path, monkeypatch).write_text(f"{line}\n")
-    c = docker({"docker info": "2\n"})
-    with pytest.raises(tasks.Failure) as raised:
-        task(c)
+    c = a_toolbox({"docker info": "2\n"})
+    with pytest.raises(Failure) as raised:
+        task(c.context)
     assert told in the_line(raised)
     assert doings(c) == []
-    assert [told in finding.text for finding in doctor.examine(c) if finding.check == "settings"] == [True]
+    assert [told in finding.text for finding in diagnostics.examine(c) if finding.check == "settings"] == [True]
 
 
 def test_a_new_toolbox_that_would_take_it_over_is_not_made(tmp_path, monkeypatch):
     env = a_users_env(tmp_path, monkeypatch)
     env.write_text("MLFLOW_WORKERS=abc\n")
-    with pytest.raises(tasks.Failure) as raised:
+    with pytest.raises(Failure) as raised:
         tasks.up(docker(), name="alice")
     assert 'MLFLOW_WORKERS is "abc"' in the_line(raised)
-    assert list(tmp_path.iterdir()) == [env]
+    assert [path for path in tmp_path.iterdir() if not path.is_symlink()] == [env]
 
 
 def test_what_the_environment_sets_counts(tmp_path, monkeypatch):
     a_users_env(tmp_path, monkeypatch).write_text("MLFLOW_WORKERS=2\n")
     monkeypatch.setenv("MLFLOW_WORKERS", "abc")
-    assert values.found(docker()) == ['MLFLOW_WORKERS is "abc": take a whole number from 1 to 32.']
+    assert settings.found(a_toolbox()) == ['MLFLOW_WORKERS is "abc": take a whole number from 1 to 32.']

@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from tests.support.layers import ROOT
-from toolbox import volume
+from toolbox.inside import volume_files
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def home(tmp_path):
 def packed(folder, without_caches=False):
     """Return the tar of a folder, and what `pack` says of it."""
     out = io.BytesIO()
-    contents = volume.pack(folder, out, without_caches)
+    contents = volume_files.pack(folder, out, without_caches)
     out.seek(0)
     return out, contents
 
@@ -65,9 +65,9 @@ def test_what_is_packed_comes_back_with_its_modes(home, tmp_path):
     out, contents = packed(home)
     target = tmp_path / "target"
     target.mkdir()
-    assert volume.unpack(target, out)[:2] == [contents["files"], contents["bytes"]]
-    volume.swap(target)
-    volume.forget(target)
+    assert volume_files.unpack(target, out)[:2] == [contents["files"], contents["bytes"]]
+    volume_files.swap(target)
+    volume_files.forget(target)
     assert tree(target) == before
     assert contents["left_out"] == {}
 
@@ -75,8 +75,8 @@ def test_what_is_packed_comes_back_with_its_modes(home, tmp_path):
 def test_the_time_of_a_file_comes_back(home, tmp_path):
     os.utime(home / "run", (1e9, 1e9))
     out, _ = packed(home)
-    volume.unpack(tmp_path, out)
-    volume.swap(tmp_path)
+    volume_files.unpack(tmp_path, out)
+    volume_files.swap(tmp_path)
     assert (tmp_path / "run").stat().st_mtime == 1e9
 
 
@@ -89,30 +89,30 @@ def test_caches_stay_out_of_the_home_and_in_the_artifacts(tmp_path, cache):
     (tmp_path / cache).write_text("x")
     assert cache not in names(packed(tmp_path, without_caches=True)[0])
     assert cache in names(packed(tmp_path)[0])
-    assert volume.measure(tmp_path, without_caches=True) == {"bytes": 0, "largest": (0, "")}
-    assert volume.measure(tmp_path, without_caches=False) == {"bytes": 1, "largest": (1, cache)}
+    assert volume_files.measure(tmp_path, without_caches=True) == {"bytes": 0, "largest": (0, "")}
+    assert volume_files.measure(tmp_path, without_caches=False) == {"bytes": 1, "largest": (1, cache)}
 
 
 def test_what_a_restore_left_is_not_packed(home):
-    volume.unpack(home, packed(home)[0])
-    assert [name for name in names(packed(home)[0]) if volume.WORKSHOP in name] == []
+    volume_files.unpack(home, packed(home)[0])
+    assert [name for name in names(packed(home)[0]) if volume_files.WORKSHOP in name] == []
 
 
 def test_what_is_mounted_in_the_home_is_not_of_the_volume(home, monkeypatch):
-    monkeypatch.setattr(volume, "mount_points", lambda: {str(home / "work")})
-    before = volume.measure(home, without_caches=True)
+    monkeypatch.setattr(volume_files, "mount_points", lambda: {str(home / "work")})
+    before = volume_files.measure(home, without_caches=True)
     (home / "work" / "big").write_bytes(bytes(1000))
     found = names(packed(home)[0])
     assert "work" in found
     assert [name for name in found if name.startswith("work/")] == []
-    assert volume.measure(home, without_caches=True) == before
+    assert volume_files.measure(home, without_caches=True) == before
 
 
 def test_mounts_are_found_whatever_they_are_called(tmp_path, monkeypatch):
     table = "36 35 98:0 /mnt1 /home/jovyan/my\\040work rw,noatime master:1 - ext3 /dev/root rw\n"
     (tmp_path / "mountinfo").write_text(table)
     monkeypatch.setattr("builtins.open", lambda path, **options: (tmp_path / path.rpartition("/")[2]).open(**options))
-    assert volume.mount_points() == {"/home/jovyan/my work"}
+    assert volume_files.mount_points() == {"/home/jovyan/my work"}
 
 
 @pytest.mark.parametrize(
@@ -135,8 +135,8 @@ def test_a_home_has_files_when_the_user_put_or_changed_one(tmp_path, monkeypatch
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     home.mkdir(exist_ok=True)
-    monkeypatch.setattr(volume, "IMAGE", str(image))
-    assert volume.state(home)["has_files"] is expected
+    monkeypatch.setattr(volume_files, "IMAGE", str(image))
+    assert volume_files.state(home)["has_files"] is expected
 
 
 def test_pipes_and_sockets_are_left_out_without_waiting_for_them(tmp_path):
@@ -151,7 +151,7 @@ def test_a_link_that_a_restore_would_refuse_is_left_out_and_named(tmp_path, targ
     (tmp_path / "link").symlink_to(target)
     out, contents = packed(tmp_path)
     assert contents["left_out"] == {"it leads out of the folder": (1, ["link"])}
-    assert list(volume.members(out)) == []
+    assert list(volume_files.members(out)) == []
 
 
 def test_files_that_grow_shrink_and_vanish_do_not_break_it(tmp_path):
@@ -212,7 +212,7 @@ def with_holes(path, size, **parts):
             file.seek(int(offset[1:]))
             file.write(content)
         file.truncate(size)
-    assert path.stat().st_blocks * 512 < size - volume.HOLE, "this file system has no holes"
+    assert path.stat().st_blocks * 512 < size - volume_files.HOLE, "this file system has no holes"
 
 
 LAYOUTS = {
@@ -234,12 +234,12 @@ def test_of_a_sparse_file_only_its_data_are_packed_and_it_comes_back_with_its_ho
     out, contents = packed(folder)
     # The parts, up to whole blocks, and the headers.
     assert len(out.getvalue()) < sum(map(len, parts.values())) + 100_000
-    assert contents["bytes"] <= volume.measure(folder, False)["bytes"] + volume.HOLE
-    found = volume.in_tar(out)
+    assert contents["bytes"] <= volume_files.measure(folder, False)["bytes"] + volume_files.HOLE
+    found = volume_files.in_tar(out)
     assert found[:2] == [2, contents["bytes"]]
     out.seek(0)
-    assert volume.unpack(target, out) == found
-    volume.swap(target)
+    assert volume_files.unpack(target, out) == found
+    volume_files.swap(target)
     status = (target / "é.img").stat()
     assert (status.st_size, status.st_blocks * 512 < 4_000_000) == (1 << 40, True)
     with (target / "é.img").open("rb") as file:
@@ -286,12 +286,12 @@ def test_after_a_sparse_file_with_more_than_8_gb_of_data_the_next_one_is_found()
             return data
 
     size = 9 << 30
-    stored = volume.Stored(None, (size + volume.HOLE, [(volume.HOLE, size)]))
+    stored = volume_files.Stored(None, (size + volume_files.HOLE, [(volume_files.HOLE, size)]))
     first, second = tarfile.TarInfo("a"), tarfile.TarInfo("b")
-    first.size, first.pax_headers = stored.size, volume.sparse_headers("a", size + volume.HOLE)
+    first.size, first.pax_headers = stored.size, volume_files.sparse_headers("a", size + volume_files.HOLE)
     begin = first.tobuf(tarfile.PAX_FORMAT) + stored.rest
     source = Sought(begin, second.tobuf(tarfile.PAX_FORMAT), len(begin) + size)
-    tar = tarfile.TarFile(fileobj=source, tarinfo=volume.Header)
+    tar = tarfile.TarFile(fileobj=source, tarinfo=volume_files.Header)
     assert [(member.name, member.size) for member in (tar.next(), tar.next())] == [("a", size), ("b", 0)]
 
 
@@ -299,18 +299,18 @@ def test_after_a_sparse_file_with_more_than_8_gb_of_data_the_next_one_is_found()
 def test_another_sparse_file_than_was_unpacked_is_noticed(tmp_path, change):
     with_holes(tmp_path / "a", 1 << 30, _0=b"1" * 9000, _500000000=b"2" * 9000)
     layout = (1 << 30, [(0, 12288), (499998720, 12288), (1 << 30, 0)])
-    before = volume.in_folder(tmp_path, {"a": layout})
+    before = volume_files.in_folder(tmp_path, {"a": layout})
     with (tmp_path / "a").open("r+b") as file:
         if change == "a byte":
             file.seek(500_000_001)
             file.write(b"x")
         else:
             file.truncate((1 << 30) + (5 if change == "a longer one" else -5))
-    assert volume.in_folder(tmp_path, {"a": layout})[2] != before[2]
+    assert volume_files.in_folder(tmp_path, {"a": layout})[2] != before[2]
 
 
 def test_a_file_with_too_many_or_too_far_holes_is_left_out_and_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(volume, "PARTS", 3)
+    monkeypatch.setattr(volume_files, "PARTS", 3)
     scattered = {f"_{number << 20}": b"x" for number in range(5)}
     with_holes(tmp_path / "scattered", 1 << 30, **scattered)
     out, contents = packed(tmp_path)
@@ -329,9 +329,9 @@ def test_a_file_that_cannot_be_read_to_its_end_is_named_and_the_others_are_taken
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
             return super().read(size)
 
-    size = 3 * volume.CHUNK + 5
-    stored = volume.Stored(Failing(b"1" * size), (size, [(0, size)]))
-    assert stored.read(size) == b"1" * volume.CHUNK + bytes(size - volume.CHUNK)
+    size = 3 * volume_files.CHUNK + 5
+    stored = volume_files.Stored(Failing(b"1" * size), (size, [(0, size)]))
+    assert stored.read(size) == b"1" * volume_files.CHUNK + bytes(size - volume_files.CHUNK)
     assert stored.error.errno == errno.EIO
 
 
@@ -349,7 +349,7 @@ def test_what_cannot_be_read_is_left_out_and_named(tmp_path, monkeypatch, functi
 
     for number in range(7):
         (tmp_path / f"{number}").write_text("x")
-    monkeypatch.setattr(volume, function, fails)
+    monkeypatch.setattr(volume_files, function, fails)
     out, contents = packed(tmp_path)
     (count, named) = contents["left_out"][reason]
     assert (names(out), count, len(named)) == ([], 7, 5)
@@ -367,11 +367,11 @@ def test_a_path_that_a_restore_could_not_make_is_left_out_and_named(tmp_path):
         os.fchdir(before)
         os.close(before)
     (tmp_path / "file").write_text("x")
-    text = (ROOT / "toolbox" / "volume.py").read_text()
+    text = (ROOT / "toolbox" / "inside" / "volume_files.py").read_text()
     packing = subprocess.run([sys.executable, "-c", text, "pack", tmp_path], capture_output=True, check=True)
     [(reason, (count, _))] = json.loads(packing.stderr)["left_out"].items()
     assert (reason, count > 0) == ("it cannot be read (File name too long)", True)
-    found = volume.in_tar(io.BytesIO(packing.stdout))
+    found = volume_files.in_tar(io.BytesIO(packing.stdout))
     target = tmp_path / "target"
     target.mkdir()
     for action in ("unpack", "swap", "forget"):
@@ -408,20 +408,20 @@ def test_an_output_that_is_gone_is_no_fault_of_a_file(home):
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
     with pytest.raises(BrokenPipeError):
-        volume.pack(home, Gone(), False)
+        volume_files.pack(home, Gone(), False)
 
 
 def test_a_tar_that_breaks_off_is_not_unpacked(home, tmp_path):
     out, _ = packed(home)
     half = io.BytesIO(out.getvalue()[:1_000_000])
     with pytest.raises(tarfile.TarError):
-        volume.unpack(tmp_path, half)
+        volume_files.unpack(tmp_path, half)
 
 
 def test_what_is_unpacked_is_read_back_and_has_the_contents_of_the_tar_whatever_the_modes(home, tmp_path):
     out, _ = packed(home)
-    expected = volume.in_tar(out)
-    assert expected == volume.in_folder(home)
+    expected = volume_files.in_tar(out)
+    assert expected == volume_files.in_folder(home)
     for mode in (0o000, 0o111, 0o777):
         target = tmp_path / f"target {mode}"
         target.mkdir()
@@ -432,13 +432,13 @@ def test_what_is_unpacked_is_read_back_and_has_the_contents_of_the_tar_whatever_
                     member.mode = mode if member.isreg() else member.mode
                     other.addfile(member, tar.extractfile(member) if member.isreg() else None)
         changed.seek(0)
-        assert volume.unpack(target, changed) == expected
+        assert volume_files.unpack(target, changed) == expected
         # Root reads it anyway, the owner of the volume does not.
-        assert (target / volume.WORKSHOP / "new" / "run").stat().st_mode & 0o777 == mode | 0o400
+        assert (target / volume_files.WORKSHOP / "new" / "run").stat().st_mode & 0o777 == mode | 0o400
 
 
 def test_contents_do_not_depend_on_the_order_of_the_files():
-    one, other = volume.Contents(), volume.Contents()
+    one, other = volume_files.Contents(), volume_files.Contents()
     one.add("a", [b"1", b"2"])
     one.add_link("b", "a")
     other.add_link("b", "a")
@@ -461,14 +461,14 @@ def test_contents_do_not_depend_on_the_order_of_the_files():
     ids=["a byte", "a name", "one less", "an empty one more", "no link", "another link", "swapped names"],
 )
 def test_other_contents_have_another_checksum(home, change):
-    before = volume.in_folder(home)
+    before = volume_files.in_folder(home)
     change(home)
-    assert volume.in_folder(home)[2] != before[2]
+    assert volume_files.in_folder(home)[2] != before[2]
 
 
 def test_what_the_disk_has_lost_is_noticed(home, tmp_path, monkeypatch):
     out, _ = packed(home)
-    expected = volume.in_tar(out)
+    expected = volume_files.in_tar(out)
     out.seek(0)
 
     def sync():
@@ -477,7 +477,7 @@ def test_what_the_disk_has_lost_is_noticed(home, tmp_path, monkeypatch):
 
     (tmp_path / "target").mkdir()
     monkeypatch.setattr(os, "sync", sync)
-    found = volume.unpack(tmp_path / "target", out)
+    found = volume_files.unpack(tmp_path / "target", out)
     assert found[:2] == expected[:2]
     assert found[2] != expected[2]
 
@@ -489,7 +489,7 @@ def test_unpacking_does_not_write_over_a_file(tmp_path):
             tar.addfile(tarfile.TarInfo("twice"))
     out.seek(0)
     with pytest.raises(FileExistsError):
-        volume.unpack(tmp_path, out)
+        volume_files.unpack(tmp_path, out)
 
 
 # --- The swap, broken off at every point ---
@@ -531,7 +531,7 @@ def prepared(home, tmp_path, power):
     # Under names that the new ones have too.
     (target / "data.csv").write_text("old data")
     (target / "fixed").mkdir(mode=0o555)
-    volume.unpack(target, packed(home)[0])
+    volume_files.unpack(target, packed(home)[0])
     return target
 
 
@@ -540,18 +540,18 @@ def original(target):
     return {
         name: (is_link, mode | 0o200, content)
         for name, (is_link, mode, content) in tree(target).items()
-        if volume.WORKSHOP.encode() not in name
+        if volume_files.WORKSHOP.encode() not in name
     }
 
 
 def test_a_swap_that_breaks_off_anywhere_can_be_undone_even_if_that_breaks_off(prepared, power, home, monkeypatch):
     before = original(prepared)
-    old = prepared / volume.WORKSHOP / "old"
+    old = prepared / volume_files.WORKSHOP / "old"
     points = 0
     for changes in range(100):
         power(changes)
         try:
-            volume.swap(prepared)
+            volume_files.swap(prepared)
         except PowerFailureError:
             points += 1
         else:
@@ -561,8 +561,8 @@ def test_a_swap_that_breaks_off_anywhere_can_be_undone_even_if_that_breaks_off(p
             try:
                 with monkeypatch.context() as context:
                     # What was unpacked is kept for the next round.
-                    context.setattr(volume, "forget", lambda folder: None)
-                    volume.back(prepared)
+                    context.setattr(volume_files, "forget", lambda folder: None)
+                    volume_files.back(prepared)
                 break
             except PowerFailureError:
                 continue
@@ -575,13 +575,13 @@ def test_a_swap_that_breaks_off_anywhere_can_be_undone_even_if_that_breaks_off(p
     assert {name for name in original(prepared) if b"/" not in name} == {
         name for name in tree(home) if b"/" not in name
     }
-    volume.back(prepared)
+    volume_files.back(prepared)
     assert original(prepared) == before
-    assert not (prepared / volume.WORKSHOP).exists()
+    assert not (prepared / volume_files.WORKSHOP).exists()
 
 
 def test_the_program_runs_by_itself_as_python_c(home):
-    text = (ROOT / "toolbox" / "volume.py").read_text()
+    text = (ROOT / "toolbox" / "inside" / "volume_files.py").read_text()
     command = [sys.executable, "-I", "-c", text, "measure", home]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert json.loads(printed)["bytes"] == volume.measure(home, False)["bytes"]
+    assert json.loads(printed)["bytes"] == volume_files.measure(home, False)["bytes"]

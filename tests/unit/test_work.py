@@ -1,4 +1,4 @@
-"""toolbox.work: a folder of the machine as ~/work, and whose it is."""
+"""toolbox.work_folder: a folder of the machine as ~/work, and whose it is."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from invoke import Exit, Result
 import tasks
 from tests.support.layers import (
     SECRETS,
+    a_toolbox,
     a_users_env,
     commands,
     configuration,
@@ -18,8 +19,8 @@ from tests.support.layers import (
     real_configuration,
     the_line,
 )
-from toolbox import dotenv, model, work
-from toolbox.failure import Failure
+from toolbox import compose, dotenv, work_folder
+from toolbox.errors import Failure
 
 LOOKING = "docker run .*stat -c %u"
 HOME = "docker run .*type=volume,.*stat -c %u"
@@ -47,14 +48,14 @@ def with_folder(path, user="1000"):
 
 def test_without_the_setting_the_home_is_the_volume_alone():
     config = real_configuration()
-    assert work.folder(config) is None
-    assert work.user(config) == "1000"
+    assert work_folder.folder(config) is None
+    assert work_folder.user(config) == "1000"
 
 
 @pytest.mark.parametrize("written", ["{}", "'{}/a b'"])
 def test_the_folder_is_mounted_in_the_home(tmp_path, written):
     config = loaded(f"WORK_FOLDER={written.format(tmp_path)}\n", **SECRETS)
-    assert str(work.folder(config)) == written.format(tmp_path).strip("'")
+    assert str(work_folder.folder(config)) == written.format(tmp_path).strip("'")
     targets = [mount["target"] for mount in config["services"]["notebook"]["volumes"]]
     assert targets == ["/home/jovyan", "/home/jovyan/work", "/secrets"]
 
@@ -90,9 +91,8 @@ def test_a_file_is_refused(env):
 
 def settled(answers, env, tmp_path, user="1000"):
     """Settle whose a folder is; return the context and the text of .env."""
-    config = with_folder(tmp_path, user)
-    c = docker(answers, config)
-    work.settle(c, config)
+    c = a_toolbox(answers, with_folder(tmp_path, user))
+    work_folder.adopt_owner(c)
     return c, env.read_text()
 
 
@@ -142,7 +142,7 @@ def test_a_home_that_is_not_there_yet_is_left_to_docker(env, tmp_path):
 def test_a_folder_that_nobody_but_root_can_write_is_refused(env, tmp_path, looked, told):
     config = with_folder(tmp_path)
     with pytest.raises(Failure) as raised:
-        work.settle(docker({LOOKING: looked}, config), config)
+        work_folder.adopt_owner(a_toolbox({LOOKING: looked}, config))
     assert told in the_line(raised)
 
 
@@ -158,4 +158,4 @@ def test_the_configuration_of_the_tests_is_as_the_real_one():
     real = json.dumps(loaded("WORK_FOLDER=/mine\n", **SECRETS)["services"]["notebook"]["volumes"])
     for mount in with_folder("/mine")["services"]["notebook"]["volumes"]:
         assert all(json.dumps(value) in real for value in mount.values())
-    assert model.SERVICES[-1] == "notebook"
+    assert compose.SERVICES[-1] == "notebook"

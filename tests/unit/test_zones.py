@@ -3,9 +3,9 @@
 import pytest
 
 import tasks
-from tests.support.layers import a_users_env, configuration, docker, doings, the_line
-from toolbox import model, zones
-from toolbox.failure import Failure
+from tests.support.layers import a_toolbox, a_users_env, commands, configuration, docker, doings, the_line
+from toolbox import compose, time_zones
+from toolbox.errors import Failure
 
 LOOKING = "docker run .*--entrypoint head"
 KNOWN = "TZif"
@@ -19,20 +19,20 @@ def with_zone(zone):
 
 
 def test_the_default_needs_no_look():
-    c = docker()
-    zones.check(c, with_zone("UTC"))
-    assert c.run.call_args_list == []
+    c = a_toolbox(config=with_zone("UTC"))
+    time_zones.check(c)
+    assert [command for command in commands(c) if "docker run" in command] == []
 
 
 def test_a_zone_that_every_image_knows_is_taken():
-    c = docker({LOOKING: KNOWN})
-    zones.check(c, with_zone("Asia/Tokyo"))
-    looked = [call.args[0] for call in c.run.call_args_list]
-    assert [command.split()[-4] for command in looked] == [f"box-{service}" for service in model.SERVICES]
+    c = a_toolbox({LOOKING: KNOWN}, with_zone("Asia/Tokyo"))
+    time_zones.check(c)
+    looked = [command for command in commands(c) if "docker run" in command]
+    assert [command.split()[-4] for command in looked] == [f"box-{service}" for service in compose.SERVICES]
     assert all(command.endswith("/usr/share/zoneinfo/Asia/Tokyo") for command in looked)
 
 
-@pytest.mark.parametrize("service", model.SERVICES)
+@pytest.mark.parametrize("service", compose.SERVICES)
 @pytest.mark.parametrize("answer", ["", "# tz", False])
 def test_a_zone_that_one_image_does_not_know_is_told_before_anything_starts(tmp_path, monkeypatch, service, answer):
     a_users_env(tmp_path, monkeypatch)

@@ -14,8 +14,9 @@ import pytest
 
 from tests.support.copies import ROOT, TOKEN_HEADER, Copy
 from tests.support.waiting import is_healthy, until
-from toolbox import archive, volume
-from toolbox.model import SERVICES
+from toolbox.compose import SERVICES
+from toolbox.data import archive
+from toolbox.inside import volume_files
 
 pytestmark = pytest.mark.stack
 
@@ -167,7 +168,7 @@ def remains_of_restores(copy):
         left += [
             name
             for name in copy.compose("exec", "--no-TTY", service, "ls", "-A", folder).split()
-            if name == volume.WORKSHOP
+            if name == volume_files.WORKSHOP
         ]
     return left
 
@@ -348,7 +349,7 @@ def is_stopped(copy):
 
 def has_unpacked(copy):
     listing = copy.run("docker", "exec", f"{copy.project}-mlflow-1", "ls", "-A", "/mlflow/artifacts").stdout
-    return volume.WORKSHOP in listing.split()
+    return volume_files.WORKSHOP in listing.split()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import pytest
 
 from tests.support.copies import Copy
 from tests.support.waiting import until
-from toolbox import database, model, upgrade
+from toolbox import compose
+from toolbox.data import postgres, upgrade
 
 pytestmark = pytest.mark.stack
 
@@ -48,7 +49,7 @@ def in_the_data(copy, script):
 
 def secrets(copy, *arguments, **settings):
     """Run the service `secrets`, for which nothing is set but `settings`; return the result."""
-    options = [f"--env={name}={settings.get(name, '')}" for name in model.SECRETS]
+    options = [f"--env={name}={settings.get(name, '')}" for name in compose.SECRETS]
     return copy.run("docker", "compose", "run", "--rm", "--no-TTY", *options, "secrets", *arguments)
 
 
@@ -97,7 +98,7 @@ def test_secrets_are_made_and_those_that_cannot_be_are_refused(busybox):
     assert serves(busybox)
 
 
-@pytest.mark.parametrize("script", [database.HOLD, database.PLACE, upgrade.VERSIONS], ids=["hold", "place", "versions"])
+@pytest.mark.parametrize("script", [postgres.HOLD, postgres.PLACE, upgrade.VERSIONS], ids=["hold", "place", "versions"])
 def test_what_the_tasks_run_there_works(busybox, script):
     ran = inside(busybox, script)
     assert (ran.returncode, ran.stderr) == (0, "")

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.support.copies import Copy
-from toolbox.model import SERVICES
+from toolbox.compose import SERVICES
 
 pytestmark = pytest.mark.stack
 

@@ -9,7 +9,7 @@ from tests.support import written as written_requests
 from tests.support.copies import ROOT, Copy
 from tests.support.crashes import while_writing
 from tests.support.waiting import PATIENCE_SECONDS, is_healthy, until
-from toolbox.model import ONE_SHOTS
+from toolbox.compose import ONE_SHOTS
 
 pytestmark = [
     pytest.mark.stack,

@@ -8,7 +8,8 @@ import subprocess
 import pytest
 
 from tests.unit.images.test_make_secrets import Secrets
-from toolbox import archive, dotenv, named
+from toolbox import dotenv, instance
+from toolbox.data import archive
 
 pytestmark = [
     # They need no engine, but are among the tests that need Linux and root.
@@ -76,12 +77,12 @@ def test_an_env_that_was_written_is_on_the_disk(disk, before):
 
 
 def test_the_settings_of_a_new_toolbox_are_on_the_disk(disk, monkeypatch):
-    monkeypatch.setattr(named, "FOLDER", disk.root)
-    with named.of("alice", made=False):
-        named.make("box")
-        written = named.env().read_text()
+    monkeypatch.setattr(instance, "FOLDER", disk.root)
+    with instance.of("alice", made=False):
+        instance.make("box")
+        written = instance.env().read_text()
         disk.lose_power()
-        assert named.env().read_text() == written
+        assert instance.env().read_text() == written
 
 
 def test_a_backup_that_was_written_is_on_the_disk(disk):

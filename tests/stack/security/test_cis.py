@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.cis import ITEMS, NOT_MET
-from toolbox.model import SERVICES
+from toolbox.compose import SERVICES
 
 pytestmark = pytest.mark.stack
 

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from tests.support.copies import ROOT, TOKEN_HEADER
-from toolbox.model import SERVICES
+from toolbox.compose import SERVICES
 
 pytestmark = pytest.mark.stack
 

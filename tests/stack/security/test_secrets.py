@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.support.copies import JUPYTER_TOKEN, PASSWORDS, TOKEN_HEADER
-from toolbox.model import IN_ORDER, SERVICES
+from toolbox.compose import IN_ORDER, SERVICES
 
 pytestmark = pytest.mark.stack
 

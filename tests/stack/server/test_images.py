@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from toolbox.model import SERVICES
+from toolbox.compose import SERVICES
 
 pytestmark = pytest.mark.stack
 

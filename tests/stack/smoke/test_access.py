@@ -4,8 +4,8 @@ import psycopg2
 import pytest
 
 from tests.support.copies import JUPYTER_TOKEN, PASSWORDS, TOKEN_HEADER
-from toolbox.model import SERVICES
-from toolbox.passwords import ROLES
+from toolbox.compose import SERVICES
+from toolbox.credentials import ROLES
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("toolbox")]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.waiting import answers
-from toolbox.model import SERVICES
+from toolbox.compose import SERVICES
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("toolbox")]
 

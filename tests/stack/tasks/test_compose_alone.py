@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.copies import ABSURD, JUPYTER_TOKEN, PASSWORDS, ROOT, Copy, quoted
 from tests.support.waiting import until
-from toolbox.model import IN_ORDER, SERVICES
+from toolbox.compose import IN_ORDER, SERVICES
 
 pytestmark = pytest.mark.stack
 

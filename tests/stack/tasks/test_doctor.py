@@ -6,7 +6,8 @@ import shlex
 import pytest
 
 from tests.support.copies import PASSWORDS, Copy
-from toolbox import backup, doctor, model
+from toolbox import compose, diagnostics
+from toolbox.data import backup
 
 pytestmark = pytest.mark.stack
 
@@ -27,7 +28,7 @@ def bad(findings):
 
 def test_all_is_well_when_nothing_is_broken(toolbox):
     code, findings = examined(toolbox)
-    assert [check for _, check, _ in findings] == [name for name in doctor.CHECKS if name != "folder"]
+    assert [check for _, check, _ in findings] == [name for name in diagnostics.CHECKS if name != "folder"]
     # A machine in a cloud is warned.
     assert bad(findings).keys() <= {"cloud"}
     assert code == 0
@@ -35,9 +36,9 @@ def test_all_is_well_when_nothing_is_broken(toolbox):
 
 def test_it_changes_nothing(toolbox):
     def state():
-        filters = [("--filter", f"ancestor={toolbox.project}-{service}") for service in model.SERVICES]
+        filters = [("--filter", f"ancestor={toolbox.project}-{service}") for service in compose.SERVICES]
         containers = [toolbox.run("docker", "ps", "--all", "--quiet", *chosen).stdout for chosen in filters]
-        started = [toolbox.inspect(service)["State"]["StartedAt"] for service in model.SERVICES]
+        started = [toolbox.inspect(service)["State"]["StartedAt"] for service in compose.SERVICES]
         return containers, started, toolbox.remains(), toolbox.env.read_bytes()
 
     before = state()

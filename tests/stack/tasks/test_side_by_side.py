@@ -15,7 +15,7 @@ from tests.support import browsing
 from tests.support.copies import Copy, surroundings
 from tests.support.waiting import until
 from toolbox import dotenv
-from toolbox.model import SERVICES
+from toolbox.compose import SERVICES
 
 pytestmark = pytest.mark.stack
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.copies import Copy, free_ports
 from tests.support.waiting import DATABASE_ROUTE, answers
-from toolbox.model import SERVICES
+from toolbox.compose import SERVICES
 
 pytestmark = pytest.mark.stack
 

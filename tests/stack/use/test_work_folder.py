@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.copies import PORTS, free_ports
 from toolbox import dotenv
-from toolbox.model import SERVICES
+from toolbox.compose import SERVICES
 
 pytestmark = pytest.mark.stack
 

@@ -1,4 +1,4 @@
-"""`invoke bench`: what its table says, what it compares, what it refuses, and that nothing is left of it."""
+"""`invoke dev.bench`: what its table says, what it compares, what it refuses, and that nothing is left of it."""
 
 import json
 import os
@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-import tasks
 from benchmarks import results, run
 from tests.support.layers import ROOT, docker, the_line
-from toolbox.failure import Failure
+from toolbox import dev
+from toolbox.errors import Failure
 
 PROGRAM = [sys.executable, "-m", "benchmarks.run"]
 
@@ -153,7 +153,7 @@ def test_a_missing_file_is_refused_before_anything_is_built(tmp_path):
     ran = bench(tmp_path, "--compare", tmp_path / "none")
     assert (ran.returncode, ran.stdout) == (1, "")
     cause = f"{tmp_path}/none cannot be read (No such file or directory)"
-    assert ran.stderr == f'FAIL: {cause}: name a speed.json that "invoke bench" wrote.\n'
+    assert ran.stderr == f'FAIL: {cause}: name a speed.json that "invoke dev.bench" wrote.\n'
 
 
 @pytest.mark.parametrize(
@@ -191,8 +191,8 @@ def test_room_that_cannot_be_known_is_not_asked_for():
 def test_the_task_gives_way_to_the_program(monkeypatch):
     called = []
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(tasks.os, "execv", lambda *arguments: called.append(arguments))
-    tasks.bench(docker(), quick=True, compare="old.json")
+    monkeypatch.setattr(dev.os, "execv", lambda *arguments: called.append(arguments))
+    dev.bench(docker(), quick=True, compare="old.json")
     [(python, arguments)] = called
     assert arguments == [*PROGRAM, "--quick", "--compare", os.path.abspath("old.json")]
     assert python == sys.executable

@@ -1,13 +1,13 @@
-"""`invoke pictures`: what it says when it cannot make the screenshots of the README."""
+"""`invoke dev.pictures`: what it says when it cannot make the screenshots of the README."""
 
 import sys
 
 import pytest
 
-import tasks
 from tests.support import screenshots
 from tests.support.layers import ROOT, docker
-from toolbox.failure import Failure
+from toolbox import dev
+from toolbox.errors import Failure
 
 
 class Refused:
@@ -48,6 +48,6 @@ def test_what_goes_wrong_is_one_line_and_leaves_the_pictures_and_no_toolbox(tmp_
 def test_the_task_gives_way_to_the_program(monkeypatch):
     called = []
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(tasks.os, "execv", lambda *arguments: called.append(arguments))
-    tasks.pictures(docker())
+    monkeypatch.setattr(dev.os, "execv", lambda *arguments: called.append(arguments))
+    dev.pictures(docker())
     assert called == [(sys.executable, [sys.executable, "-m", screenshots.__name__])]

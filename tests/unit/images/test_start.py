@@ -13,8 +13,8 @@ import psycopg2
 import pytest
 
 from tests.support.layers import ROOT, program
-from toolbox import database as databases
-from toolbox import stores, volume
+from toolbox.data import postgres, volumes
+from toolbox.inside import volume_files
 
 START = ROOT / "ml-flow-docker" / "start.py"
 URI = "postgresql+psycopg2://mlflow@postgres:5432/mlflow"
@@ -49,8 +49,8 @@ def database(monkeypatch):
 @pytest.fixture
 def artifacts(tmp_path):
     """A folder of artifacts that a restore, which was broken off, has begun to replace."""
-    volume.unpack(tmp_path, io.BytesIO(bytes(10240)))
-    volume.swap(tmp_path)
+    volume_files.unpack(tmp_path, io.BytesIO(bytes(10240)))
+    volume_files.swap(tmp_path)
     return tmp_path
 
 
@@ -94,7 +94,7 @@ def test_it_waits_for_artifacts_that_a_restore_has_half_replaced_and_says_what_m
 ):
     database.answers[:] = [None, None]
     monkeypatch.setattr(start, "has_restored", lambda _: True)
-    monkeypatch.setattr(start.time, "sleep", lambda _: volume.back(artifacts))
+    monkeypatch.setattr(start.time, "sleep", lambda _: volume_files.back(artifacts))
     start.wait(URI, artifacts)
     assert database.answers == []
     [line] = capsys.readouterr().out.splitlines()
@@ -111,17 +111,17 @@ def test_it_does_not_wait_for_what_a_restore_has_replaced_as_well_as_the_databas
 
 
 def test_it_does_not_wait_for_what_a_restore_has_unpacked_beside(start, database, tmp_path, capsys):
-    volume.unpack(tmp_path, io.BytesIO(bytes(10240)))
+    volume_files.unpack(tmp_path, io.BytesIO(bytes(10240)))
     database.answers[:] = [None]
     start.wait(URI, tmp_path)
     assert capsys.readouterr().out == ""
 
 
 def test_it_knows_a_restore_by_the_names_that_a_restore_gives(start):
-    assert databases.RESTORED.format("mlflow") == start.RESTORED_DATABASE
-    assert volume.WORKSHOP == start.WORKSHOP
+    assert postgres.RESTORED.format("mlflow") == start.RESTORED_DATABASE
+    assert volume_files.WORKSHOP == start.WORKSHOP
     # What the home depends on: the artifacts are replaced first.
-    assert next(iter(stores.STORES)) == "artifacts"
+    assert next(iter(volumes.STORES)) == "artifacts"
 
 
 def refuse_password(server):

@@ -5,7 +5,7 @@ import json
 import re
 from datetime import datetime
 
-from .failure import Failure, last_line, one_line
+from .errors import Failure, last_line, one_line
 
 # The services in the order in which they start.
 SERVICES = ("postgres", "mlflow", "notebook")
@@ -20,12 +20,12 @@ SECRETS = ("JUPYTER_TOKEN", "MLFLOW_DB_PASSWORD", "ANALYST_DB_PASSWORD")
 def load(run):
     """Return the configuration as a dictionary.
 
-    `run` takes a list of arguments and returns the result, with the attributes `ok`, `stdout` and `stderr`, and does
+    `run` takes the words of a command and returns the result, with the attributes `ok`, `stdout` and `stderr`, and does
     not raise.
     Raises Failure when Compose refuses the configuration, a service is missing, a port is not one number, the address
     to publish on is not IPv4, or the user of the notebook has a name that no user can have.
     """
-    result = run(["docker", "compose", "config", "--format", "json"])
+    result = run("docker", "compose", "config", "--format", "json")
     if not result.ok:
         raise Failure(explained(result.stderr))
     model = json.loads(result.stdout)
@@ -91,11 +91,6 @@ def address(model, service):
     """Return where a service can be reached from this machine, as (host, port)."""
     published = model["services"][service]["ports"][0]
     return published["host_ip"], int(published["published"])
-
-
-def images(model):
-    """Return the names of the images that are built for the services, as Compose makes them up."""
-    return [f"{model['name']}-{service}" for service in IN_ORDER]
 
 
 def containers(listed):

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from rich.filesize import decimal as human_size
 
-from . import archive, console, database, named, process, report, stack, stores
-from .failure import Failure, as_typed
-from .process import ROOT
+from .. import console, health
+from ..errors import Failure
+from ..process import ROOT
+from . import archive, postgres, volumes
 
-FOLDER = ROOT / "backups"
 # Less than what a backup needs at the very least: zstd makes models and pictures hardly smaller, but text.
 LEAST_PART = 10
 
@@ -44,33 +44,34 @@ def tidy():
 # --- Backup ---
 
 
-def folder():
+def folder(toolbox):
     """Return where backups are kept: those of a toolbox with a name apart, so that no other one's are deleted."""
-    return FOLDER / named.current()
+    return toolbox.root / "backups" / toolbox.name
 
 
-def make(c, config, to):
-    """Write a backup to the file `to`, or one in the folder when that is empty; return its path.
+def make(toolbox, to):
+    """Write a backup to the file `to`, or one in the folder when that is empty; print what it has and lacks.
 
     Raises Failure when the toolbox is not healthy, or the file cannot be written.
     """
-    check_healthy(c)
-    project, now = config["name"], datetime.now(timezone.utc)
-    path = Path(os.path.expanduser(to)).absolute() if to else default_path(project, now)
+    begin = time.monotonic()
+    check_healthy(toolbox)
+    project, now = toolbox.project, datetime.now(timezone.utc)
+    path = Path(os.path.expanduser(to)).absolute() if to else default_path(toolbox, project, now)
     with tidy():
         if not to:
-            make_folder()
+            make_folder(toolbox)
         check_folder(path)
-        measured = {name: stores.measured(name) for name in stores.STORES}
+        measured = {name: volumes.measured(toolbox, name) for name in volumes.STORES}
         check_room(path.parent, measured)
         lacks, left_out = {}, {}
         with archive.written(path) as writer:
             description = {
                 "project": project,
                 "date": f"{now:%Y-%m-%dT%H:%M:%SZ}",
-                "mlflow": mlflow(stores.running)[0],
-                "schema": database.schema(),
-                "postgres": database.version(),
+                "mlflow": mlflow(toolbox, volumes.running)[0],
+                "schema": postgres.schema(toolbox),
+                "postgres": postgres.version(toolbox),
                 "rows": {},
             }
             # The databases first: whatever file a row points at is in the volume by then.
@@ -78,18 +79,20 @@ def make(c, config, to):
                 member = f"{name}.dump.zst"
                 with contextlib.ExitStack() as opened:
                     try:
-                        rows, unread, chunks = opened.enter_context(database.dumped(name))
+                        rows, unread, chunks = opened.enter_context(postgres.dumped(toolbox, name))
                     except Failure as failure:
                         # Of people's own tables: however many these are, MLflow's are not to be left without a backup.
                         if name != "datasets":
                             raise
                         reason = failure.message.removeprefix("FAIL: ")
-                        rows, unread, chunks = {}, {"all of it": database.Unread("", reason)}, database.nothing()
+                        rows, unread, chunks = {}, {"all of it": postgres.Unread("", reason)}, postgres.nothing(toolbox)
                     writer.add(member, console.counted(member, chunks))
-                description["rows"][name], lacks[name] = proven(name, writer.chunks(member), rows, unread)
+                description["rows"][name], lacks[name] = proven(toolbox, name, writer.chunks(member), rows, unread)
             for name in archive.STORES:
                 contents, member = {}, f"{name}.tar.zst"
-                writer.add(member, console.counted(member, stores.pack(name, contents), measured[name]["bytes"]))
+                writer.add(
+                    member, console.counted(member, volumes.pack(toolbox, name, contents), measured[name]["bytes"])
+                )
                 left_out[name] = contents.pop("left_out")
                 writer.members[member] |= contents
             writer.finish(description)
@@ -98,13 +101,13 @@ def make(c, config, to):
             print(f"What a restore would lack of the database {name}: {words}.")
     for name, reasons in left_out.items():
         tell_left_out(name, reasons)
-    return path
+    print(f"{path}  {human_size(path.stat().st_size)}  {time.monotonic() - begin:.0f} s")
 
 
-def proven(name, chunks, rows, unread):
+def proven(toolbox, name, chunks, rows, unread):
     """Try whether the dump of a database in a backup can be restored with all of its `rows`, which were counted.
 
-    `chunks` are those of the dump, `unread` are the tables that it lacks, as database.snapshot gives them. Return the
+    `chunks` are those of the dump, `unread` are the tables that it lacks, as postgres.snapshot gives them. Return the
     rows that a restore will have, and in words what it will lack. The rows of MLflow's own tables obey rules that
     Postgres itself has seen to: of them the tables alone are tried, which takes a second instead of minutes.
     Raises Failure when a table of MLflow's cannot be read.
@@ -115,47 +118,49 @@ def proven(name, chunks, rows, unread):
             raise Failure(
                 f"{lacks[0]} in the database {name} cannot be read: try again when whatever changes it has ended."
             )
-        _, passed_over = database.tried(name, chunks, "--schema-only")
-        return rows, database.lacking(rows, rows, passed_over)
-    (_, free), size = database.place(), database.size(name)
+        _, passed_over = postgres.tried(toolbox, name, chunks, "--schema-only")
+        return rows, postgres.lacking(rows, rows, passed_over)
+    (_, free), size = postgres.place(toolbox), postgres.size(toolbox, name)
     # Its tables and as much of the log, and both once more: it is no disk to fill while people work.
-    needed = 4 * size + database.RESERVE
+    needed = 4 * size + postgres.RESERVE
     if needed > free:
         lacks.append(f"what is not known, as a trial needs {human_size(needed)}, and {human_size(free)} are free")
-        return with_empty(rows, unread), database.lacking(rows, rows, lacks)
+        return with_empty(rows, unread), postgres.lacking(rows, rows, lacks)
     try:
-        found, passed_over = database.tried(name, chunks)
+        found, passed_over = postgres.tried(toolbox, name, chunks)
     except Failure as failure:
         lacks.append(f"what is not known, as a trial failed ({failure.message.removeprefix('FAIL: ')})")
-        return with_empty(rows, unread), database.lacking(rows, rows, lacks)
-    return found, database.lacking(rows, found, [*lacks, *passed_over])
+        return with_empty(rows, unread), postgres.lacking(rows, rows, lacks)
+    return found, postgres.lacking(rows, found, [*lacks, *passed_over])
 
 
 def with_empty(rows, unread):
     """Return the numbers of rows with those of the tables that are in a dump without any."""
-    return rows | {table: 0 for table, why in unread.items() if why.code != database.IS_LOCKED}
+    return rows | {table: 0 for table, why in unread.items() if why.code != postgres.IS_LOCKED}
 
 
-def check_healthy(c):
+def check_healthy(toolbox):
     """Raise Failure unless all services are healthy."""
-    service = report.first_unhealthy(stack.containers(c))
+    service = health.first_unhealthy(toolbox.containers())
     if service:
         raise Failure(f'{service} is not running, or not healthy: start the toolbox with "invoke up".')
 
 
-def default_path(project, now):
+def default_path(toolbox, project, now):
     """Return where a backup is put that is made at the time `now` (UTC)."""
-    return folder() / f"{project}-{now:%Y%m%dT%H%M%SZ}{archive.SUFFIX}"
+    return folder(toolbox) / f"{project}-{now:%Y%m%dT%H%M%SZ}{archive.SUFFIX}"
 
 
-def make_folder():
+def make_folder(toolbox):
     """Make the folder, for its owner alone, and delete what killed backups left in it: nobody else writes now."""
     try:
-        folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-        for part in folder().glob(f"*{archive.SUFFIX}.part"):
+        folder(toolbox).mkdir(mode=0o700, parents=True, exist_ok=True)
+        for part in folder(toolbox).glob(f"*{archive.SUFFIX}.part"):
             part.unlink()
     except OSError as error:
-        raise Failure(f"{folder()} cannot be used ({error.strerror}): mend it, or give a file with --to.") from None
+        raise Failure(
+            f"{folder(toolbox)} cannot be used ({error.strerror}): mend it, or give a file with --to."
+        ) from None
 
 
 def check_folder(path):
@@ -183,14 +188,14 @@ def check_room(place, measured):
         )
 
 
-def mlflow(where):
+def mlflow(toolbox, where):
     """Return the server's version of MLflow and all revisions of its tables that it knows, the present one first.
 
-    It is asked in the container that runs or in a new one: `where` is stores.running or stores.apart.
+    It is asked in the container that runs or in a new one: `where` is volumes.running or volumes.apart.
     """
     command = where("artifacts", "python", "-c", MLFLOW)
     what = 'the version of MLflow cannot be asked: build it with "invoke up"'
-    version, *revisions = process.output(command, what).split()
+    version, *revisions = toolbox.output(command, what).split()
     return version, revisions
 
 
@@ -204,10 +209,10 @@ def tell_left_out(name, reasons):
 # --- Those that there are ---
 
 
-def kept():
+def kept(toolbox):
     """Return the backups in the folder, the newest first, as (manifest, path). What is not whole is passed over."""
     found = []
-    for path in folder().glob(f"*{archive.SUFFIX}"):
+    for path in folder(toolbox).glob(f"*{archive.SUFFIX}"):
         with contextlib.suppress(Failure), archive.Archive(path) as backup:
             found.append((backup.manifest, path))
     return sorted(found, key=lambda entry: (entry[0]["date"], entry[1].name), reverse=True)
@@ -220,32 +225,28 @@ def number(text):
     return int(text)
 
 
-def prune(count):
+def prune(toolbox, count):
     """Delete the backups in the folder but the newest `count`; return the paths that were deleted."""
-    paths = [path for _, path in kept()[count:]]
+    paths = [path for _, path in kept(toolbox)[count:]]
     for path in paths:
         path.unlink()
     return paths
 
 
-def show(backups):
-    """Print a table of backups, which `kept` has given; without one, how to make it."""
+def show(toolbox, keep):
+    """Print a table of the backups, or how to make one; `keep`, if it is not empty, is how many are not deleted before.
+
+    Raises Failure when that is no number.
+    """
+    if keep:
+        for path in prune(toolbox, number(keep)):
+            print(f"Deleted {path.name}")
+    backups = kept(toolbox)
     if not backups:
-        print(as_typed(named.words('There is no backup yet: "invoke backup" makes one.')))
+        toolbox.say('There is no backup yet: "invoke backup" makes one.')
         return
     rows = [("DATE (UTC)", "SIZE", "MLFLOW", "FILE")]
     for manifest, path in backups:
         date = manifest["date"].replace("T", " ").rstrip("Z")
-        rows.append((date, human_size(path.stat().st_size), manifest["mlflow"], str(path.relative_to(ROOT))))
+        rows.append((date, human_size(path.stat().st_size), manifest["mlflow"], str(path.relative_to(toolbox.root))))
     console.table(rows)
-
-
-def summary(path, seconds):
-    """Return the line that says what was made."""
-    return f"{path}  {human_size(path.stat().st_size)}  {seconds:.0f} s"
-
-
-def timed():
-    """Return a function that says how many seconds ago it was made."""
-    begin = time.monotonic()
-    return lambda: time.monotonic() - begin

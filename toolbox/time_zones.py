@@ -1,8 +1,7 @@
 """The time zone that TZ names, which each image has to know: unknown ones are taken for UTC in silence."""
 
-from . import model
-from .failure import Failure
-from .process import quietly
+from . import compose
+from .errors import Failure
 
 DEFAULT = "UTC"
 FOLDER = "/usr/share/zoneinfo"
@@ -10,17 +9,15 @@ FOLDER = "/usr/share/zoneinfo"
 MAGIC = "TZif"
 
 
-def check(c, config):
+def check(toolbox):
     """Raise Failure when an image does not know the time zone of the configuration. The images have to be there."""
-    zone = model.environment(config, "postgres").get("TZ", DEFAULT)
+    zone = compose.environment(toolbox.config, "postgres").get("TZ", DEFAULT)
     if zone == DEFAULT:
         return
-    for service in model.SERVICES:
-        look = ["head", f"{config['name']}-{service}", "-c", str(len(MAGIC)), f"{FOLDER}/{zone}"]
-        if (
-            quietly(c, ["docker", "run", "--rm", "--pull=never", "--network=none", "--entrypoint", *look]).stdout
-            != MAGIC
-        ):
+    for service in compose.SERVICES:
+        look = ("head", toolbox.image(service), "-c", str(len(MAGIC)), f"{FOLDER}/{zone}")
+        begin = toolbox.run("docker", "run", "--rm", "--pull=never", "--network=none", "--entrypoint", *look).stdout
+        if begin != MAGIC:
             raise Failure(
                 f'TZ in .env is "{zone}", a time zone that {service} does not know: take one such as Asia/Tokyo.'
             )

@@ -6,8 +6,7 @@ from datetime import datetime, timezone
 
 from rich.filesize import decimal as human_size
 
-from . import model, report, stack, work
-from .process import quietly
+from . import addresses, compose, console, work_folder
 
 # What each service keeps, and the command that prints the version of what runs in it.
 STORES = {
@@ -35,31 +34,42 @@ echo "version $("$@")"
 INSPECTED = '{{.State.StartedAt}} {{.HostConfig.Memory}} {{index .Config.Labels "org.opencontainers.image.base.name"}}'
 
 
-def gather(c, config):
+def show(toolbox, json):
+    """Print a table of the services, or the same and more as JSON."""
+    found = gather(toolbox)
+    if json:
+        print(as_json(found))
+        return
+    console.table(rows(found))
+    for remark in remarks(found):
+        print(f"\n{remark}")
+
+
+def gather(toolbox):
     """Return a dictionary for each service, in the order of their start.
 
     Of a service without a container, most values are None; of one that does not run, some are.
     """
-    found = stack.containers(c)
-    return [described(c, config, service, found.get(service)) for service in model.SERVICES]
+    found = toolbox.containers()
+    return [described(toolbox, service, found.get(service)) for service in compose.SERVICES]
 
 
-def described(c, config, service, container):
+def described(toolbox, service, container):
     """Return what there is to say of one service; `container` is as `docker compose ps` lists it, or None."""
     state = container["State"] if container else "down"
     began = limit = base = None
     if container:
-        answer = quietly(c, ["docker", "inspect", "--format", INSPECTED, container["ID"]]).stdout.split()
+        answer = toolbox.run("docker", "inspect", "--format", INSPECTED, container["ID"]).stdout.split()
         began, limit, base = answer if len(answer) == 3 else (None, None, None)
-    inside = probed(c, config, service) if state == "running" else {}
+    inside = probed(toolbox, service) if state == "running" else {}
     volume = inside.get("volume")
     return {
         "service": service,
         "state": state,
         "health": container.get("Health") or None if container else None,
         "since": began if state == "running" else None,
-        "address": report.page(config, service),
-        "place": report.place(config, service),
+        "address": addresses.page(toolbox.config, service),
+        "place": addresses.place(toolbox.config, service),
         "program": PROGRAMS[service],
         "version": inside.get("version"),
         "memory_bytes": inside["memory"] - inside.get("cache", 0) if "memory" in inside else None,
@@ -70,12 +80,12 @@ def described(c, config, service, container):
     }
 
 
-def probed(c, config, service):
+def probed(toolbox, service):
     """Return what PROBE finds in the container of a service, by name: the version as text, and numbers."""
     folder, version = STORES[service]
-    mounted = work.TARGET if service == "notebook" and work.folder(config) else ""
-    command = ["docker", "compose", "exec", "--no-TTY", service, "sh", "-c", PROBE, "sh", folder, mounted, *version]
-    return understood(quietly(c, command).stdout)
+    mounted = work_folder.TARGET if service == "notebook" and work_folder.folder(toolbox.config) else ""
+    command = ("docker", "compose", "exec", "--no-TTY", service, "sh", "-c", PROBE, "sh", folder, mounted, *version)
+    return understood(toolbox.run(*command).stdout)
 
 
 def understood(printed):
@@ -115,7 +125,7 @@ def row(it, now):
 
 def age(since, now):
     """Return how long ago a time was, given as Docker does it, in its largest unit: 5s, 12m, 3h or 8d."""
-    seconds = max(0, int((now - model.time(since)).total_seconds()))
+    seconds = max(0, int((now - compose.time(since)).total_seconds()))
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= size:
             return f"{seconds // size}{unit}"

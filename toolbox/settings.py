@@ -3,12 +3,10 @@
 Compose and Docker take most of them as they are: that one does not work shows when a container does not become healthy.
 """
 
-import os
 import re
 
-from . import dotenv, named
-from .failure import Failure, one_line
-from .process import quietly
+from . import dotenv
+from .errors import Failure, one_line
 
 # The least memory with which each was seen to start and become healthy, in bytes.
 LEAST_MEMORY = {"NOTEBOOK_MEMORY": 192 << 20, "MLFLOW_MEMORY": 256 << 20, "POSTGRES_MEMORY": 64 << 20}
@@ -113,15 +111,15 @@ def problems(values, cpus):
             yield f'{name} is "{one_line(value)}": {remedy}.'
 
 
-def found(c):
+def found(toolbox):
     """Return what is wrong with the settings that count now, or would for a new toolbox. An engine has to answer."""
-    cpus = quietly(c, ["docker", "info", "--format", "{{.NCPU}}"]).stdout.strip()
-    env = named.FOLDER / ".env" if named.is_new() else named.env()
-    values = {**dotenv.values(dotenv.read(env)), **os.environ}
+    cpus = toolbox.run("docker", "info", "--format", "{{.NCPU}}").stdout.strip()
+    env = toolbox.root / ".env" if toolbox.is_new else toolbox.env
+    values = {**dotenv.values(dotenv.read(env)), **toolbox.surroundings()}
     return list(problems(values, int(cpus) if cpus.isdecimal() else float("inf")))
 
 
-def check(c):
+def check(toolbox):
     """Raise Failure when a value of a setting cannot work."""
-    if wrong := found(c):
+    if wrong := found(toolbox):
         raise Failure(wrong[0])

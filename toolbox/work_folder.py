@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from . import dotenv, model, named, stack
-from .failure import Failure
-from .process import quietly
+from .errors import Failure
 
 TARGET = "/home/jovyan/work"
 HOME = "/home/jovyan"
@@ -32,27 +30,24 @@ def check(config):
         raise Failure(f"{path} is no folder: correct WORK_FOLDER in .env.")
 
 
-def settle(c, config):
-    """Have the notebook run as a user who can write to WORK_FOLDER and to the home; return the configuration then.
+def adopt_owner(toolbox):
+    """Have the notebook run as a user who can write to WORK_FOLDER and to the home.
 
-    Where the folder belongs to another user than the one of the notebook, that one is noted in .env, and gets the home.
+    If the folder belongs to another user than the one of the notebook, that one is set in .env, and gets the home.
     Raises Failure when nobody but root can write to the folder.
     """
-    path = folder(config)
+    path = folder(toolbox.config)
     if path is None:
-        return config
-    owner, writable = look(c, config, str(path), TARGET, "bind")
+        return
+    owner, writable = look(toolbox, str(path), TARGET, "bind")
     if not writable:
-        if problem := unwritable(path, owner, user(config)):
+        if problem := unwritable(path, owner, user(toolbox.config)):
             raise Failure(problem)
-        text = f"{path} belongs to user {owner}: the notebook runs as that user now (NOTEBOOK_UID in .env)."
-        print(named.words(text))
-        dotenv.write(named.env(), dotenv.with_value(dotenv.read(named.env()), "NOTEBOOK_UID", owner))
-        config = stack.settings(c)
-        if not look(c, config, str(path), TARGET, "bind")[1]:
+        toolbox.say(f"{path} belongs to user {owner}: the notebook runs as that user now (NOTEBOOK_UID in .env).")
+        toolbox.set("NOTEBOOK_UID", owner)
+        if not look(toolbox, str(path), TARGET, "bind")[1]:
             raise Failure(f'{path} cannot be written by its owner, user {owner}: "chmod u+rwx {path}".')
-    give_home(c, config)
-    return config
+    give_home(toolbox)
 
 
 def unwritable(path, owner, present):
@@ -67,37 +62,33 @@ def unwritable(path, owner, present):
     return ""
 
 
-def look(c, config, source, target, kind):
+def look(toolbox, source, target, kind):
     """Return the owner of a folder or volume as the notebook sees it, a number as text, and whether it can write it."""
     # As CSV has it: the name of a folder may have commas and quotes.
     quoted = source.replace('"', '""')
-    place = f'type={kind},"source={quoted}",target={target}'
-    as_user = ["--user", f"{user(config)}:100"]
-    looked = quietly(c, [*alone(config, place), *as_user, image(config), "-c", LOOK, "-", target])
+    as_user = ("--user", f"{user(toolbox.config)}:100")
+    looked = run_once(toolbox, f'type={kind},"source={quoted}",target={target}', as_user, LOOK, "-", target)
     if not looked:
         raise Failure(f"{source} cannot be used as {target} ({looked.stderr.strip()}): correct WORK_FOLDER in .env.")
     owner, writable = looked.stdout.split()
     return owner, writable == "yes"
 
 
-def give_home(c, config):
+def give_home(toolbox):
     """Give the home to the user of the notebook, if it is another one's: what that one wrote could not be changed."""
+    config = toolbox.config
     home = next(mount for mount in config["services"]["notebook"]["volumes"] if mount["target"] == HOME)
     volume = config["volumes"][home["source"]]["name"]
-    if not stack.exists(c, "volume", volume) or look(c, config, volume, HOME, "volume")[0] == user(config):
+    if not toolbox.has("volume", volume) or look(toolbox, volume, HOME, "volume")[0] == user(config):
         return
-    place = f"type=volume,source={volume},target={HOME}"
-    rights = ["--user", "0", "--cap-add", "CHOWN", "--cap-add", "DAC_READ_SEARCH"]
-    if not quietly(c, [*alone(config, place), *rights, image(config), "-c", f"chown -hR {user(config)} {HOME}"]):
+    rights = ("--user", "0", "--cap-add", "CHOWN", "--cap-add", "DAC_READ_SEARCH")
+    give = f"chown -hR {user(config)} {HOME}"
+    if not run_once(toolbox, f"type=volume,source={volume},target={HOME}", rights, give):
         raise Failure(f'the home cannot be given to user {user(config)}: "invoke down", and try again.')
 
 
-def alone(config, place):
-    """Return how a container of the notebook's image is run that does one thing with the mount `place`."""
-    options = ["--rm", "--pull", "never", "--network", "none", "--cap-drop", "ALL", "--entrypoint", "sh"]
-    return ["docker", "run", *options, "--mount", place]
-
-
-def image(config):
-    """Return the name of the notebook's image."""
-    return f"{config['name']}-{model.SERVICES[-1]}"
+def run_once(toolbox, mount, options, *script):
+    """Run a shell script, with its arguments, in a container of the notebook's image that has one mount."""
+    least = ("--rm", "--pull", "never", "--network", "none", "--cap-drop", "ALL", "--entrypoint", "sh")
+    place = ("--mount", mount, *options, toolbox.image("notebook"))
+    return toolbox.run("docker", "run", *least, *place, "-c", *script)

@@ -26,9 +26,9 @@ except ImportError:
     # Python before 3.14.
     from backports import zstd
 
-from . import volume
-from .dotenv import sync_folder
-from .failure import Failure
+from ..dotenv import sync_folder
+from ..errors import Failure
+from ..inside import volume_files
 
 FORMAT = 1
 SUFFIX = ".zip"
@@ -174,7 +174,8 @@ class Limited:
 class Archive:
     """A backup that is open for reading. `manifest` is checked for its form; `check` reads all the rest.
 
-    `files` is then, for each tar, the number of its files, their bytes, and a checksum of them; see volume.Contents.
+    `files` is then, for each tar, the number of its files, their bytes, and a checksum of them; see
+    volume_files.Contents.
     """
 
     def __init__(self, path):
@@ -280,7 +281,7 @@ class Archive:
     def _check(self, name, content):
         said = self.manifest["members"][name]
         if name.endswith(".tar.zst"):
-            self.files[name] = volume.in_tar(content)
+            self.files[name] = volume_files.in_tar(content)
             if self.files[name][:2] != [said["files"], said["bytes"]]:
                 raise DamageError("has other files than the manifest says")
         elif content.read(len(DUMP_MAGIC)) != DUMP_MAGIC:

@@ -9,17 +9,17 @@ from textwrap import fill
 import invoke
 from invoke.exceptions import ParseError
 
-from .failure import Failure, ended
+from .errors import Failure, ended
 
 WIDTH = 80
 NAME_WIDTH = 12
 
 
 class Program(invoke.Program):
-    """`./run`, for the tasks of a module and `groups` of them: titles with the tasks that belong together."""
+    """`./run`, for a collection of tasks, and `groups` of them: titles with the tasks that belong together."""
 
-    def __init__(self, module, groups):
-        super().__init__(namespace=invoke.Collection.from_module(module), binary="./run")
+    def __init__(self, collection, groups):
+        super().__init__(namespace=collection, binary="./run")
         self.groups = groups
 
     def run(self, *args, **options):

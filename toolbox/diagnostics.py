@@ -6,14 +6,12 @@ What a start refuses or repairs by itself is left to `invoke up`.
 import re
 import shlex
 from pathlib import Path
-from types import SimpleNamespace
 from typing import NamedTuple
 
 from rich.filesize import decimal as human_size
 
-from . import dotenv, model, named, passwords, ports, report, stack, status, values, work
-from .failure import Failure
-from .process import ROOT, quietly
+from . import compose, credentials, dotenv, engine, health, images, ports, service_status, settings, work_folder
+from .errors import Failure
 
 # A warning is due with fewer bytes free: the log of the database alone may take 1 GB, and a model as much.
 LEAST_FREE = 5_000_000_000
@@ -45,15 +43,24 @@ class Finding(NamedTuple):
         return f"{self.level:4}  {self.check:9}  {self.text}"
 
 
-def examine(c):
+def show(toolbox):
+    """Print what the checks find, as soon as each has; return whether there is no problem."""
+    findings = []
+    for finding in examine(toolbox):
+        toolbox.say(str(finding))
+        findings.append(finding)
+    print(f"\n{conclusion(findings)}")
+    return not has_failed(findings)
+
+
+def examine(toolbox):
     """Do the checks of CHECKS in their order; yield a Finding for each thing found. Raises nothing.
 
     Without an engine, or settings that Compose can read, there is nothing more to look at.
     """
-    it = SimpleNamespace(c=c, config=None, containers={})
     for name, check in CHECKS.items():
         try:
-            yield from (Finding(level, name, text) for level, text in check(it))
+            yield from (Finding(level, name, text) for level, text in check(toolbox))
         except Failure as failure:
             yield Finding("FAIL", name, reason(failure))
             if name in ("engine", "settings"):
@@ -92,13 +99,15 @@ def reason(failure):
 # --- This machine and the settings ---
 
 
-def check_env(it):
+def check_env(toolbox):
     """Check that nobody else can read secrets in .env, and that every variable there is read by something."""
-    if not named.env().exists():
+    if not toolbox.env.exists():
         yield "ok", "there is none: all settings have their defaults"
         return
-    written, mode = dotenv.values(dotenv.read(named.env())), named.env().stat().st_mode & 0o777
-    known = known_variables((ROOT / "docker-compose.yml").read_text(), (ROOT / ".env.example").read_text())
+    written, mode = dotenv.values(dotenv.read(toolbox.env)), toolbox.env.stat().st_mode & 0o777
+    known = known_variables(
+        (toolbox.root / "docker-compose.yml").read_text(), (toolbox.root / ".env.example").read_text()
+    )
     yield from [*env_found(written, mode, known)] or [("ok", f"mode {mode:04o}, {counted(len(written), 'variable')}")]
 
 
@@ -109,18 +118,18 @@ def known_variables(compose_file, example):
 
 def env_found(written, mode, known):
     """Find secrets that others can read, and unknown variables; `written` are those of .env, by name."""
-    if mode & 0o077 and any(written.get(name) for name in model.SECRETS):
+    if mode & 0o077 and any(written.get(name) for name in compose.SECRETS):
         yield "FAIL", f'mode {mode:04o}, other users of this machine can read the passwords: "chmod 600 .env".'
     for name in written:
         if name not in known and not name.startswith("COMPOSE_"):
             yield "warn", f"{name} is set, but nothing reads it: correct its name, or remove the line."
 
 
-def check_cloud(it):
+def check_cloud(toolbox):
     """Check that notebooks cannot ask the cloud that this machine is in for its rights."""
     cloud = cloud_of(" ".join(read(DMI / name) for name in ("sys_vendor", "product_name", "chassis_asset_tag")))
     # Without the right to see the rules, warn whatever they are.
-    if cloud and METADATA not in quietly(it.c, ["iptables", "--list-rules", "DOCKER-USER"]).stdout:
+    if cloud and METADATA not in toolbox.run("iptables", "--list-rules", "DOCKER-USER").stdout:
         remedy = "docs/security.md has the rule that forbids it"
         yield "warn", f"notebooks can ask {cloud}, at {METADATA}, for what this machine may do there: {remedy}."
     else:
@@ -140,57 +149,56 @@ def cloud_of(firmware):
     return next((cloud for mark, cloud in CLOUDS.items() if mark in firmware), None)
 
 
-def check_engine(it):
+def check_engine(toolbox):
     """Check that Docker answers and is new enough."""
-    stack.check_engine(it.c)
+    engine.check(toolbox.run)
     commands = {
         "Docker Engine": ["docker", "version", "--format", "{{.Server.Version}}"],
         "Compose": ["docker", "compose", "version", "--short"],
         "buildx": ["docker", "buildx", "version"],
     }
-    versions = {name: status.dotted(quietly(it.c, command).stdout) for name, command in commands.items()}
+    versions = {name: service_status.dotted(toolbox.run(*command).stdout) for name, command in commands.items()}
     yield "ok", ", ".join(f"{name} {version or 'of unknown version'}" for name, version in versions.items())
 
 
-def check_settings(it):
+def check_settings(toolbox):
     """Check the values of the settings, and that the data are not those of another folder's toolbox."""
-    wrong = values.found(it.c)
+    wrong = settings.found(toolbox)
     yield from (("FAIL", text) for text in wrong)
-    it.config = stack.settings(it.c)
-    it.containers = stack.own_containers(it.c, it.config["name"])
+    toolbox.own_containers()
     if not wrong:
-        yield "ok", f"project {it.config['name']}"
+        yield "ok", f"project {toolbox.project}"
 
 
 # --- The toolbox ---
 
 
-def check_ports(it):
+def check_ports(toolbox):
     """Check that the ports are free or published by this toolbox, and from where they can be reached."""
-    own = ports.published(it.containers)
+    own = ports.published(toolbox.containers())
     try:
-        ports.check_address(it.config)
+        ports.check_loopback(toolbox.config)
     except Failure as failure:
         yield "warn", reason(failure)
-    ports.check(it.config, own)
-    addresses = [model.address(it.config, service) for service in model.SERVICES]
+    ports.check(toolbox.config, own)
+    addresses = [compose.address(toolbox.config, service) for service in compose.SERVICES]
     yield "ok", ", ".join(f"{host}:{port} {'is ours' if port in own else 'is free'}" for host, port in addresses)
 
 
-def check_services(it):
+def check_services(toolbox):
     """Check that all services are healthy."""
-    yield from services_found(it.containers)
+    yield from services_found(toolbox.containers())
 
 
 def services_found(containers):
-    """Find which services are not healthy; `containers` are as stack.containers returns them."""
-    states = {service: report.state(containers.get(service)) for service in model.SERVICES}
+    """Find which services are not healthy; `containers` are as Toolbox.containers returns them."""
+    states = {service: health.state(containers.get(service)) for service in compose.SERVICES}
     if set(states.values()) == {"down"}:
         yield "warn", 'the toolbox is not running: "invoke up" starts it.'
         return
     problems = []
-    for service in model.ONE_SHOTS:
-        if report.has_failed(containers.get(service)):
+    for service in compose.ONE_SHOTS:
+        if health.has_failed(containers.get(service)):
             problems.append(("FAIL", f'{service} has failed: "invoke logs --service {service}" says why.'))
     for service, state in states.items():
         if state == "running starting":
@@ -201,20 +209,20 @@ def services_found(containers):
     yield from problems or [("ok", f"{', '.join(states)} are healthy")]
 
 
-def check_memory(it):
+def check_memory(toolbox):
     """Check whether programs were killed because the memory of their container was used up."""
-    remarks = status.remarks(status.gather(it.c, it.config))
+    remarks = service_status.remarks(service_status.gather(toolbox))
     yield from [("warn", remark) for remark in remarks] or [("ok", "no program was killed for lack of memory")]
 
 
-def check_images(it):
+def check_images(toolbox):
     """Check that the containers were built on the base images that are set now."""
-    yield from images_found(it.config, stack.base_names(it.c))
+    yield from images_found(toolbox.config, images.bases(toolbox))
 
 
 def images_found(config, bases):
     """Find containers whose base image, in `bases` by service, is not the one of the configuration."""
-    wanted = {service: model.base_image(config, service) for service in model.SERVICES}
+    wanted = {service: compose.base_image(config, service) for service in compose.SERVICES}
     problems = [
         ("warn", f'{service} was built on {bases[service]} and not on {image}: "invoke up" rebuilds it.')
         for service, image in wanted.items()
@@ -223,14 +231,14 @@ def images_found(config, bases):
     yield from problems or [("ok", ", ".join(wanted.values()))]
 
 
-def check_volumes(it):
+def check_volumes(toolbox):
     """Check that each volume belongs to the user of its service, and that there is space on the disk."""
     free = []
-    for volume, (service, folder) in mounts(it.config).items():
-        image = f"{it.config['name']}-{service}"
-        if not (stack.exists(it.c, "volume", volume) and stack.exists(it.c, "image", image)):
+    for volume, (service, folder) in mounts(toolbox.config).items():
+        image = f"{toolbox.project}-{service}"
+        if not (toolbox.has("volume", volume) and toolbox.has("image", image)):
             continue
-        looked = quietly(it.c, look(volume, folder, image, it.config["services"][service].get("user")))
+        looked = toolbox.run(*look(volume, folder, image, toolbox.config["services"][service].get("user")))
         if not looked:
             raise Failure(f"{volume} cannot be looked at in a container of {image}: see what Docker says.")
         owner, user, kilobytes = looked.stdout.split()
@@ -246,7 +254,7 @@ def check_volumes(it):
 def mounts(config):
     """Return the volumes that services write to: by full name, the service and the folder where it is first."""
     found = {}
-    for service in (*model.SERVICES, *model.ONE_SHOTS):
+    for service in (*compose.SERVICES, *compose.ONE_SHOTS):
         for mount in config["services"].get(service, {}).get("volumes", []):
             if mount["type"] == "volume" and not mount.get("read_only"):
                 found.setdefault(config["volumes"][mount["source"]]["name"], (service, mount["target"]))
@@ -275,22 +283,22 @@ def disk_found(free):
     return "ok", f"{human_size(free)} free for the volumes"
 
 
-def check_folder(it):
+def check_folder(toolbox):
     """Check that the folder of this machine that is ~/work in the notebook is there, if one is set."""
-    if folder := work.folder(it.config):
-        work.check(it.config)
+    if folder := work_folder.folder(toolbox.config):
+        work_folder.check(toolbox.config)
         yield "ok", f"{folder} is ~/work"
 
 
-def check_passwords(it):
+def check_passwords(toolbox):
     """Check that each role can log in to the database with its password."""
-    if not report.state(it.containers.get("postgres")).startswith("running"):
+    if not health.state(toolbox.containers().get("postgres")).startswith("running"):
         return
-    if refused := passwords.refused(it.c):
+    if refused := credentials.refused(toolbox):
         roles = " and ".join(refused)
         yield "FAIL", f'the database does not take the password of {roles}: "invoke up" sets it again.'
     else:
-        yield "ok", f"the roles {' and '.join(passwords.ROLES)} can log in with their passwords"
+        yield "ok", f"the roles {' and '.join(credentials.ROLES)} can log in with their passwords"
 
 
 # In this order: what needs no Docker, what all others need, and the rest.

@@ -1,12 +1,10 @@
-"""The files of the volumes, reached through the containers that have them, with toolbox/volume.py."""
+"""The files of the volumes, reached through the containers that have them, with toolbox/inside/volume_files.py."""
 
 import json
 from pathlib import Path
 from typing import NamedTuple
 
-from . import process
-
-PROGRAM = (Path(__file__).parent / "volume.py").read_text()
+PROGRAM = (Path(__file__).parents[1] / "inside" / "volume_files.py").read_text()
 
 
 class Store(NamedTuple):
@@ -45,14 +43,14 @@ def apart(name, *command):
 # --- Backup ---
 
 
-def measured(name):
+def measured(toolbox, name):
     """Return what volume.measure says of the files of a store."""
-    return json.loads(process.output(running(name, *program(name, "measure")), f"{name} cannot be read"))
+    return json.loads(toolbox.output(running(name, *program(name, "measure")), f"{name} cannot be read"))
 
 
-def pack(name, contents):
+def pack(toolbox, name, contents):
     """Yield the files of a store as a tar; `contents`, a dictionary, gets at the end what volume.pack says of it."""
-    return process.stream(
+    return toolbox.stream(
         running(name, *program(name, "pack")),
         f"the files of {STORES[name].service} cannot be read: see its log",
         said=lambda text: contents.update(json.loads(text.splitlines()[-1])),
@@ -62,8 +60,8 @@ def pack(name, contents):
 # --- Restore ---
 
 
-def does(name, action, chunks=()):
+def does(toolbox, name, action, chunks=()):
     """Do something with a store in a container of its own, with `chunks` as input; return its result."""
     what = f"the files of {STORES[name].service} cannot be changed: make room, and see who owns them"
     # A folder of the machine is not to be in the way of the files of the volume.
-    return json.loads(process.output(apart(name, *program(name, action)), what, chunks, env={"WORK_FOLDER": ""}))
+    return json.loads(toolbox.output(apart(name, *program(name, action)), what, chunks, WORK_FOLDER=""))

@@ -7,9 +7,8 @@ import re
 import subprocess
 from typing import NamedTuple
 
-from . import process
+from ..errors import Failure, one_line
 from .archive import DATABASES, printable
-from .failure import Failure, one_line
 
 # Who has everything in a database, and whose it is: its owner can delete it, or let nobody in.
 USERS = {"mlflow": "mlflow", "datasets": "analyst"}
@@ -138,41 +137,41 @@ def psql(database):
     ]
 
 
-def sql(statements, database="postgres"):
+def sql(toolbox, statements, database="postgres"):
     """Run SQL as the superuser; return the lines that it prints. Raises Failure when a statement fails."""
     what = "Postgres refused a statement: see what it says, and try again"
-    return process.output(psql(database), what, [statements.encode()]).splitlines()
+    return toolbox.output(psql(database), what, [statements.encode()]).splitlines()
 
 
-def databases():
+def databases(toolbox):
     """Return the names of the databases that there are."""
-    return set(sql(NAMES))
+    return set(sql(toolbox, NAMES))
 
 
-def rows(database):
+def rows(toolbox, database):
     """Return the number of rows of each table of a database."""
-    return dict(map(json.loads, sql(ROWS.format(""), database)))
+    return dict(map(json.loads, sql(toolbox, ROWS.format(""), database)))
 
 
-def version():
+def version(toolbox):
     """Return the version of Postgres."""
-    return sql("SHOW server_version;")[0].split()[0]
+    return sql(toolbox, "SHOW server_version;")[0].split()[0]
 
 
-def schema(database="mlflow"):
+def schema(toolbox, database="mlflow"):
     """Return the revision of MLflow's tables in a database. Raises Failure when it has none."""
-    return sql("SELECT version_num FROM public.alembic_version;", database)[0]
+    return sql(toolbox, "SELECT version_num FROM public.alembic_version;", database)[0]
 
 
-def size(database):
+def size(toolbox, database):
     """Return how many bytes of the disk a database takes."""
-    return int(sql(f"SELECT pg_database_size('{database}');")[0])
+    return int(sql(toolbox, f"SELECT pg_database_size('{database}');")[0])
 
 
-def place():
+def place(toolbox):
     """Return the number of the device that the databases are on, and how many bytes are free there."""
     what = "the free space of the database cannot be asked: see its log"
-    lines = process.output(inside("sh", "-c", PLACE), what).splitlines()
+    lines = toolbox.output(inside("sh", "-c", PLACE), what).splitlines()
     # The last line is like "/dev/sda1 264212084 30121012 76269900 29% /var/lib/postgresql/data", in kB.
     return int(lines[0]), int(lines[-1].split()[3]) * 1024
 
@@ -181,7 +180,7 @@ def place():
 
 
 @contextlib.contextmanager
-def snapshot(database):
+def snapshot(toolbox, database):
     """Give (name, rows, unread) of a state of a database that stays as it is for the block, whatever is written.
 
     `rows` is the number of rows of each table that can be read, and `unread` says why others cannot, as Unread, by the
@@ -197,7 +196,7 @@ def snapshot(database):
     """
     what = f"the rows of the database {database} cannot be counted: see what Postgres says"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with process.popen(psql(database), what, **pipes) as session:
+    with toolbox.popen(psql(database), what, **pipes) as session:
         session.stdin.write(begin.encode())
         session.stdin.flush()
         lines = []
@@ -217,7 +216,7 @@ class Unread(NamedTuple):
     reason: str
 
 
-def dump(database, snapshot_name, unread=None):
+def dump(toolbox, database, snapshot_name, unread=None):
     """Yield a database in pg_dump's custom format, as it was at a snapshot; not compressed, which zstd does outside.
 
     `unread` are tables that cannot be read, as `snapshot` gives them: locked ones are left out, others are empty.
@@ -225,46 +224,46 @@ def dump(database, snapshot_name, unread=None):
     options = [f"--lock-wait-timeout={LOCK_SECONDS}s", f"--snapshot={snapshot_name}"]
     for table, (code, _) in (unread or {}).items():
         options.append(f"--exclude-table{'' if code == IS_LOCKED else '-data'}={table}")
-    return pg_dump(database, *options)
+    return pg_dump(toolbox, database, *options)
 
 
-def pg_dump(database, *options):
+def pg_dump(toolbox, database, *options):
     """Yield what pg_dump prints of a database in its custom format, not compressed. Raises Failure when it fails."""
     options = ["--format=custom", "--compress=0", *options]
     what = f"the database {database} cannot be dumped: see what pg_dump says"
-    return process.stream(inside("pg_dump", "--username", "postgres", "--dbname", database, *options), what)
+    return toolbox.stream(inside("pg_dump", "--username", "postgres", "--dbname", database, *options), what)
 
 
 @contextlib.contextmanager
-def dumped(database):
+def dumped(toolbox, database):
     """Give (rows, unread, chunks) of a database for the block, as `snapshot` and `dump` do.
 
     Raises Failure when it cannot be dumped.
     """
-    with snapshot(database) as (name, rows, unread):
-        chunks = dump(database, name, unread)
+    with snapshot(toolbox, database) as (name, rows, unread):
+        chunks = dump(toolbox, database, name, unread)
         # Before that pg_dump has locked all tables, and read what they are.
         first = next(chunks)
         yield rows, unread, itertools.chain([first], chunks)
 
 
-def nothing():
+def nothing(toolbox):
     """Yield the dump of a database without tables."""
-    return pg_dump("template1")
+    return pg_dump(toolbox, "template1")
 
 
-def tried(database, chunks, *options):
+def tried(toolbox, database, chunks, *options):
     """Restore a dump into a database that is deleted again, with options of pg_restore.
 
     Return the number of rows of each table that it has then, and what did not succeed, as `restore` does.
     Raises Failure when it does not end in TRIAL_SECONDS, or its disk is full.
     """
-    drop(TRIED.format(database))
+    drop(toolbox, TRIED.format(database))
     try:
-        passed_over = restore(database, chunks, TRIED, str(TRIAL_SECONDS), *options)
-        return rows(TRIED.format(database)), passed_over
+        passed_over = restore(toolbox, database, chunks, TRIED, str(TRIAL_SECONDS), *options)
+        return rows(toolbox, TRIED.format(database)), passed_over
     finally:
-        drop(TRIED.format(database))
+        drop(toolbox, TRIED.format(database))
 
 
 def lacking(said, found, passed_over):
@@ -279,7 +278,7 @@ def lacking(said, found, passed_over):
 
 
 @contextlib.contextmanager
-def reserve():
+def reserve(toolbox):
     """Take RESERVE bytes of the disk with the databases for the block, so that it cannot be filled to the last byte.
 
     With no room at all Postgres could neither delete what was restored nor, if it has ended, start again.
@@ -287,7 +286,7 @@ def reserve():
     """
     command = ["docker", "compose", "exec", "--no-TTY", "postgres", "sh", "-c", HOLD]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with process.popen(command, "the database has too little room: make some", **pipes) as holder:
+    with toolbox.popen(command, "the database has too little room: make some", **pipes) as holder:
         if holder.stdout.readline():
             try:
                 yield
@@ -296,7 +295,7 @@ def reserve():
                 holder.wait()
 
 
-def restore(database, chunks, beside=RESTORED, limit="", *more):
+def restore(toolbox, database, chunks, beside=RESTORED, limit="", *more):
     """Make a new database `beside` another one, with the same rights, and fill it with a dump.
 
     Return what did not succeed, in words, as Postgres says it: a table of one person is not to stand in the way of the
@@ -305,12 +304,12 @@ def restore(database, chunks, beside=RESTORED, limit="", *more):
     Raises Failure when the dump cannot be read, the disk is full, or `limit`, in seconds, is over.
     """
     name = beside.format(database)
-    sql(f"CREATE DATABASE {name} OWNER {OWNERS[database]} TEMPLATE template0;")
-    sql(f"\\i {RIGHTS.format(database)}", name)
+    sql(toolbox, f"CREATE DATABASE {name} OWNER {OWNERS[database]} TEMPLATE template0;")
+    sql(toolbox, f"\\i {RIGHTS.format(database)}", name)
     options = ["--username", RESTORERS[database], "--role", USERS[database], "--dbname", name]
     options += ["--no-owner", "--no-privileges", *more]
     what = f"the database {database} cannot be restored: make room if its disk is full, else take another backup"
-    said = process.output(inside("sh", "-c", TOLERANT, "-", limit, *options), what, chunks)
+    said = toolbox.output(inside("sh", "-c", TOLERANT, "-", limit, *options), what, chunks)
     causes = re.findall(r"^pg_restore: error: (?:could not execute query: )?(?:ERROR: +)?(.*)$", said, flags=re.M)
     return [printable(cause) for cause in dict.fromkeys(causes)]
 
@@ -323,21 +322,21 @@ def may_lack(database, passed_over):
     return database == "datasets" and bool(passed_over)
 
 
-def drop(name):
+def drop(toolbox, name):
     """Delete a database, if it is there, whoever is connected to it."""
-    sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE);")
+    sql(toolbox, f"DROP DATABASE IF EXISTS {name} WITH (FORCE);")
 
 
-def swap():
+def swap(toolbox):
     """Put the restored databases in the place of those that were there; people are kept out for that moment.
 
     Raises Failure when someone else connects again and again.
     """
-    sql("ALTER ROLE analyst NOLOGIN;")
+    sql(toolbox, "ALTER ROLE analyst NOLOGIN;")
     try:
         for attempt in range(SWAP_ATTEMPTS):
             try:
-                sql(SWAP)
+                sql(toolbox, SWAP)
             except Failure:
                 if attempt == SWAP_ATTEMPTS - 1:
                     raise
@@ -345,13 +344,13 @@ def swap():
                 return
     finally:
         # Where this is not reached, the next start of postgres does it.
-        sql("ALTER ROLE analyst LOGIN;")
+        sql(toolbox, "ALTER ROLE analyst LOGIN;")
 
 
-def analyze():
+def analyze(toolbox):
     """Have Postgres look at the restored databases, without which it would plan queries badly at first."""
     for name in DATABASES:
-        sql("ANALYZE;", RESTORED.format(name))
+        sql(toolbox, "ANALYZE;", RESTORED.format(name))
 
 
 def is_swapped(names):
@@ -364,7 +363,7 @@ def has_remains(names):
     return is_swapped(names) or any(RESTORED.format(name) in names for name in DATABASES)
 
 
-def drop_remains():
+def drop_remains(toolbox):
     """Delete the databases that restores left: what was to replace others, and what was replaced."""
     for name in sorted(form.format(name) for form in (RESTORED, REPLACED, TRIED) for name in DATABASES):
-        drop(name)
+        drop(toolbox, name)

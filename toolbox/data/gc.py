@@ -1,4 +1,4 @@
-"""What `invoke gc` does; toolbox/sweep.py does it inside the mlflow container."""
+"""What `invoke gc` does; toolbox/inside/deleted_runs.py does it inside the mlflow container."""
 
 import json
 import re
@@ -6,10 +6,10 @@ from pathlib import Path
 
 from rich.filesize import decimal as human_size
 
-from . import backup, process, stores
-from .failure import Failure, one_line
+from ..errors import Failure, one_line
+from . import backup, volumes
 
-PROGRAM = (Path(__file__).parent / "sweep.py").read_text()
+PROGRAM = (Path(__file__).parents[1] / "inside" / "deleted_runs.py").read_text()
 KINDS = {"runs": "run", "experiments": "experiment", "models": "model"}
 
 
@@ -20,22 +20,22 @@ def days(text):
     return int(text)
 
 
-def run(c, older_than, yes):
+def run(toolbox, older_than, yes):
     """Say what was deleted in MLflow at least `older_than` days ago, and delete that for good if `yes`.
 
     Raises Failure when the toolbox is not healthy, or something cannot be deleted; the rest is deleted all the same.
     """
     count = days(older_than)
-    backup.check_healthy(c)
+    backup.check_healthy(toolbox)
     with backup.tidy():
-        found = sweep("find", count)
+        found = sweep(toolbox, "find", count)
         print(*told(found, count), sep="\n", flush=True)
         if not any(found[kind] for kind in KINDS):
             return
         if not yes:
             print("Nothing was deleted: add --yes to delete it for good.")
             return
-        problems = sweep("delete", found["limit"])
+        problems = sweep(toolbox, "delete", found["limit"])
     if problems:
         raise Failure(
             f"{len(problems)} could not be deleted, the rest is gone ({problems[0]}): mend that, and run it again."
@@ -43,11 +43,11 @@ def run(c, older_than, yes):
     print("All of that is deleted for good.")
 
 
-def sweep(action, limit):
-    """Have toolbox/sweep.py do an action inside the mlflow container; return what it printed."""
-    command = stores.running("artifacts", "python", "-c", PROGRAM, action, str(limit))
+def sweep(toolbox, action, limit):
+    """Have toolbox/inside/deleted_runs.py do an action inside the mlflow container; return what it printed."""
+    command = volumes.running("artifacts", "python", "-c", PROGRAM, action, str(limit))
     what = "what was deleted in MLflow cannot be looked through: see what it says, and run it again"
-    return json.loads(process.output(command, what))
+    return json.loads(toolbox.output(command, what))
 
 
 def told(found, count):

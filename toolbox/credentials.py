@@ -1,8 +1,7 @@
 """The passwords and the token, which the service "secrets" keeps in a volume for each of the others that needs one."""
 
-from . import model
-from .failure import Failure
-from .process import compose, quietly
+from . import compose
+from .errors import Failure
 
 # The roles that have one. The superuser has none: it is let in by the socket inside its container alone.
 ROLES = ("mlflow", "analyst")
@@ -15,37 +14,37 @@ done
 """
 
 
-def read(c, service, name):
+def read(toolbox, service, name):
     """Return the secret that a running service has in its file of that name.
 
     Raises Failure when it cannot be read.
     """
-    found = quietly(c, ["docker", "compose", "exec", "--no-TTY", service, "cat", f"/secrets/{name}"])
+    found = toolbox.run("docker", "compose", "exec", "--no-TTY", service, "cat", f"/secrets/{name}")
     if not found:
         raise Failure(f'{service} does not run, or has no secrets: "invoke up" starts it.')
     return found.stdout.removesuffix("\n")
 
 
-def refused(c):
+def refused(toolbox):
     """Return the roles whose password the database does not take; postgres has to run."""
-    shell = ["docker", "compose", "exec", "--no-TTY", "postgres", "sh", "-c", CHECK, "-", *ROLES]
-    return quietly(c, shell).stdout.split()
+    shell = ("docker", "compose", "exec", "--no-TTY", "postgres", "sh", "-c", CHECK, "-", *ROLES)
+    return toolbox.run(*shell).stdout.split()
 
 
-def renew(c, config):
+def renew(toolbox):
     """Have new secrets made; all services are stopped then, since each takes its own when it starts.
 
     Raises Failure when some are set in .env, where they count, or one of the steps fails or is broken off.
     """
-    if chosen := model.chosen_secrets(config):
+    if chosen := compose.chosen_secrets(toolbox.config):
         raise Failure(
             f'{" and ".join(chosen)} in .env would still count: take that out there, or change it and "invoke up".'
         )
     # Ctrl-C goes to Docker alone, and is a failure of the step.
-    if not compose(c, "stop"):
+    if not toolbox.compose("stop"):
         raise Failure('not everything was stopped, and all secrets are what they were: start with "invoke up".')
-    made = compose(c, "run", "--rm", "--no-TTY", "secrets", "--new")
+    made = toolbox.compose("run", "--rm", "--no-TTY", "secrets", "--new")
     # What somebody else has started meanwhile has the old ones.
-    compose(c, "stop")
+    toolbox.compose("stop")
     if not made:
         raise Failure('perhaps not all secrets are new: start with "invoke up", and "invoke rotate" again.')

@@ -2,13 +2,11 @@
 
 import contextlib
 import errno
-import functools
 import os
 import re
 import sys
 from pathlib import Path
 
-import invoke
 from invoke import Exit
 
 # What was typed: ./run runs tasks.py, and Invoke is a program of its own.
@@ -32,29 +30,6 @@ class Failure(Exit):
 
     def __init__(self, message):
         super().__init__(f"FAIL: {CONTROL.sub(' ', as_typed(message))}", code=1)
-
-
-def task(*args, **options):
-    """Make a function a task, as invoke.task does; what the system refuses to it is a Failure."""
-    if args:
-        return task()(*args)
-
-    def decorated(body):
-        @functools.wraps(body)
-        def told(*values, **more):
-            for stream in filter(None, (sys.stdout, sys.stderr)):
-                # The name of a file may have bytes that no text has.
-                stream.reconfigure(errors="backslashreplace")
-            try:
-                result = body(*values, **more)
-                sys.stdout.flush()
-            except OSError as error:
-                raise ended(error) from error
-            return result
-
-        return invoke.task(**options)(told)
-
-    return decorated
 
 
 def ended(error):

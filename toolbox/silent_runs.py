@@ -8,8 +8,9 @@ import json
 import re
 import time
 
-from . import database
-from .failure import Failure, one_line
+from . import console
+from .data import backup, postgres
+from .errors import Failure, one_line
 
 # The last metrics of a run say when it was heard of. Their times are what its program says, so no later than now.
 HEARD = """
@@ -34,6 +35,23 @@ TITLES = ("SILENT", "EXPERIMENT", "RUN", "USER", "ID")
 LONGEST_NAME = 12
 
 
+def show(toolbox, hours_silent):
+    """Print the runs that MLflow calls running, after ending those that are silent for so many hours, if that is given.
+
+    Raises Failure when that is no number, or the toolbox is not healthy.
+    """
+    limit = hours(hours_silent) if hours_silent else None
+    backup.check_healthy(toolbox)
+    now = milliseconds()
+    if limit is not None:
+        print(f"Ended as killed: {len(end(toolbox, now - limit * 3_600_000, now))}.")
+    if still := found(toolbox, now):
+        console.table(rows(still, now))
+        print('\nA program that was killed cannot say so: "--end HOURS" ends what has logged no metric for so long.')
+    else:
+        print("No run is running.")
+
+
 def hours(text):
     """Return what was given to --end as a number of hours. Raises Failure when it is none."""
     if not re.fullmatch(r"[0-9]{1,6}", text):
@@ -41,14 +59,16 @@ def hours(text):
     return int(text)
 
 
-def found(now):
+def found(toolbox, now):
     """Return (id, experiment, name, user, ms since 1970 when it was last heard of) of each running run, as of `now`."""
-    return [tuple(json.loads(line)) for line in database.sql(FOUND.format(heard=HEARD.format(now=now)), "mlflow")]
+    return [
+        tuple(json.loads(line)) for line in postgres.sql(toolbox, FOUND.format(heard=HEARD.format(now=now)), "mlflow")
+    ]
 
 
-def end(limit, now):
+def end(toolbox, limit, now):
     """End as killed the running runs that were last heard of at `limit` (ms since 1970) or before; return their ids."""
-    return database.sql(END.format(heard=HEARD.format(now=now), limit=limit), "mlflow")
+    return postgres.sql(toolbox, END.format(heard=HEARD.format(now=now), limit=limit), "mlflow")
 
 
 def milliseconds():

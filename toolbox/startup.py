@@ -1,0 +1,60 @@
+"""What starts and stops a whole toolbox. Each step ends a start with one line when it fails."""
+
+from . import credentials, health, images, overrides, ports, services, settings, side_by_side, time_zones, work_folder
+from .data import restore, upgrade
+from .errors import Failure
+
+
+def up(toolbox, insecure=False):
+    """Build and start everything, and print the addresses; `insecure` also publishes it beyond this machine.
+
+    Raises Failure, with the remedy, where that cannot be done.
+    """
+    settings.check(toolbox)
+    if toolbox.is_new:
+        side_by_side.create(toolbox)
+    side_by_side.set_page_host(toolbox)
+    overrides.keep_no_proxy(toolbox)
+    before = toolbox.own_containers()
+    if not insecure:
+        ports.check_loopback(toolbox.config)
+    ports.check(toolbox.config, own=ports.published(before))
+    work_folder.check(toolbox.config)
+    toolbox.take_ownership()
+    images.build(toolbox)
+    time_zones.check(toolbox)
+    work_folder.adopt_owner(toolbox)
+    if not health.is_healthy(before.get("postgres")):
+        services.start_database(toolbox)
+    restore.recover_if_interrupted(toolbox)
+    services.start(toolbox)
+
+
+def upgrade_and_start(toolbox, old_base, insecure):
+    """Move the data to another major version of Postgres, if the image has one, and start, as `up` does.
+
+    `old_base` is the base image that can read the volume, or empty. Raises Failure where that cannot be done.
+    """
+    settings.check(toolbox)
+    upgrade.take_over(toolbox, old_base)
+    up(toolbox, insecure)
+
+
+def ensure_running(toolbox):
+    """Start it unless its database runs. Raises Failure where that cannot be done."""
+    if toolbox.is_new or not health.is_healthy(toolbox.containers().get("postgres")):
+        up(toolbox)
+
+
+def rotate(toolbox):
+    """Change all passwords and the token, and start with them. Raises Failure where that cannot be done."""
+    toolbox.own_containers()
+    credentials.renew(toolbox)
+    services.start(toolbox)
+
+
+def down(toolbox):
+    """Stop and remove the containers. Raises Failure when they are another clone's, or Docker cannot."""
+    toolbox.containers()
+    if not toolbox.compose("down", "--remove-orphans"):
+        raise Failure("Docker could not stop everything: its own message is above.")
