@@ -23,7 +23,8 @@ def table(stats):
     A claim of which a test failed, or none ran, is not there.
     """
     claims = {
-        outcome: Counter(dict(report.user_properties)[PROPERTY] for report in stats.get(outcome, ()))
+        # What could not even be read has no properties.
+        outcome: Counter(dict(getattr(it, "user_properties", ())).get(PROPERTY) for it in stats.get(outcome, ()))
         for outcome in ("passed", "failed", "error")
     }
     broken = claims["failed"] | claims["error"]

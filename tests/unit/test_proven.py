@@ -23,3 +23,7 @@ def test_a_claim_of_which_a_test_failed_is_not_there():
 
 def test_nothing_was_proven_where_nothing_passed():
     assert proven.table({"failed": reports("a")}) == []
+
+
+def test_a_file_that_cannot_be_read_has_no_claim():
+    assert proven.table({"error": [SimpleNamespace()]}) == []
