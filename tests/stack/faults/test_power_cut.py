@@ -7,8 +7,9 @@ import subprocess
 
 import pytest
 
+from tests.support.layers import a_clone, a_toolbox
 from tests.unit.images.test_make_secrets import Secrets
-from toolbox import dotenv, instance
+from toolbox import dotenv, side_by_side
 from toolbox.data import archive
 
 pytestmark = [
@@ -77,12 +78,12 @@ def test_an_env_that_was_written_is_on_the_disk(disk, before):
 
 
 def test_the_settings_of_a_new_toolbox_are_on_the_disk(disk, monkeypatch):
-    monkeypatch.setattr(instance, "FOLDER", disk.root)
-    with instance.of("alice", made=False):
-        instance.make("box")
-        written = instance.env().read_text()
-        disk.lose_power()
-        assert instance.env().read_text() == written
+    a_clone(disk.root, monkeypatch)
+    toolbox = a_toolbox(name="alice")
+    side_by_side.create(toolbox)
+    written = toolbox.env.read_text()
+    disk.lose_power()
+    assert toolbox.env.read_text() == written
 
 
 def test_a_backup_that_was_written_is_on_the_disk(disk):
