@@ -48,6 +48,11 @@ def surroundings(**changes):
     return {name: value for name, value in os.environ.items() if not name.startswith(foreign)} | changes
 
 
+def without_secrets(text):
+    """Return what Docker prints about a toolbox without its passwords and token."""
+    return SECRET.sub(r"\1***", text)
+
+
 def quoted(value):
     """Return a value as it has to be written in .env when it may hold any character."""
     return "'" + value.replace("'", "\\'") + "'"
@@ -261,7 +266,7 @@ class Copy:
         asked = (("docker", "version"), ("docker", "compose", "version"), ("docker", "compose", "config"))
         logs = ("docker", "compose", "logs", "--no-color", "--tail", LOG_LINES)
         said = [self.run(*command).stdout for command in asked] + [containers, self.run(*logs).stdout]
-        return SECRET.sub(r"\1***", "\n".join(said))
+        return without_secrets("\n".join(said))
 
     def remains(self):
         """Return the names of everything that Docker has of this project."""
