@@ -3,14 +3,14 @@
 import pytest
 
 from tests.support.copies import ABSURD, without_secrets
-from tests.support.layers import SECRETS, compose
+from tests.support.layers import SECRETS, docker_compose
 
 VALUES = [{name: f"{number}{ABSURD}" for number, name in enumerate(SECRETS)}, SECRETS]
 
 
 @pytest.mark.parametrize("values", VALUES, ids=["absurd", "plain"])
 def test_a_configuration_is_shown_without_its_secrets(values):
-    shown = without_secrets(compose("config", **values).stdout)
+    shown = without_secrets(docker_compose("config", **values).stdout)
     assert [name for name in SECRETS if f"{name}: ***\n" not in shown] == []
     assert "@g/h%i" not in shown
     assert "secret-of" not in shown

@@ -1,4 +1,4 @@
-"""toolbox.commands: programs are run in the root of the repository, whatever that folder is called."""
+"""toolbox.process: programs are run in the root of the repository, whatever that folder is called."""
 
 import os
 import subprocess

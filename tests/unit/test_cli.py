@@ -1,4 +1,4 @@
-"""toolbox.program: `./run` as people type it, with its help and what it says of a word that is misspelt."""
+"""toolbox.cli: `./run` as people type it, with its help and what it says of a word that is misspelt."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""toolbox.runs: the runs that MLflow calls running, in words."""
+"""toolbox.silent_runs: the runs that MLflow calls running, in words."""
 
 import pytest
 

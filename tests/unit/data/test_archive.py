@@ -1,4 +1,4 @@
-"""toolbox/archive.py: a backup is read as it was written, and one that is not as it was made is refused."""
+"""toolbox/data/archive.py: a backup is read as it was written, and one that is not as it was made is refused."""
 
 import errno
 import hashlib

@@ -1,4 +1,4 @@
-"""toolbox.failure: what the system refuses ends a task with one line, and no traceback."""
+"""toolbox.errors: what the system refuses ends a task with one line, and no traceback."""
 
 import errno
 import os

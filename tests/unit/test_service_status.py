@@ -1,4 +1,4 @@
-"""toolbox.status: what `invoke status` shows of each service."""
+"""toolbox.service_status: what `invoke status` shows of each service."""
 
 import json
 from datetime import datetime, timezone

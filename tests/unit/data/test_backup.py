@@ -1,4 +1,4 @@
-"""toolbox/backup.py, restore.py: what is refused, what is kept, what commands are told."""
+"""toolbox/data/backup.py and restore.py: what is refused, what is kept, what commands are told."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import pytest
 
 import tasks
 from tests.support.layers import HEALTHY, ROOT, a_clone, a_toolbox, a_users_env, docker, doings, listed, the_line
-from tests.unit.test_archive import forged
+from tests.unit.data.test_archive import forged
 from toolbox import process
 from toolbox.data import archive, backup, postgres, restore, volumes
 from toolbox.errors import Failure

@@ -1,4 +1,4 @@
-"""toolbox/volume.py: what is packed comes back, also while files change, and a swap can be undone at any point."""
+"""toolbox/inside/volume_files.py: what is packed comes back, and a swap can be undone at any point."""
 
 import errno
 import io

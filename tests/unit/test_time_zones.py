@@ -1,4 +1,4 @@
-"""toolbox.zones: the time zone that TZ names, and whether every image knows it."""
+"""toolbox.time_zones: the time zone that TZ names, and whether every image knows it."""
 
 import pytest
 

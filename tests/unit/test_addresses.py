@@ -1,4 +1,4 @@
-"""toolbox.report: what the tasks tell."""
+"""toolbox.addresses and health: what the tasks tell."""
 
 from urllib.parse import parse_qs, urlsplit
 

@@ -1,4 +1,4 @@
-"""toolbox.upgrade: what it decides on the way from one major version of Postgres to another."""
+"""toolbox.data.upgrade: what it decides on the way from one major version of Postgres to another."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""toolbox.bases: which base images have to be built here."""
+"""toolbox.images: which base images have to be built here."""
 
 import re
 
