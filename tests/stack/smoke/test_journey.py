@@ -22,16 +22,12 @@ def logged(toolbox):
     return toolbox.in_notebook("train.py")
 
 
-@pytest.fixture(scope="module", params=["as it was logged", "after down and up", "with new containers"], autouse=True)
+@pytest.fixture(scope="module", params=["as it was logged", "with new containers"], autouse=True)
 def _stage(request, toolbox, logged):
-    if request.param == "after down and up":
+    if request.param == "with new containers":
         toolbox.succeed("down")
         assert toolbox.compose("ps", "--all", "--quiet") == ""
         toolbox.succeed("up")
-    if request.param == "with new containers":
-        before = toolbox.container("postgres")
-        toolbox.compose("up", "--force-recreate", "--wait")
-        assert toolbox.container("postgres") != before
 
 
 def run_in_rest(toolbox, logged):
