@@ -13,7 +13,7 @@ from toolbox.data import backup
 from toolbox.errors import Failure
 
 VERBS = tasks.namespace.tasks
-WITHOUT_A_TOOLBOX = {"lint", "test"}
+WITHOUT_A_TOOLBOX = {"lint", "lock", "test"}
 BAD_NAMES = ["", "a b", "../x", "a/b", "A", "é", "-a", "a.b", "$(id)", "x" * 31, "example", "next", "part"]
 
 
