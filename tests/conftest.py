@@ -8,7 +8,8 @@ from urllib.parse import quote
 import pytest
 
 from tests.support import proven
-from tests.support.copies import JUPYTER_TOKEN, Copy
+from tests.support.copies import JUPYTER_TOKEN, ROOT, Copy
+from toolbox import lock
 from toolbox.compose import SERVICES
 
 # A character of every kind that a shell, Compose, Docker or Python could take for its own.
@@ -24,6 +25,14 @@ LINES = pytest.StashKey[list]()
 def pytest_addoption(parser):
     """Add the option of `invoke test`."""
     parser.addoption("--keep", action="store_true", help="leave the toolbox that the tests share running")
+
+
+@pytest.fixture(autouse=True)
+def _own_lock(tmp_path_factory, monkeypatch):
+    """Make tasks that a test calls lock a file of this process: another process tests tasks in the same directory."""
+    folder, before = tmp_path_factory.getbasetemp(), lock.exclusive
+    own = lambda path, task: before(folder / path.name if path.parent == ROOT else path, task)  # noqa: E731
+    monkeypatch.setattr(lock, "exclusive", own)
 
 
 @pytest.fixture(scope="session")
