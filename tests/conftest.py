@@ -3,8 +3,9 @@
 import signal
 
 import pytest
-from copies import Copy
+from copies import ROOT, Copy
 
+from toolbox import lock
 from toolbox.model import SERVICES
 
 # A character of every kind that a shell, Compose, Docker or Python could take for its own.
@@ -15,6 +16,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BASES = pytest.StashKey[dict]()
 FIGURES = pytest.StashKey[list]()
+
+
+@pytest.fixture(autouse=True)
+def _own_lock(tmp_path_factory, monkeypatch):
+    """Have tasks that a test calls lock a file of this process: another one tests tasks in the same folder."""
+    folder, before = tmp_path_factory.getbasetemp(), lock.alone
+    own = lambda path, task: before(folder / path.name if path.parent == ROOT else path, task)  # noqa: E731
+    monkeypatch.setattr(lock, "alone", own)
 
 
 @pytest.fixture(scope="session")
