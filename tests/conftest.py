@@ -22,7 +22,10 @@ FIGURES = pytest.StashKey[list]()
 def _own_lock(tmp_path_factory, monkeypatch):
     """Have tasks that a test calls lock a file of this process: another one tests tasks in the same folder."""
     folder, before = tmp_path_factory.getbasetemp(), lock.alone
-    own = lambda path, task: before(folder / path.name if path.parent == ROOT else path, task)  # noqa: E731
+
+    def own(path, task):
+        return before(folder / path.name if path.parent == ROOT else path, task)
+
     monkeypatch.setattr(lock, "alone", own)
 
 

@@ -306,6 +306,11 @@ def test_a_dump_is_restored_as_a_role_whose_rights_end_there(monkeypatch):
         assert run[2][run[2].index("--role") + 1] == user
 
 
+def test_tables_that_are_not_in_a_dump_at_all_are_not_expected_of_a_restore():
+    unread = {"all of it": database.Unread(None, "no"), "held": database.Unread(database.IS_LOCKED, "no")}
+    assert backup.with_empty({"mine": 1}, unread | {"large": database.Unread("53200", "no")}) == {"mine": 1, "large": 0}
+
+
 # --- Commands whose input or output is long ---
 
 

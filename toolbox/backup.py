@@ -77,15 +77,7 @@ def make(c, config, to):
             # The databases first: whatever file a row points at is in the volume by then.
             for name in archive.DATABASES:
                 member = f"{name}.dump.zst"
-                with contextlib.ExitStack() as opened:
-                    try:
-                        rows, unread, chunks = opened.enter_context(database.dumped(name))
-                    except Failure as failure:
-                        # Of people's own tables: however many these are, MLflow's are not to be left without a backup.
-                        if name != "datasets":
-                            raise
-                        reason = failure.message.removeprefix("FAIL: ")
-                        rows, unread, chunks = {}, {"all of it": database.Unread("", reason)}, database.nothing()
+                with dumped(name) as (rows, unread, chunks):
                     writer.add(member, progress.counted(member, chunks))
                 description["rows"][name], lacks[name] = proven(name, writer.chunks(member), rows, unread)
             for name in archive.STORES:
@@ -100,6 +92,23 @@ def make(c, config, to):
     for name, reasons in left_out.items():
         tell_left_out(name, reasons)
     return path
+
+
+@contextlib.contextmanager
+def dumped(name):
+    """Give what database.dumped does of a database; where that of people's own tables cannot be, of one without any.
+
+    However many these are, MLflow's are not to be left without a backup. Raises Failure when those cannot be dumped.
+    """
+    with contextlib.ExitStack() as opened:
+        try:
+            found = opened.enter_context(database.dumped(name))
+        except Failure as failure:
+            if name != "datasets":
+                raise
+            why = database.Unread(None, failure.message.removeprefix("FAIL: "))
+            found = {}, {"all of it": why}, database.nothing()
+        yield found
 
 
 def proven(name, chunks, rows, unread):
@@ -134,7 +143,7 @@ def proven(name, chunks, rows, unread):
 
 def with_empty(rows, unread):
     """Return the numbers of rows with those of the tables that are in a dump without any."""
-    return rows | {table: 0 for table, why in unread.items() if why.code != database.IS_LOCKED}
+    return rows | {table: 0 for table, why in unread.items() if why.code not in (None, database.IS_LOCKED)}
 
 
 def check_healthy(c):
