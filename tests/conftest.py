@@ -31,7 +31,10 @@ def pytest_addoption(parser):
 def _own_lock(tmp_path_factory, monkeypatch):
     """Make tasks that a test calls lock a file of this process: another process tests tasks in the same directory."""
     folder, before = tmp_path_factory.getbasetemp(), lock.exclusive
-    own = lambda path, task: before(folder / path.name if path.parent == ROOT else path, task)  # noqa: E731
+
+    def own(path, task):
+        return before(folder / path.name if path.parent == ROOT else path, task)
+
     monkeypatch.setattr(lock, "exclusive", own)
 
 

@@ -77,15 +77,7 @@ def make(toolbox, to):
             # The databases first: whatever file a row points at is in the volume by then.
             for name in archive.DATABASES:
                 member = f"{name}.dump.zst"
-                with contextlib.ExitStack() as opened:
-                    try:
-                        rows, unread, chunks = opened.enter_context(postgres.dumped(toolbox, name))
-                    except Failure as failure:
-                        # Of people's own tables: however many these are, MLflow's are not to be left without a backup.
-                        if name != "datasets":
-                            raise
-                        reason = failure.message.removeprefix("FAIL: ")
-                        rows, unread, chunks = {}, {"all of it": postgres.Unread("", reason)}, postgres.nothing(toolbox)
+                with dumped(toolbox, name) as (rows, unread, chunks):
                     writer.add(member, console.counted(member, chunks))
                 description["rows"][name], lacks[name] = proven(toolbox, name, writer.chunks(member), rows, unread)
             for name in archive.STORES:
@@ -102,6 +94,23 @@ def make(toolbox, to):
     for name, reasons in left_out.items():
         tell_left_out(name, reasons)
     print(f"{path}  {human_size(path.stat().st_size)}  {time.monotonic() - begin:.0f} s")
+
+
+@contextlib.contextmanager
+def dumped(toolbox, name):
+    """Give what postgres.dumped does; if `datasets` cannot be dumped, an empty dump of it with the reason.
+
+    However many tables users have there, MLflow's data must still be backed up. Raises Failure if those cannot be dumped.
+    """
+    with contextlib.ExitStack() as opened:
+        try:
+            found = opened.enter_context(postgres.dumped(toolbox, name))
+        except Failure as failure:
+            if name != "datasets":
+                raise
+            why = postgres.Unread(None, failure.message.removeprefix("FAIL: "))
+            found = {}, {"all of it": why}, postgres.nothing(toolbox)
+        yield found
 
 
 def proven(toolbox, name, chunks, rows, unread):
@@ -136,7 +145,7 @@ def proven(toolbox, name, chunks, rows, unread):
 
 def with_empty(rows, unread):
     """Return the numbers of rows with those of the tables that are in a dump without any."""
-    return rows | {table: 0 for table, why in unread.items() if why.code != postgres.IS_LOCKED}
+    return rows | {table: 0 for table, why in unread.items() if why.code not in (None, postgres.IS_LOCKED)}
 
 
 def check_healthy(toolbox):

@@ -210,7 +210,7 @@ def snapshot(toolbox, database):
 
 
 class Unread(NamedTuple):
-    """Why a table cannot be read: Postgres' code for it, and what it says."""
+    """Why a table, or with no code (None) all of them, cannot be read: Postgres' code for it, and what it says."""
 
     code: str
     reason: str

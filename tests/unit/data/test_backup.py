@@ -301,3 +301,8 @@ def test_a_dump_is_restored_as_a_role_whose_rights_end_there(monkeypatch):
         assert run[1] == f"\\i /etc/data-toolbox/{name}.sql"
         assert run[2][run[2].index("--username") + 1] == postgres.RESTORERS[name]
         assert run[2][run[2].index("--role") + 1] == user
+
+
+def test_a_restore_is_not_expected_to_have_tables_that_no_dump_contains():
+    unread = {"all of it": postgres.Unread(None, "no"), "held": postgres.Unread(postgres.IS_LOCKED, "no")}
+    assert backup.with_empty({"mine": 1}, unread | {"large": postgres.Unread("53200", "no")}) == {"mine": 1, "large": 0}
