@@ -100,7 +100,7 @@ def make(toolbox, to):
 def dumped(toolbox, name):
     """Give what postgres.dumped does; if `datasets` cannot be dumped, an empty dump of it with the reason.
 
-    However many tables users have there, MLflow's data must still be backed up. Raises Failure if those cannot be dumped.
+    Whatever users have there, MLflow's data must still be backed up. Raises Failure if those cannot be dumped.
     """
     with contextlib.ExitStack() as opened:
         try:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from toolbox.model import SERVICES
+from toolbox.compose import SERVICES
 
 pytestmark = pytest.mark.stack
 
