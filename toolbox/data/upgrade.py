@@ -43,8 +43,8 @@ def take_over(toolbox, old_base):
     with backup.tidy(), room(toolbox) as folder:
         toolbox.compose("stop")
         try:
-            rows, others = dump(toolbox.having(POSTGRES_BASE_IMAGE=old_base), folder)
-            compared, lacks = refill(toolbox.having(DB_STORE=store), folder, rows)
+            rows, others = dump(toolbox.with_settings(POSTGRES_BASE_IMAGE=old_base), folder)
+            compared, lacks = refill(toolbox.with_settings(DB_STORE=store), folder, rows)
         except BaseException:
             toolbox.compose("rm", "--stop", "--force", "postgres")
             toolbox.run("docker", "volume", "rm", f"{toolbox.project}_{store}")
@@ -92,7 +92,7 @@ def get_base(toolbox, image):
         return
     pulled, answer = images.puller(toolbox)(image)
     if not pulled:
-        reason = images.explained("postgres", image, answer).rpartition(": ")[0]
+        reason = images.explain("postgres", image, answer).rpartition(": ")[0]
         raise Failure(f"{reason}, and it has to read the old volume: give another one with --old-base.")
 
 

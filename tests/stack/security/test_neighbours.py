@@ -183,5 +183,5 @@ def test_a_session_that_idles_in_a_transaction_is_ended_after_the_time_that_is_s
     with copy.changed(POSTGRES_IDLE_TRANSACTIONS="soon"):
         refused = copy.invoke("up")
     assert refused.returncode == 1
-    assert refused.stderr.splitlines()[-1].startswith('FAIL: POSTGRES_IDLE_TRANSACTIONS is "soon": take a time such')
+    assert refused.stderr.splitlines()[-1].startswith('FAIL: POSTGRES_IDLE_TRANSACTIONS is "soon": use a time such')
     copy.succeed("up")

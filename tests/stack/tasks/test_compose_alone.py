@@ -225,7 +225,7 @@ def test_whatever_volume_is_lost_nobody_is_locked_out_and_the_log_says_what_is_n
 def test_a_role_that_has_changed_its_password_is_told_and_gets_it_back_with_the_next_start(bare):
     bare.sql("postgres", "postgres", "ALTER ROLE analyst PASSWORD 'mine'")
     told = bare.invoke("doctor")
-    assert "FAIL  passwords  the database does not take the password of analyst" in told.stdout
+    assert "FAIL  passwords  the database rejects the password of analyst" in told.stdout
     bare.succeed("backup")
     bare.succeed("up")
     assert not bare.lets_in("mine")

@@ -239,7 +239,7 @@ def test_the_end_of_one_touches_no_other(toolbox, logged):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["status", "--name", "dave"], 'no toolbox is called "dave"'),
+        (["status", "--name", "dave"], 'there is no toolbox "dave"'),
         (["up", "--name", "a b"], 'cannot be called "a b"'),
         (["up", "--name", "../alice"], 'cannot be called "../alice"'),
     ],
