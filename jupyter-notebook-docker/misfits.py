@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 
 REMEDY = (
-    "set another NOTEBOOK_BASE_IMAGE in .env, or ask for other versions in jupyter-notebook-docker/requirements.in."
+    "set another NOTEBOOK_BASE_IMAGE in .env, or request other versions in jupyter-notebook-docker/requirements.in."
 )
 
 
@@ -40,7 +40,7 @@ def misfits(packages, names):
         for text in package.requires or ():
             try:
                 requirement = Requirement(text)
-                if not counts(requirement.marker, extra):
+                if not applies(requirement.marker, extra):
                     continue
             except ValueError:
                 yield f"{name} {package.version} requires {text}, which cannot be read"
@@ -55,7 +55,7 @@ def misfits(packages, names):
                 asked.extend({(needed, its) for its in requirement.extras}.difference(asked))
 
 
-def counts(marker, extra):
+def applies(marker, extra):
     """Return whether a requirement with a marker applies here; with an extra, whether it applies because of that."""
     if marker is None:
         return not extra

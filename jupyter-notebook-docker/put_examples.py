@@ -29,7 +29,7 @@ def main():
             os.setuid(int(os.environ["NB_UID"]))
         lines = put(SHIPPED, folder)
     except OSError as error:
-        lines = [f"not all could be put into {folder} ({error.strerror}): mend that, and the next start does it."]
+        lines = [f"not all could be copied to {folder} ({error.strerror}): fix that, and the next start copies them."]
     for line in lines:
         print(f"examples: {line}", file=sys.stderr, flush=True)
 
@@ -40,14 +40,14 @@ def put(shipped, folder):
     Raises OSError if the disk or permissions do not allow it; no file is lost or half written then.
     """
     if is_foreign(folder, Path.is_dir):
-        return [f"{folder} is not a folder of this toolbox, so none are put there."]
+        return [f"{folder} is not a folder of this toolbox, so no examples are copied there."]
     folder.mkdir(exist_ok=True)
     record = read(folder / RECORD)
     lines = []
     for source in sorted(shipped.iterdir()):
         target = folder / source.name
         if is_foreign(target, Path.is_file):
-            lines.append(f"{target} is not a file of this toolbox, so it stays as it is.")
+            lines.append(f"{target} is not a file of this toolbox, so it is kept.")
             continue
         content = source.read_bytes()
         new, present = digest(content), digest(target.read_bytes()) if target.exists() else None
@@ -59,7 +59,7 @@ def put(shipped, folder):
             if todo == "rename":
                 kept = free_name(target)
                 target.rename(kept)
-                lines.append(f"{target.name} is a newer one now, and yours with your changes is {kept.name}.")
+                lines.append(f"{target.name} was updated, and your changed version is now {kept.name}.")
             part.replace(target)
         record[source.name] = new
         written(folder / RECORD, json.dumps(record, indent=1).encode()).replace(folder / RECORD)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import guard
 from healthcheck import ROUTE
-from start import WORKSHOP
+from start import STAGING
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # The driver's exception, as it appears in MLflow's response.
@@ -139,8 +139,8 @@ def create_app():
             reason = "it has a control character, such as a newline"
         elif path.startswith("/") or ".." in names:
             reason = "it leads out of its folder"
-        elif posixpath.normpath(path).split("/")[0] == WORKSHOP:
-            reason = "a restore keeps there what it replaces"
+        elif posixpath.normpath(path).split("/")[0] == STAGING:
+            reason = "a restore stores the replaced artifacts there"
         elif any(len(name.encode()) > LONGEST_NAME for name in names):
             reason = f"it has more than {LONGEST_NAME} bytes"
         else:
@@ -220,12 +220,12 @@ def create_app():
     app.add_middleware(guard.Guard, origins=origins)
 
     # Health checks every ten seconds would flood the log.
-    logging.getLogger("uvicorn.access").addFilter(is_worth_a_line)
+    logging.getLogger("uvicorn.access").addFilter(is_worth_logging)
 
     return app
 
 
-def is_worth_a_line(record):
+def is_worth_logging(record):
     """Return whether a record of uvicorn's access log is anything but a successful health check.
 
     Its arguments are the client's address, the method, the path, the HTTP version, and the status.

@@ -154,7 +154,7 @@ def unpacked(body, encodings):
             result = body
         else:
             known = "gzip, deflate, or none"
-            message = f"The Content-Encoding {', '.join(encodings)!r} is not known here: send {known}."
+            message = f"The Content-Encoding {', '.join(encodings)!r} is not supported: send {known}."
             raise RefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
     except (EOFError, OSError, zlib.error) as error:
         message = f"The request cannot be unpacked as {encodings[0]}: {error}"

@@ -13,7 +13,7 @@ ROUTE = "/api/2.0/mlflow/experiments/get?experiment_id=0"
 # Less than the timeout in docker-compose.yml, so that the reason is still printed.
 TIMEOUT_SECONDS = 8
 # With less free space the disk counts as full; postgres-docker/healthcheck has the same number.
-LEAST_ROOM_MB = 32
+LEAST_FREE_MB = 32
 
 
 def problem(port):
@@ -32,12 +32,12 @@ def problem(port):
     return f"MLflow cannot read its database (HTTP {answer.status}): {text}"
 
 
-def lack_of_room(folder):
+def lack_of_space(folder):
     """Return a message if the disk of `folder` is full, otherwise None."""
-    room = shutil.disk_usage(folder).free >> 20
-    return None if room >= LEAST_ROOM_MB else f"The disk of the artifacts is full: {room} MB are free."
+    free = shutil.disk_usage(folder).free >> 20
+    return None if free >= LEAST_FREE_MB else f"The disk of the artifacts is full: {free} MB are free."
 
 
 if __name__ == "__main__":
     port, folder = int(os.environ["MLFLOW_PORT"]), os.environ["MLFLOW_ARTIFACTS_DESTINATION"]
-    sys.exit(problem(port) or lack_of_room(folder))
+    sys.exit(problem(port) or lack_of_space(folder))

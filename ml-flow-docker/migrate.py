@@ -82,14 +82,12 @@ def main(uri, with_dump=True):
             patiently(cursor, lambda: ask(cursor, ALL_TABLES))
         if revision and with_dump:
             dump(cursor, uri, re.sub(r"[^\w.]+", "-", used_by or revision))
-        print(f"MLflow {version}: bringing its tables from {revision or 'nothing'} to {revisions[0]}.", flush=True)
+        print(f"MLflow {version}: migrating its tables from {revision or 'nothing'} to {revisions[0]}.", flush=True)
         command = ["mlflow", "db", "upgrade", uri] if revision else [sys.executable, "-c", CREATE, uri]
         result = patiently(cursor, lambda: run(command))
         print(result.stdout, end="", flush=True)
         if result.returncode:
-            sys.exit(
-                f"FAIL: the tables could not be changed and are as before: see why above, or go back{to(used_by)}."
-            )
+            sys.exit(f"FAIL: the tables could not be migrated and are unchanged: see above, or go back{to(used_by)}.")
     add_indexes(cursor)
     if used_by != f"MLflow {version}":
         # An older MLflow names this version in its error.
@@ -98,7 +96,7 @@ def main(uri, with_dump=True):
 
 
 @contextlib.contextmanager
-def alone():
+def exclusive_lock():
     """Context manager: hold the exclusive lock of migrations; a second one waits, and then finds nothing to do.
 
     It is a lock on the folder of the dumps, which no role of the database can take.
@@ -108,7 +106,7 @@ def alone():
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("Waiting for another migration, which runs.", flush=True)
+            print("Waiting for another migration to finish.", flush=True)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
@@ -134,8 +132,8 @@ def patiently(cursor, attempt):
         who = holders(cursor)
         if time.monotonic() >= end:
             sys.exit(
-                f"FAIL: MLflow's tables are in use, nothing was changed: {who}: end that program, in a notebook by a "
-                "restart of its kernel, and try again."
+                f"FAIL: MLflow's tables are in use, nothing was changed: {who}: end that program, in a notebook by "
+                "restarting its kernel, and try again."
             )
         print(f"Waiting for MLflow's tables: {who}", flush=True)
         time.sleep(PAUSE_SECONDS)
@@ -163,7 +161,7 @@ def run(command):
 def holders(cursor):
     """Return a description of who holds locks that a migration needs."""
     cursor.execute(HOLDERS)
-    return "; ".join(session(*row) for row in cursor.fetchmany(NAMED)) or "whoever had a lock has just ended"
+    return "; ".join(session(*row) for row in cursor.fetchmany(NAMED)) or "the holder of the lock has just ended"
 
 
 def session(role, pid, program, tables):
@@ -189,17 +187,17 @@ def add_indexes(cursor):
     cursor.execute("SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND indexname = ANY(%s)", [[*INDEXES]])
     there = {name for (name,) in cursor.fetchall()}
     for name in [name for name in INDEXES if name not in there]:
-        print(f"Making the index {name}: where there are millions of runs it takes some seconds.", flush=True)
+        print(f"Creating the index {name}: with millions of runs this takes some seconds.", flush=True)
         try:
             cursor.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {INDEXES[name]}")
         except psycopg2.Error as error:
-            print(f"It was not made, lists of many runs stay slow: {' '.join(str(error).split())}", flush=True)
+            print(f"It was not created, lists of many runs stay slow: {' '.join(str(error).split())}", flush=True)
 
 
 def newer(revision, used_by, version):
     """Return the error message for tables that are newer than this MLflow."""
     needed = (used_by or "").removeprefix("MLflow ")
-    remedy = f"set mlflow=={needed}" if needed else "set the version that they are from"
+    remedy = f"set mlflow=={needed}" if needed else "set the version that wrote them"
     return (
         f"FAIL: the tables are from {used_by or 'a newer MLflow'} (revision {revision}), and this is MLflow {version}: "
         f'{remedy} in ml-flow-docker/requirements.in, then "invoke lock" and "invoke up".'
@@ -229,8 +227,8 @@ def dump(cursor, uri, name):
         with contextlib.suppress(OSError):
             part.unlink()
         sys.exit(
-            f"FAIL: no dump could be made, so nothing was changed ({' '.join(result.stdout.split())}): mend that, or "
-            'after a backup with the MLflow before, "docker compose run --rm migrate python /opt/mlflow/migrate.py '
+            f"FAIL: no dump could be written, so nothing was changed ({' '.join(result.stdout.split())}): fix that, or "
+            'after a backup with the previous MLflow, "docker compose run --rm migrate python /opt/mlflow/migrate.py '
             '--without-dump".'
         )
     os.sync()
@@ -239,7 +237,7 @@ def dump(cursor, uri, name):
         old.unlink()
 
 
-def back(uri, name):
+def restore(uri, name):
     """Replace all tables of the database with those of a dump in DUMPS; repeatable after an interruption.
 
     Raises SystemExit with a message if there is no such dump, or it cannot be read.
@@ -247,7 +245,7 @@ def back(uri, name):
     path = DUMPS / name
     if not path.exists():
         kept = ", ".join(sorted(dump.name for dump in DUMPS.glob("*.dump"))) or "none"
-        sys.exit(f"FAIL: there is no dump {name}: choose one of those that there are ({kept}).")
+        sys.exit(f"FAIL: there is no dump {name}: choose one of the existing ones ({kept}).")
     if subprocess.run(["pg_restore", "--list", path], stdout=subprocess.DEVNULL, check=False).returncode:
         sys.exit(f"FAIL: {name} cannot be read, nothing was changed: choose another one.")
     wait(uri)
@@ -257,14 +255,14 @@ def back(uri, name):
     patiently(cursor, lambda: ask(cursor, emptied))
     command = ["pg_restore", "--single-transaction", "--no-owner", f"--dbname={libpq_uri(uri)}", path]
     if subprocess.run(command, check=False).returncode:
-        sys.exit(f"FAIL: {name} could not be put back: see why above, and run this again.")
+        sys.exit(f"FAIL: {name} could not be restored: see the reason above, and run this again.")
     print(f"The tables are those of {name}.")
 
 
 if __name__ == "__main__":
     database = os.environ["MLFLOW_BACKEND_STORE_URI"]
-    with alone():
+    with exclusive_lock():
         if sys.argv[1:2] == ["--back"]:
-            back(database, "".join(sys.argv[2:3]))
+            restore(database, "".join(sys.argv[2:3]))
         else:
             main(database, with_dump="--without-dump" not in sys.argv[1:])

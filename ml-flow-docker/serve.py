@@ -41,7 +41,7 @@ def is_left_to_mlflow(environment):
     return jobs or any(environment.get(name) for name in LEFT_TO_MLFLOW)
 
 
-def told(environment):
+def worker_variables(environment):
     """Return the variables that the workers need in addition to `environment`, a dictionary."""
     store = environment["MLFLOW_BACKEND_STORE_URI"]
     settings = {
@@ -81,7 +81,7 @@ def options(environment):
 
 def main():
     """Serve until a signal ends it."""
-    os.environ.update(told(os.environ))
+    os.environ.update(worker_variables(os.environ))
     # Imports create no garbage, and collecting takes a tenth of the time.
     gc.disable()
     import uvicorn

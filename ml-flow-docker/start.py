@@ -22,8 +22,8 @@ REMINDER_SECONDS = 10
 UNFINISHED = ".artifact.uploading."
 # A restore's staging directory, where it keeps the replaced artifacts, and its new database. Artifacts are swapped
 # first; as long as the database still has this name, the replaced artifacts are the valid ones.
-WORKSHOP = ".data-toolbox-restore"
-REPLACED_ARTIFACTS = f"{WORKSHOP}/old"
+STAGING = ".data-toolbox-restore"
+REPLACED_ARTIFACTS = f"{STAGING}/old"
 RESTORED_DATABASE = "mlflow_restored"
 
 
@@ -38,12 +38,12 @@ def wait(uri, artifacts=None):
     Raises SystemExit with a message if the password is missing or rejected, as waiting would not help.
     """
     if not has_password(os.environ.get("PGSERVICEFILE")):
-        sys.exit('FAIL: the volume mlflow-secrets has no password for the database: "docker compose up" makes one.')
-    last_word = float("-inf")
+        sys.exit('FAIL: the volume mlflow-secrets has no password for the database: "docker compose up" creates one.')
+    last_printed = float("-inf")
     while reason := obstacle(libpq_uri(uri), artifacts):
-        if time.monotonic() - last_word >= REMINDER_SECONDS:
+        if time.monotonic() - last_printed >= REMINDER_SECONDS:
             print(f"Waiting for {reason}", flush=True)
-            last_word = time.monotonic()
+            last_printed = time.monotonic()
         time.sleep(PAUSE_SECONDS)
 
 
@@ -62,15 +62,15 @@ def obstacle(uri, artifacts):
     """Return what to wait for, or None. Raises SystemExit if the database rejects the password."""
     try:
         with contextlib.closing(psycopg2.connect(uri, connect_timeout=5)) as connection:
-            half = artifacts and os.path.lexists(os.path.join(artifacts, REPLACED_ARTIFACTS))
-            # Anybody can create a folder of that name, but not the database.
-            if half and has_restored(connection):
-                return '"invoke up": a restore was broken off while it replaced files, and that puts them in order'
+            swapped = artifacts and os.path.lexists(os.path.join(artifacts, REPLACED_ARTIFACTS))
+            # Users can create a folder of that name, but not the database.
+            if swapped and has_restored(connection):
+                return '"invoke up", which recovers a restore that was interrupted while it replaced files'
     except psycopg2.OperationalError as error:
         reason = " ".join(str(error).split())
         if "authentication failed" in reason:
             sys.exit(
-                f"FAIL: the database refuses the password: restart it, which has it take the present one ({reason})."
+                f"FAIL: the database rejects the password: restart it, so that it reads the current one ({reason})."
             )
         return f"the database: {reason}"
     return None

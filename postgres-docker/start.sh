@@ -52,7 +52,7 @@ write_settings() {
     [ "$1" = UTC ] || [ "$(head -c 4 "/usr/share/zoneinfo/$1" 2>/dev/null)" = TZif ] ||
         refuse "there is no time zone $1: set TZ in .env to one such as Europe/Berlin."
     echo "$2" | grep -Eqx '[0-9]{1,6}(s|min|h|d)' ||
-        refuse "$2 is no time: set POSTGRES_IDLE_TRANSACTIONS in .env to one such as 30s, 10min, 1h or 1d."
+        refuse "$2 is not a time: set POSTGRES_IDLE_TRANSACTIONS in .env to one such as 30s, 10min, 1h or 1d."
     printf "timezone = '%s'\nlog_timezone = '%s'\nidle_in_transaction_session_timeout = '%s'\n" "$1" "$1" "$2" \
         >/tmp/settings.conf
 }
@@ -73,7 +73,7 @@ limit_memory() {
 check_secrets() {
     # Exit, because a restart helps once they exist.
     [ -s /secrets/mlflow ] && [ -s /secrets/analyst ] || {
-        echo "FAIL: the volume postgres-secrets has no passwords: \"docker compose up\" makes them." >&2
+        echo "FAIL: the volume postgres-secrets has no passwords: \"docker compose up\" creates them." >&2
         exit 1
     }
 }
@@ -102,12 +102,12 @@ COMMIT
 SELECT 'is as it should be' AS datasets FROM pg_database WHERE datname = 'datasets' AND datallowconn AND shobj_description(oid, 'pg_database') LIKE '%$(grep -o '(rights [0-9]*)' "$rights/datasets.sql")' AND has_database_privilege('analyst', oid, 'CREATE') AND has_database_privilege('analyst', 'mlflow', 'CONNECT')
 END
     ) || {
-        echo "The passwords of the roles could not be set: see why above."
+        echo "The passwords of the roles could not be set: see the reason above."
         return
     }
     case $found in
     *"is as it should be"*) ;;
-    *) set_rights "$@" || echo "The rights in the databases could not be set: see why above." ;;
+    *) set_rights "$@" || echo "The rights in the databases could not be set: see the reason above." ;;
     esac
 }
 
@@ -115,7 +115,7 @@ END
 set_rights() {
     echo "Setting the rights in the databases."
     if echo "CREATE DATABASE datasets" | single_user postgres "$@" >/dev/null 2>&1; then
-        echo "The database datasets was gone: made an empty one."
+        echo "The database datasets was missing: created an empty one."
     fi
     # datasets.sql ends with the mark that all of this was done.
     single_user mlflow "$@" >/dev/null <"$rights/mlflow.sql" && single_user datasets "$@" >/dev/null <"$rights/datasets.sql"

@@ -53,10 +53,10 @@ check_new() {
     # PostgreSQL rejects such names for the owner of an extension: initdb would fail half-way, in some cases printing the
     # password.
     case "$POSTGRES_USER" in
-    *[\"\$\'\\]*) fail "POSTGRES_USER has one of the characters \" \$ ' \\, which PostgreSQL refuses: choose another." ;;
+    *[\"\$\'\\]*) fail "POSTGRES_USER has one of the characters \" \$ ' \\, which PostgreSQL rejects: choose another." ;;
     esac
     if [ "$POSTGRES_HOST_AUTH_METHOD" = trust ]; then
-        echo "POSTGRES_HOST_AUTH_METHOD=trust: whoever reaches port 5432 is let in without a password, as any user." >&2
+        echo "POSTGRES_HOST_AUTH_METHOD=trust: everyone who can connect to port 5432 can log in without a password, as any user." >&2
     fi
 }
 

@@ -22,10 +22,10 @@ run_hooks() {
         if [[ $hook == *.sh ]]; then
             log "sourcing $hook"
             # shellcheck source=/dev/null
-            . "$hook" || log "$hook failed, going on without it"
+            . "$hook" || log "$hook failed, continuing without it"
         elif [ -f "$hook" ] && [ -x "$hook" ]; then
             log "running $hook"
-            "$hook" || log "$hook failed, going on without it"
+            "$hook" || log "$hook failed, continuing without it"
         fi
     done
 }
@@ -61,7 +61,7 @@ if [ "$(id -u)" -eq 0 ]; then
     give_folders_to_jovyan
     as_jovyan=(setpriv "--reuid=$NB_UID" "--regid=$NB_GID" --init-groups)
 elif [ "$(id -u):$(id -g)" != "$NB_UID:$NB_GID" ]; then
-    log "NB_UID and NB_GID change nothing here: the container must start as root for that"
+    log "NB_UID and NB_GID have no effect: the container must start as root for that"
 fi
 run_hooks /usr/local/bin/before-notebook.d
 

@@ -15,7 +15,7 @@ import serve
 from mlflow.cli import cli
 
 before = dict(os.environ)
-ours = {"options": serve.options(before), "environment": serve.told(before)}
+ours = {"options": serve.options(before), "environment": serve.worker_variables(before)}
 
 
 def note(command, extra_env, **_):

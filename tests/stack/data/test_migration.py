@@ -161,4 +161,4 @@ def test_where_no_dump_can_be_made_nothing_is_changed(new, tmp_path):
     finally:
         new.sql("mlflow", "mlflow", f"UPDATE alembic_version SET version_num = '{known}'")
     assert result.returncode == 1
-    assert "FAIL: no dump could be made, so nothing was changed" in result.stderr
+    assert "FAIL: no dump could be written, so nothing was changed" in result.stderr

@@ -150,7 +150,7 @@ def test_nobody_makes_what_a_restore_would_take_for_its_own(copy, tmp_path):
     place = "/api/2.0/mlflow-artifacts/artifacts/.data-toolbox-restore"
     for path in (f"{place}/incoming/x", f"{place}/old/x", place, place.replace("/.data", "/./.data")):
         status, body = copy.request("PUT", "mlflow", path, b"x")
-        assert (status, b"a restore keeps there what it replaces" in body) == (400, True)
+        assert (status, b"a restore stores the replaced artifacts there" in body) == (400, True)
     # However it came there, through the location of an experiment for example.
     copy.compose(
         "exec", "--no-TTY", "mlflow", "sh", "-c", "cd artifacts && touch kept && mkdir -p .data-toolbox-restore/old"

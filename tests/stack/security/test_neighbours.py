@@ -144,7 +144,7 @@ def test_whatever_the_analyst_has_lost_is_back_after_the_next_start(copy, tmp_pa
     copy.succeed("up")
     assert copy.sql("analyst", "mlflow", "SELECT count(*) >= 1 FROM experiments") == [(True,)]
     if not kept:
-        assert "The database datasets was gone: made an empty one." in copy.compose("logs", "postgres")
+        assert "The database datasets was missing: created an empty one." in copy.compose("logs", "postgres")
         copy.sql("analyst", "datasets", MINE)
     copy.sql("analyst", "datasets", "UPDATE mine SET value = 42")
     owner = "SELECT datdba::regrole::text, datallowconn FROM pg_database WHERE datname = 'datasets'"

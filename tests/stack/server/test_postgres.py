@@ -107,7 +107,7 @@ def test_a_table_that_is_in_use_for_long_does_not_keep_mlflow_from_starting(tool
         with toolbox.connect("mlflow", "mlflow") as connection:
             connection.cursor().execute("LOCK TABLE runs IN ROW EXCLUSIVE MODE")
             said = migrate(toolbox)
-        assert "It was not made" in said
+        assert "It was not created" in said
         assert made(toolbox) == set(indexes) - {lost}
     finally:
         migrate(toolbox)

@@ -125,7 +125,7 @@ def settings(bare):
 
 def test_one_command_is_enough_and_the_log_ends_with_the_address(unset):
     assert {unset.health(service)[0] for service in SERVICES} == {"healthy"}
-    assert unset.said.count("Made a new") == 3
+    assert unset.said.count("Generated a new") == 3
     assert ADDRESS.search(unset.ended_with)
     assert re.fullmatch(r"[\w-]{24}", unset.token())
     assert unset.logs_in(unset.token())
@@ -165,7 +165,7 @@ def test_they_stay_when_all_is_stopped_and_go_with_the_volumes(unset):
     assert unset.up() == ""
     assert (unset.token(), unset.password()) == before
     unset.compose("down", "--volumes")
-    assert unset.up().count("Made a new") == 3
+    assert unset.up().count("Generated a new") == 3
     assert {unset.token(), unset.password()} & set(before) == set()
     assert unset.works()
 
@@ -216,7 +216,7 @@ def test_a_password_that_cannot_be_one_is_refused_in_one_line_and_nothing_is_los
 )
 def test_whatever_volume_is_lost_nobody_is_locked_out_and_the_log_says_what_is_new(bare, volumes, made):
     bare.forget(*volumes)
-    assert bare.up().count("Made a new") == made
+    assert bare.up().count("Generated a new") == made
     assert bare.logs_in(bare.secret("notebook", "token"))
     assert bare.lets_in(bare.password())
     assert bare.works()
@@ -276,7 +276,7 @@ def test_a_full_disk_leaves_no_half_of_a_secret(bare):
     ran = bare.run("docker", "run", *options, f"{bare.project}-secrets")
     assert ran.returncode == 1
     assert ran.stderr.splitlines()[-1].startswith("FAIL: /secrets-of/")
-    assert "make room" in ran.stderr.splitlines()[-1]
+    assert "free some space" in ran.stderr.splitlines()[-1]
 
 
 @pytest.fixture

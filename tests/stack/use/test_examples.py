@@ -110,7 +110,7 @@ def test_a_home_with_older_ones_gets_the_newer_and_keeps_what_the_user_changed(t
     in_home(toolbox, f"echo older >{old} && echo mine >{changed} && rm {missing}")
     in_home(toolbox, f"echo '{json.dumps(dict.fromkeys(NAMES, older))}' >.shipped.json")
     yours = changed.replace(".ipynb", ".yours.ipynb")
-    newer = f"examples: {changed} is a newer one now, and yours with your changes is {yours}."
+    newer = f"examples: {changed} was updated, and your changed version is now {yours}."
     try:
         assert with_new_container(toolbox) == [newer]
         assert files(toolbox) == ours | {yours: hashlib.sha256(b"mine\n").hexdigest()}

@@ -1,4 +1,4 @@
-"""ml-flow-docker/guard.py: which requests MLflow's server refuses before MLflow sees them."""
+"""ml-flow-docker/guard.py: which requests are rejected before MLflow sees them."""
 
 import asyncio
 import gzip
@@ -43,20 +43,20 @@ class Server:
         return await self.ask_with(pairs, *chunks, method=method, path=path)
 
     async def ask_with(self, pairs, *chunks, method="POST", path=LOG):
-        """Do so, with the headers as a list of pairs."""
+        """Send a request with its headers as a list of pairs."""
         scope = {"type": "http", "method": method, "path": path, "headers": pairs}
         messages = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
         messages.append({"type": "http.request"})
-        said = []
+        sent = []
 
         async def receive():
             return messages.pop(0)
 
         async def send(message):
-            said.append(message)
+            sent.append(message)
 
         await self.guard(scope, receive, send)
-        return said[0]["status"], json.loads(said[1]["body"]).get("message"), dict(said[0]["headers"])
+        return sent[0]["status"], json.loads(sent[1]["body"]).get("message"), dict(sent[0]["headers"])
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def server():
 # --- Origins ---
 
 
-def test_the_own_origins_are_written_as_browsers_write_them():
+def test_own_origins_are_written_as_browsers_write_them():
     assert guard.own_origins(ENVIRONMENT) == {
         OWN,
         "http://127.0.0.1",
@@ -80,7 +80,7 @@ def test_the_own_origins_are_written_as_browsers_write_them():
 
 
 @pytest.mark.parametrize("environment", [{}, dict.fromkeys(ENVIRONMENT, ""), dict.fromkeys(ENVIRONMENT, " , ")])
-def test_nothing_that_is_set_is_no_origin(environment):
+def test_blank_variables_are_no_origins(environment):
     assert guard.own_origins(environment) == set()
 
 
@@ -90,7 +90,7 @@ def test_nothing_that_is_set_is_no_origin(environment):
     "origin",
     ["http://localhost:3000", "http://localhost", "https://localhost:5000", f"{OWN}/", OWN.upper(), "null", "*", ""],
 )
-def test_a_page_of_another_origin_is_refused_whatever_it_asks_for(server, method, path, origin):
+def test_a_page_of_another_origin_is_refused_whatever_it_requests(server, method, path, origin):
     status, message, headers = asyncio.run(server.ask(b"{}", method=method, path=path, Origin=origin))
     assert status == 403
     assert f"{origin}' may not call this server" in message
@@ -99,18 +99,18 @@ def test_a_page_of_another_origin_is_refused_whatever_it_asks_for(server, method
 
 
 @pytest.mark.parametrize("pairs", [[OWN, "http://evil.example"], ["http://evil.example", OWN], [OWN, OWN]])
-def test_no_request_has_two_origins(server, pairs):
+def test_a_request_with_two_origins_is_refused(server, pairs):
     headers = [(b"origin", origin.encode()) for origin in pairs]
     assert asyncio.run(server.ask_with(headers, b"{}"))[0] == 403
     assert server.bodies == []
 
 
 @pytest.mark.parametrize("origin", sorted(guard.own_origins(ENVIRONMENT)))
-def test_an_own_page_is_let_in(server, origin):
+def test_a_page_of_the_server_itself_is_accepted(server, origin):
     assert asyncio.run(server.ask(b"{}", Origin=origin))[0] == 200
 
 
-def test_a_program_which_has_no_origin_is_let_in(server):
+def test_a_program_that_sends_no_origin_is_accepted(server):
     assert asyncio.run(server.ask(b"{", b"}", Host="localhost:5000"))[0] == 200
     assert server.bodies == [b"{}"]
 
@@ -129,7 +129,7 @@ PACKED = {
 
 
 def zlib_end(data):
-    """Return the end of what RAW makes of `data`, for which it has to see it."""
+    """Return the end of the compressed `data`, which RAW has to see first."""
     copy = RAW.copy()
     copy.compress(data)
     return copy.flush()
@@ -164,7 +164,7 @@ def test_a_packed_body_that_is_too_large_unpacked_is_refused(server, encoding):
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 @pytest.mark.parametrize("damage", [lambda packed: packed[:-3], lambda packed: b"x" + packed, lambda packed: b"x"])
-def test_what_cannot_be_unpacked_is_refused(server, encoding, damage):
+def test_a_body_that_cannot_be_unpacked_is_refused(server, encoding, damage):
     packed = damage(PACKED[encoding](b"some text"))
     status, message, _ = asyncio.run(server.ask(packed, Content_Encoding=encoding))
     assert (status, server.bodies) == (400, [])
@@ -179,14 +179,14 @@ def test_a_body_that_is_packed_in_another_way_or_twice_is_refused(server, encodi
     assert "send gzip, deflate, or none" in message
 
 
-def test_an_artifact_may_be_as_large_as_it_is_and_is_kept_as_it_came(server):
+def test_an_artifact_of_any_size_is_passed_on_unchanged(server):
     packed = gzip.compress(b"x")
     pieces = [*[FITS] * 3, packed]
     assert asyncio.run(server.ask(*pieces, method="PUT", path=UPLOAD, Content_Encoding="gzip"))[0] == 200
     assert server.bodies == [b"".join(pieces)]
 
 
-def test_large_bodies_are_answered_one_after_the_other_and_small_ones_meanwhile(server):
+def test_large_bodies_are_processed_one_after_the_other_and_small_ones_concurrently(server):
     inside, most = 0, 0
 
     async def application(scope, receive, send):
@@ -210,7 +210,7 @@ def test_large_bodies_are_answered_one_after_the_other_and_small_ones_meanwhile(
     assert guard.LARGEST <= most <= guard.LARGEST + len(sizes) * len(b"small")
 
 
-def test_an_error_leaves_the_room_of_its_body_to_others(server):
+def test_an_error_releases_the_memory_of_its_body(server):
     async def application(scope, receive, send):
         raise RuntimeError
 

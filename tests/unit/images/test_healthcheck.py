@@ -1,4 +1,4 @@
-"""The health checks: a server is healthy when it answers from its database and there is room on the disk."""
+"""The health checks: a server is healthy when it answers from its database and its disk has space."""
 
 import socket
 import subprocess
@@ -15,12 +15,12 @@ from tests.support.layers import ROOT, program
 
 @contextmanager
 def server(status, body=b"{}"):
-    """Run an HTTP server; yield its port and the list of (host, path) that it is asked for."""
-    asked = []
+    """Run an HTTP server; yield its port and the list of requested (host, path)."""
+    requested = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            asked.append((self.headers["Host"], self.path))
+            requested.append((self.headers["Host"], self.path))
             self.send_response(status)
             self.end_headers()
             self.wfile.write(body)
@@ -31,7 +31,7 @@ def server(status, body=b"{}"):
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         threading.Thread(target=http.serve_forever, args=[0.01], daemon=True).start()
         try:
-            yield http.server_port, asked
+            yield http.server_port, requested
         finally:
             http.shutdown()
 
@@ -41,36 +41,36 @@ def problem():
     return program("ml-flow-docker/healthcheck.py").problem
 
 
-def test_an_answer_from_the_database_is_health(problem):
+def test_a_server_that_answers_from_its_database_is_healthy(problem):
     with server(200) as (port, _):
         assert problem(port) is None
 
 
-def test_it_asks_for_a_record_under_the_name_that_the_notebook_uses(problem):
-    with server(200) as (port, asked):
+def test_the_check_requests_a_record_with_the_host_name_that_the_notebook_uses(problem):
+    with server(200) as (port, requested):
         problem(port)
-    assert asked == [(f"mlflow:{port}", "/api/2.0/mlflow/experiments/get?experiment_id=0")]
+    assert requested == [(f"mlflow:{port}", "/api/2.0/mlflow/experiments/get?experiment_id=0")]
 
 
 @pytest.mark.parametrize("status", [403, 404, 500, 503])
-def test_another_answer_is_not_and_its_text_is_told(problem, status):
+def test_a_server_with_an_error_is_unhealthy_and_its_message_is_reported(problem, status):
     with server(status, b'{"message": "(psycopg2.OperationalError) connection refused \xff"}') as (port, _):
-        told = problem(port)
-    assert f"HTTP {status}" in told
-    assert "psycopg2.OperationalError" in told
+        text = problem(port)
+    assert f"HTTP {status}" in text
+    assert "psycopg2.OperationalError" in text
 
 
-def test_silence_is_not(problem):
+def test_a_server_that_does_not_answer_is_unhealthy(problem):
     problem.__globals__["TIMEOUT_SECONDS"] = 0.05
     with socket.create_server(("127.0.0.1", 0)) as silent:
         assert "does not answer within 0.05 s" in problem(silent.getsockname()[1])
 
 
-def test_a_closed_port_is_not(problem):
+def test_a_closed_port_is_unhealthy(problem):
     assert "Connection refused" in problem(free_ports(1)[0])
 
 
-def test_something_that_speaks_no_http_is_not(problem):
+def test_a_server_that_does_not_speak_http_is_unhealthy(problem):
     def speak(listener):
         client, _ = listener.accept()
         with client:
@@ -82,21 +82,21 @@ def test_something_that_speaks_no_http_is_not(problem):
         assert "EHLO" in problem(listener.getsockname()[1])
 
 
-def test_mlflow_misses_room_only_where_little_is_left(tmp_path):
+def test_mlflow_is_unhealthy_only_if_little_space_is_left(tmp_path):
     check = program("ml-flow-docker/healthcheck.py")
-    assert check.lack_of_room(tmp_path) is None
-    check.LEAST_ROOM_MB = 1 << 40
-    assert check.lack_of_room(tmp_path).startswith("The disk of the artifacts is full: ")
+    assert check.lack_of_space(tmp_path) is None
+    check.LEAST_FREE_MB = 1 << 40
+    assert check.lack_of_space(tmp_path).startswith("The disk of the artifacts is full: ")
 
 
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (500, 1)])
-def test_docker_learns_it_from_the_exit_code_and_people_from_the_output(tmp_path, status, code):
+def test_the_check_of_mlflow_exits_with_1_and_the_reason_if_unhealthy(tmp_path, status, code):
     with server(status, b"no database") as (port, _):
         command = [sys.executable, ROOT / "ml-flow-docker" / "healthcheck.py"]
         environment = {"MLFLOW_PORT": str(port), "MLFLOW_ARTIFACTS_DESTINATION": str(tmp_path)}
-        ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert ended.returncode == code
-    assert ("no database" in ended.stderr) == (code == 1)
+        ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == code
+    assert ("no database" in ran.stderr) == (code == 1)
 
 
 # --- postgres-docker/healthcheck ---
@@ -104,10 +104,10 @@ def test_docker_learns_it_from_the_exit_code_and_people_from_the_output(tmp_path
 
 @pytest.fixture
 def check_postgres(tmp_path):
-    """Run the check of postgres with a psql that ends with a code and a disk with so many MB free."""
+    """Run the check of postgres with an exit code of psql and the free MB of the disk."""
 
-    def run(code, room_mb):
-        table = f"Filesystem 1048576-blocks Used Available Capacity Mounted on\ntmpfs 256 0 {room_mb} 0% /data\n"
+    def run(code, free_mb):
+        table = f"Filesystem 1048576-blocks Used Available Capacity Mounted on\ntmpfs 256 0 {free_mb} 0% /data\n"
         for name, body in (
             ("psql", f'echo "psql $* with $PGPASSWORD"\nexit {code}\n'),
             ("df", f"printf '{table.replace('%', '%%')}'\n"),
@@ -123,22 +123,22 @@ def check_postgres(tmp_path):
     return run
 
 
-def test_a_database_that_answers_and_has_room_is_healthy(check_postgres):
+def test_a_database_that_answers_and_has_space_is_healthy(check_postgres):
     checked = check_postgres(0, 32)
     assert checked.returncode == 0
     assert checked.stdout == "psql -h 127.0.0.1 -U mlflow -d mlflow -qtAc SELECT with a $b\n"
 
 
-def test_a_database_that_does_not_answer_is_not(check_postgres):
+def test_a_database_that_does_not_answer_is_unhealthy(check_postgres):
     assert check_postgres(2, 1000).returncode == 1
 
 
-def test_a_database_without_room_is_not_and_says_so(check_postgres):
+def test_a_database_without_space_is_unhealthy_and_reports_it(check_postgres):
     checked = check_postgres(0, 31)
     assert checked.returncode == 1
     assert "The disk of the database is full: 31 MB are free." in checked.stdout
 
 
-def test_both_disks_are_full_at_the_same_number():
-    least = program("ml-flow-docker/healthcheck.py").LEAST_ROOM_MB
-    assert f"least_room_mb={least}\n" in (ROOT / "postgres-docker" / "healthcheck").read_text()
+def test_both_checks_have_the_same_limit_of_free_space():
+    least = program("ml-flow-docker/healthcheck.py").LEAST_FREE_MB
+    assert f"least_free_mb={least}\n" in (ROOT / "postgres-docker" / "healthcheck").read_text()

@@ -1,4 +1,4 @@
-"""ml-flow-docker/migrate.py: what it says. What it does with real tables is tested elsewhere."""
+"""ml-flow-docker/migrate.py: its messages and dumps. Real tables are migrated in tests/stack."""
 
 import sys
 from pathlib import Path
@@ -22,11 +22,11 @@ def test_tables_of_a_newer_mlflow_are_refused_with_the_version_they_need(migrate
     assert line.endswith('==9.9.9 in ml-flow-docker/requirements.in, then "invoke lock" and "invoke up".')
 
 
-def test_tables_of_an_unknown_mlflow_are_refused_too(migrate):
+def test_tables_of_an_unknown_mlflow_are_refused(migrate):
     assert "from a newer MLflow (revision f00)" in migrate.newer("f00", None, "3.17.2")
 
 
-def test_the_revisions_are_where_the_image_has_them(migrate):
+def test_the_paths_are_those_of_the_image_and_the_compose_file(migrate):
     assert f"> {migrate.KNOWN}" in (ROOT / "ml-flow-docker" / "Dockerfile").read_text()
     assert f"{migrate.DUMPS}" in (ROOT / "docker-compose.yml").read_text()
 
@@ -56,18 +56,18 @@ def test_the_newest_dumps_are_kept(migrate, pg_dump, tmp_path):
     assert [name.endswith("-MLflow-2.0.dump") for name in kept[2:]] == [True]
 
 
-def test_a_dump_that_fails_leaves_no_file_and_deletes_none(migrate, pg_dump, tmp_path):
+def test_a_failed_dump_leaves_no_file_and_deletes_none(migrate, pg_dump, tmp_path):
     pg_dump.returncode = 1
     names = [f"2020010{day}T000000Z-MLflow-1.0.dump" for day in range(1, 6)]
     for name in names:
         (tmp_path / name).touch()
     with pytest.raises(SystemExit) as raised:
         migrate.dump(None, "postgresql+psycopg2://mlflow@postgres/mlflow", "MLflow-2.0")
-    assert str(raised.value).startswith("FAIL: no dump could be made, so nothing was changed (disk full)")
+    assert str(raised.value).startswith("FAIL: no dump could be written, so nothing was changed (disk full)")
     assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
-# --- Locks of others ---
+# --- Locks of other sessions ---
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_a_session_that_holds_a_lock_is_named_with_what_it_holds(migrate, progra
 
 
 @pytest.mark.parametrize("limit", ["lock", "statement"])
-def test_a_command_that_meets_a_lock_has_no_result_yet(migrate, limit):
-    said = f"ERROR:  canceling statement due to {limit} timeout"
-    assert migrate.run([sys.executable, "-c", f"import sys; sys.exit('{said}')"]) is None
+def test_a_command_that_is_blocked_by_a_lock_has_no_result(migrate, limit):
+    message = f"ERROR:  canceling statement due to {limit} timeout"
+    assert migrate.run([sys.executable, "-c", f"import sys; sys.exit('{message}')"]) is None
     assert migrate.run([sys.executable, "-c", "import sys; sys.exit('disk full')"]).stdout == "disk full\n"
-    assert migrate.run([sys.executable, "-c", f"print('{said}')"]).returncode == 0
+    assert migrate.run([sys.executable, "-c", f"print('{message}')"]).returncode == 0

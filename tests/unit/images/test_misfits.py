@@ -1,4 +1,4 @@
-"""jupyter-notebook-docker/misfits.py: whether what is added to the base image fits it."""
+"""jupyter-notebook-docker/misfits.py: whether added packages are compatible with the base image."""
 
 import subprocess
 import sys
@@ -28,9 +28,9 @@ def install(tmp_path):
 
 
 def test_an_added_package_whose_requirement_is_missing_fails_and_both_are_named(install, capsys):
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as raised:
         misfits.check(install(added=["1.0", "absent>=2"]), ["added"])
-    message = ended.value.code
+    message = raised.value.code
     assert message.startswith("FAIL: added 1.0 requires absent>=2, which is not installed: ")
     assert "NOTEBOOK_BASE_IMAGE" in message
     assert "\n" not in message
@@ -39,12 +39,12 @@ def test_an_added_package_whose_requirement_is_missing_fails_and_both_are_named(
 
 def test_an_added_package_that_needs_another_version_of_the_base_fails_with_both_versions(install):
     packages = install(added=["1.0", "Pandas_Like (<3,>=2)"], **{"pandas.like": ["3.0"]})
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as raised:
         misfits.check(packages, ["added"])
-    assert "added 1.0 requires Pandas_Like<3,>=2, but 3.0 is installed" in ended.value.code
+    assert "added 1.0 requires Pandas_Like<3,>=2, but 3.0 is installed" in raised.value.code
 
 
-def test_what_packages_of_the_base_require_of_each_other_is_only_reported(install, capsys):
+def test_conflicts_within_the_base_are_only_reported(install, capsys):
     packages = install(added=["1.0", "old"], old=["1.0", "other<2", "absent"], other=["2.0"], odd=["1.0", "not a name"])
     misfits.check(packages, ["added"])
     assert capsys.readouterr().out.splitlines() == [
@@ -54,12 +54,12 @@ def test_what_packages_of_the_base_require_of_each_other_is_only_reported(instal
     ]
 
 
-def test_all_that_does_not_fit_is_in_one_line_and_the_base_is_reported_too(install, capsys):
+def test_all_conflicts_of_added_packages_are_in_one_line_and_those_of_the_base_are_reported(install, capsys):
     packages = install(one=["1.0", "absent"], two=["2.0", "base>1"], base=["1.0", "gone"])
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as raised:
         misfits.check(packages, ["one", "two"])
-    told = "one 1.0 requires absent, which is not installed; two 2.0 requires base>1, but 1.0 is installed: "
-    assert told in ended.value.code
+    conflicts = "one 1.0 requires absent, which is not installed; two 2.0 requires base>1, but 1.0 is installed: "
+    assert conflicts in raised.value.code
     assert capsys.readouterr().out == "In the base image base 1.0 requires gone, which is not installed.\n"
 
 
@@ -80,7 +80,7 @@ def test_all_that_does_not_fit_is_in_one_line_and_the_base_is_reported_too(insta
         ("there; platform_release != 'a' or platform_release == '5.x-odd'", "1.0"),
     ],
 )
-def test_a_requirement_is_met_or_does_not_count(install, requirement, version):
+def test_a_requirement_is_met_or_does_not_apply(install, requirement, version):
     packages = install(added=["1.0", requirement], there=[version])
     assert list(misfits.misfits(packages, ["added"])) == []
 
@@ -95,12 +95,12 @@ def test_a_requirement_is_met_or_does_not_count(install, requirement, version):
         ("there>=2; python_version >= '3.10' or extra == 'mine'", "1.0"),
     ],
 )
-def test_a_requirement_counts_and_is_not_met(install, requirement, version):
+def test_a_requirement_applies_and_is_not_met(install, requirement, version):
     packages = install(added=["1.0", requirement], there=[version])
     assert len(list(misfits.misfits(packages, ["added"]))) == 1
 
 
-def test_an_extra_that_an_added_package_asks_for_counts_with_all_that_it_requires(install):
+def test_the_requirements_of_an_extra_that_an_added_package_requests_apply(install):
     packages = install(
         added=["1.0", "base[Fast_Path]"],
         base=["1.0", "gone; python_version > '3'", "engine[more]; extra == 'fast-path'", "absent; extra == 'slow'"],
@@ -110,28 +110,28 @@ def test_an_extra_that_an_added_package_asks_for_counts_with_all_that_it_require
     assert list(misfits.misfits(packages, ["added"])) == ["engine 1.0 requires part>=2, but 1.0 is installed"]
 
 
-def test_an_extra_that_only_the_base_asks_for_is_only_reported(install, capsys):
+def test_the_requirements_of_an_extra_that_only_the_base_requests_are_only_reported(install, capsys):
     packages = install(added=["1.0"], user=["1.0", "base[x]"], base=["1.0", "absent; extra == 'x'"])
     misfits.check(packages, ["added"])
     assert capsys.readouterr().out == "In the base image base 1.0 requires absent, which is not installed.\n"
 
 
-def test_the_remains_of_an_interrupted_installation_are_passed_over(install, tmp_path):
+def test_the_remains_of_an_interrupted_installation_are_ignored(install, tmp_path):
     (tmp_path / "~umpy-1.0.dist-info").mkdir()
     assert list(install(added=["1.0"])) == ["added"]
 
 
-def test_of_two_with_one_name_the_first_counts(install, tmp_path):
+def test_of_two_packages_with_one_name_the_first_is_used(install, tmp_path):
     install(**{"a.twin": ["1.0"], "A_Twin": ["2.0"]})
     one, other = distributions(path=[str(tmp_path)])
     assert misfits.installed([one, other])["a-twin"] is one
     assert misfits.installed([other, one])["a-twin"] is other
 
 
-def test_the_program_looks_at_the_packages_of_its_python_that_the_file_lists(tmp_path):
+def test_the_program_checks_the_listed_packages_of_its_python(tmp_path):
     lock = tmp_path / "requirements.txt"
     lock.write_text("pytest==0.0 \\\n    --hash=sha256:aa\n    # via x\npywin32==1 ; sys_platform == 'win32' \\\n")
     assert misfits.listed(lock.read_text()) == ["pytest", "pywin32"]
     command = [sys.executable, ROOT / "jupyter-notebook-docker" / "misfits.py", lock]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")

@@ -1,4 +1,4 @@
-"""jupyter-notebook-docker/missing.py: what of the lock is not in the base image yet."""
+"""jupyter-notebook-docker/missing.py: which packages of the lock the base image lacks."""
 
 import subprocess
 import sys
@@ -27,12 +27,12 @@ def missing():
     return program("jupyter-notebook-docker/missing.py")
 
 
-def test_entries_that_are_missing_are_kept_whole_and_the_others_left_out(missing, monkeypatch):
+def test_entries_of_missing_packages_are_kept_complete_and_the_others_left_out(missing, monkeypatch):
     monkeypatch.setattr(missing, "is_installed", lambda name: name == "there")
     assert list(missing.missing(LINES)) == LINES[1:5] + LINES[8:]
 
 
-def test_on_an_empty_base_all_of_the_lock_is_missing(missing, monkeypatch):
+def test_on_an_empty_base_every_package_of_the_lock_is_missing(missing, monkeypatch):
     monkeypatch.setattr(missing, "is_installed", lambda name: False)
     lines = LOCK.read_text().splitlines(keepends=True)
     entries = [line for line in lines if "==" in line]
@@ -40,13 +40,13 @@ def test_on_an_empty_base_all_of_the_lock_is_missing(missing, monkeypatch):
     assert [line for line in missing.missing(lines) if "==" in line] == entries
 
 
-def test_a_package_is_known_by_every_spelling_of_its_name(missing):
+def test_a_package_is_found_by_every_spelling_of_its_name(missing):
     assert missing.is_installed("pytest-testinfra")
     assert missing.is_installed("Pytest_Testinfra")
     assert not missing.is_installed("pytest-testinfra-x")
 
 
-def test_the_program_prints_what_pip_can_read(tmp_path):
+def test_the_output_is_a_requirements_file_for_pip(tmp_path):
     lock = tmp_path / "requirements.txt"
     lock.write_text("pytest==0.0 \\\n    --hash=sha256:aa\nno-such-package==1.0 \\\n    --hash=sha256:bb\n")
     command = [sys.executable, ROOT / "jupyter-notebook-docker" / "missing.py", lock]

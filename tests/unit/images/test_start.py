@@ -1,4 +1,4 @@
-"""ml-flow-docker/start.py: the server starts when its database answers and its artifacts are whole, and not before."""
+"""ml-flow-docker/start.py: the server starts only when its database answers and its artifacts are complete."""
 
 import io
 import socket
@@ -22,7 +22,7 @@ URI = "postgresql+psycopg2://mlflow@postgres:5432/mlflow"
 
 @pytest.fixture
 def start(monkeypatch):
-    """The program, in a time that passes only when it sleeps."""
+    """The program, with a clock that advances only when it sleeps."""
     module = program("ml-flow-docker/start.py")
     now = [1000.0]
     clock = SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: now.__setitem__(0, now[0] + seconds))
@@ -32,7 +32,7 @@ def start(monkeypatch):
 
 @pytest.fixture
 def database(monkeypatch):
-    """What psycopg2.connect does, one answer after the other: a message that it fails with, or None."""
+    """The results of psycopg2.connect, one after the other: the message of a failure, or None."""
     answers, asked = [], []
 
     def connect(uri, **_):
@@ -48,7 +48,7 @@ def database(monkeypatch):
 
 @pytest.fixture
 def artifacts(tmp_path):
-    """A folder of artifacts that a restore, which was broken off, has begun to replace."""
+    """A folder of artifacts that an interrupted restore has begun to replace."""
     volume_files.unpack(tmp_path, io.BytesIO(bytes(10240)))
     volume_files.swap(tmp_path)
     return tmp_path
@@ -68,28 +68,28 @@ def run(**environment):
         "FATAL:  the database system is starting up\n",
         'FATAL:  database "mlflow" does not exist\n',
     ],
-    ids=["nothing there", "no such host", "starting", "not made yet"],
+    ids=["refused", "no such host", "starting", "no database"],
 )
-def test_it_waits_as_long_as_the_database_cannot_be_used_and_says_for_what(start, database, tmp_path, capsys, answer):
+def test_the_server_waits_until_the_database_can_be_used_and_says_for_what(start, database, tmp_path, capsys, answer):
     database.answers[:] = [answer, answer, None]
     start.wait(URI, tmp_path)
     assert database.asked == ["postgresql://mlflow@postgres:5432/mlflow"] * 3
     assert capsys.readouterr().out == f"Waiting for the database: {' '.join(answer.split())}\n"
 
 
-def test_it_reminds_now_and_then(start, database, tmp_path, capsys):
+def test_the_server_repeats_regularly_what_it_waits_for(start, database, tmp_path, capsys):
     database.answers[:] = ["still starting"] * 25 + [None]
     start.wait(URI, tmp_path)
     assert capsys.readouterr().out == "Waiting for the database: still starting\n" * 3
 
 
-def test_a_database_that_is_there_needs_no_words(start, database, tmp_path, capsys):
+def test_nothing_is_printed_if_the_database_answers(start, database, tmp_path, capsys):
     database.answers[:] = [None]
     start.wait(URI, tmp_path)
     assert capsys.readouterr().out == ""
 
 
-def test_it_waits_for_artifacts_that_a_restore_has_half_replaced_and_says_what_mends_them(
+def test_the_server_waits_for_artifacts_that_a_restore_has_half_replaced_and_says_what_recovers_them(
     start, database, artifacts, capsys, monkeypatch
 ):
     database.answers[:] = [None, None]
@@ -98,10 +98,10 @@ def test_it_waits_for_artifacts_that_a_restore_has_half_replaced_and_says_what_m
     start.wait(URI, artifacts)
     assert database.answers == []
     [line] = capsys.readouterr().out.splitlines()
-    assert line.startswith('Waiting for "invoke up": a restore was broken off')
+    assert line.startswith('Waiting for "invoke up", which recovers a restore that was interrupted')
 
 
-def test_it_does_not_wait_for_what_a_restore_has_replaced_as_well_as_the_database(
+def test_the_server_does_not_wait_if_a_restore_has_also_replaced_the_database(
     start, database, artifacts, capsys, monkeypatch
 ):
     database.answers[:] = [None]
@@ -110,21 +110,21 @@ def test_it_does_not_wait_for_what_a_restore_has_replaced_as_well_as_the_databas
     assert capsys.readouterr().out == ""
 
 
-def test_it_does_not_wait_for_what_a_restore_has_unpacked_beside(start, database, tmp_path, capsys):
+def test_the_server_does_not_wait_if_a_restore_has_only_unpacked_artifacts(start, database, tmp_path, capsys):
     volume_files.unpack(tmp_path, io.BytesIO(bytes(10240)))
     database.answers[:] = [None]
     start.wait(URI, tmp_path)
     assert capsys.readouterr().out == ""
 
 
-def test_it_knows_a_restore_by_the_names_that_a_restore_gives(start):
+def test_the_server_recognizes_a_restore_by_the_names_that_a_restore_uses(start):
     assert postgres.RESTORED.format("mlflow") == start.RESTORED_DATABASE
-    assert volume_files.WORKSHOP == start.WORKSHOP
-    # What the home depends on: the artifacts are replaced first.
+    assert volume_files.WORKSHOP == start.STAGING
+    # The home relies on it: the artifacts are replaced first.
     assert next(iter(volumes.STORES)) == "artifacts"
 
 
-def refuse_password(server):
+def reject_password(server):
     """Answer one client as Postgres does when the password is wrong."""
     client, _ = server.accept()
     with client:
@@ -137,29 +137,29 @@ def refuse_password(server):
         client.sendall(b"E" + struct.pack("!i", 4 + len(fields)) + fields)
 
 
-def test_a_refused_password_ends_it_at_once_with_one_line():
+def test_the_server_exits_at_once_with_one_line_if_the_password_is_rejected():
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=refuse_password, args=[server], daemon=True).start()
+        threading.Thread(target=reject_password, args=[server], daemon=True).start()
         uri = f"postgresql+psycopg2://mlflow@127.0.0.1:{server.getsockname()[1]}/mlflow"
-        ended = run(MLFLOW_BACKEND_STORE_URI=uri, PGPASSWORD="wrong $secret")
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("FAIL: the database refuses the password: restart it, ")
-    assert 'password authentication failed for user "mlflow"' in ended.stderr
-    assert ended.stderr.count("\n") == 1
-    assert "secret" not in ended.stdout + ended.stderr
+        ran = run(MLFLOW_BACKEND_STORE_URI=uri, PGPASSWORD="wrong $secret")
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("FAIL: the database rejects the password: restart it, ")
+    assert 'password authentication failed for user "mlflow"' in ran.stderr
+    assert ran.stderr.count("\n") == 1
+    assert "secret" not in ran.stdout + ran.stderr
 
 
 @pytest.mark.parametrize(
     "text", [None, "", "[toolbox]\n", "[toolbox]\npassword=\n"], ids=["none", "empty", "bare", "blank"]
 )
-def test_without_a_password_it_ends_at_once_with_one_line(tmp_path, text):
+def test_the_server_exits_at_once_with_one_line_without_a_password(tmp_path, text):
     service = tmp_path / "pg_service.conf"
     if text is not None:
         service.write_text(text)
-    ended = run(MLFLOW_BACKEND_STORE_URI=URI, PGSERVICEFILE=str(service))
-    assert ended.returncode == 1
-    assert ended.stderr == (
-        'FAIL: the volume mlflow-secrets has no password for the database: "docker compose up" makes one.\n'
+    ran = run(MLFLOW_BACKEND_STORE_URI=URI, PGSERVICEFILE=str(service))
+    assert ran.returncode == 1
+    assert ran.stderr == (
+        'FAIL: the volume mlflow-secrets has no password for the database: "docker compose up" creates one.\n'
     )
 
 
@@ -171,14 +171,14 @@ def test_a_password_may_come_from_the_service_file_or_from_elsewhere(start, tmp_
 
 
 @pytest.mark.parametrize("environment", [{}, {"MLFLOW_BACKEND_STORE_URI": ""}], ids=["unset", "blank"])
-def test_without_an_address_it_ends_with_one_line(environment):
-    ended = run(**environment)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("FAIL: MLFLOW_BACKEND_STORE_URI is not set")
-    assert ended.stderr.count("\n") == 1
+def test_the_server_exits_with_one_line_without_the_address_of_the_database(environment):
+    ran = run(**environment)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("FAIL: MLFLOW_BACKEND_STORE_URI is not set")
+    assert ran.stderr.count("\n") == 1
 
 
-def test_only_the_unfinished_files_of_uploads_are_removed(start, tmp_path):
+def test_only_partial_files_of_uploads_are_removed(start, tmp_path):
     kept = [tmp_path / "1" / "artifacts" / "model.bin", tmp_path / "1" / "artifacts" / "x.artifact.uploading.y"]
     unfinished = [tmp_path / "1" / "artifacts" / ".artifact.uploading.abc", tmp_path / ".artifact.uploading.def"]
     kept[0].parent.mkdir(parents=True)
@@ -201,7 +201,7 @@ SETTINGS = {"MLFLOW_BACKEND_STORE_URI": "sqlite://", "MLFLOW_ARTIFACTS_DESTINATI
     ],
     ids=["jobs", "an option", "jobs by default"],
 )
-def test_what_only_mlflow_does_is_left_to_it_with_its_secrets_in_the_environment(tmp_path, asked):
+def test_mlflows_own_server_is_started_for_options_that_only_it_supports(tmp_path, asked):
     (tmp_path / "mlflow").write_text('#!/bin/sh\necho "$$|$*|$PGPASSWORD|$PYTHONPATH"\n')
     (tmp_path / "mlflow").chmod(0o755)
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "PGPASSWORD": "a $b"} | SETTINGS | asked
@@ -211,7 +211,7 @@ def test_what_only_mlflow_does_is_left_to_it_with_its_secrets_in_the_environment
 
 
 @pytest.mark.parametrize("workers", ["abc", "0", "-1", "1.5"])
-def test_a_number_of_workers_that_is_none_is_told_in_one_line(workers):
+def test_an_invalid_number_of_workers_is_reported_in_one_line(workers):
     environment = {"PATH": "/usr/bin:/bin"} | SETTINGS | {"MLFLOW_WORKERS": workers}
     ran = subprocess.run([sys.executable, START], env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 1
@@ -224,21 +224,21 @@ def serve():
 
 
 @pytest.mark.parametrize("value", ["true", "True", "1"])
-def test_background_jobs_are_left_to_mlflow_however_they_are_switched_on(serve, value):
+def test_mlflows_own_server_is_used_for_background_jobs_however_they_are_enabled(serve, value):
     assert serve.is_left_to_mlflow({"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": value})
 
 
-def test_a_blank_option_is_none(serve):
+def test_a_blank_option_does_not_require_mlflows_own_server(serve):
     assert not serve.is_left_to_mlflow({"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_STATIC_PREFIX": ""})
 
 
-def test_metrics_are_counted_only_where_there_is_a_folder_for_them(serve):
-    assert "prometheus_multiproc_dir" not in serve.told(SETTINGS | {"MLFLOW_EXPOSE_PROMETHEUS": ""})
-    assert serve.told(SETTINGS | {"MLFLOW_EXPOSE_PROMETHEUS": "/m"})["prometheus_multiproc_dir"] == "/m"
+def test_metrics_are_collected_only_if_a_folder_for_them_is_set(serve):
+    assert "prometheus_multiproc_dir" not in serve.worker_variables(SETTINGS | {"MLFLOW_EXPOSE_PROMETHEUS": ""})
+    assert serve.worker_variables(SETTINGS | {"MLFLOW_EXPOSE_PROMETHEUS": "/m"})["prometheus_multiproc_dir"] == "/m"
 
 
-def test_mlflow_finds_the_application_that_it_is_told_to_serve(monkeypatch):
-    # MLflow finds the other programs beside it too.
+def test_mlflow_finds_the_application_by_its_entry_point(monkeypatch):
+    # MLflow also finds the other programs next to it.
     monkeypatch.syspath_prepend(START.parent)
     [found] = metadata.Distribution.discover(name="data-toolbox", path=[str(START.parent)])
     assert found.metadata["Name"] == "data-toolbox"

@@ -66,7 +66,7 @@ async function extension() {
             const gib = Number((limit / 2 ** 30).toFixed(1));
             showErrorMessage(
               "Out of memory",
-              `The kernel of ${session.name} was ended, because the notebook's container may take ${gib} GiB. ` +
+              `The kernel of ${session.name} was killed, because the notebook's container may use only ${gib} GiB. ` +
                 "Load less at once, or raise NOTEBOOK_MEMORY in .env and run docker compose up --wait.",
             );
           }
