@@ -1,4 +1,4 @@
-"""The texts: what they name exists, what they have one type is understood, their links lead somewhere."""
+"""The documentation: what it names exists, its code can be parsed, its links lead somewhere."""
 
 import inspect
 import re
@@ -12,7 +12,7 @@ from tests.support.layers import ROOT, SECRETS, docker_compose
 TEXTS = sorted(str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *ROOT.glob("[!.]*/**/*.md")))
 RECIPES = (ROOT / "docs" / "recipes.md").read_text()
 TASKS = {name: tasks.namespace[name] for name in tasks.namespace.task_names}
-# What others read: programs that use a proxy, pip, Caddy and MLflow's client.
+# Variables of other programs: those that use a proxy, pip, Caddy and MLflow's client.
 OF_OTHERS = {
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION",
     "HTTPS_PROXY",
@@ -37,12 +37,12 @@ def blocks(language):
 
 
 def anchor(heading):
-    """Return the name under which GitHub links a heading."""
+    """Return the anchor that GitHub gives a heading."""
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def anchors(name):
-    """Return the names of all headings of a text."""
+    """Return the anchors of all headings of a text."""
     prose = re.sub(r"^```.*?^```$", "", read(name), flags=re.M | re.S)
     return {anchor(heading) for heading in re.findall(r"^#+ (.+)$", prose, flags=re.M)}
 
@@ -53,13 +53,13 @@ def anchors(name):
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_task_that_a_text_names_exists(name):
     named = set(re.findall(r"(?:\./run|`invoke|\"invoke)[ \n]([a-z][\w.]*\w)", read(name)))
-    # Of ./run itself.
+    # `help` is handled by ./run itself.
     assert named - set(TASKS) - {"help"} == set()
 
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_option_of_a_task_that_a_text_names_exists(name):
-    # Not by get_arguments(), which uses up what the tasks say in --help.
+    # get_arguments() would remove the help texts from the tasks.
     known = {
         (task, f"--{parameter.replace('_', '-')}")
         for task, that in TASKS.items()
@@ -74,12 +74,12 @@ def test_every_file_that_a_text_names_exists(name):
     folders = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name != ".venv"}
     named = re.findall(r"[`\s](\.?[\w-]+/[\w./*-]*)", read(name))
     ours = [path.rstrip("./") for path in named if path.split("/")[0] in folders]
-    # What is made by a task is not there yet.
+    # Files that a task creates do not exist yet.
     assert [path for path in ours if not list(ROOT.glob(path)) and not path.startswith("backups")] == []
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_every_link_between_the_texts_leads_somewhere(name):
+def test_every_link_between_texts_leads_somewhere(name):
     for target in re.findall(r"\]\(([^)\s]+)\)", read(name)):
         if re.match(r"\w+:", target):
             continue
@@ -95,25 +95,25 @@ def test_every_link_between_the_texts_leads_somewhere(name):
 def test_every_setting_in_a_recipe_is_known():
     files = ("docker-compose.yml", ".env.example", "ml-flow-docker/Dockerfile", "jupyter-notebook-docker/Dockerfile")
     ours = "".join(map(read, files))
-    # Of every secret there is one with _FILE.
+    # Each secret also has a variable with _FILE.
     named = {name.removesuffix("_FILE") for name in re.findall(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b", RECIPES)}
     assert named
     assert {name for name in named - OF_OTHERS if not re.search(rf"\b{name}\b", ours)} == set()
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=lambda block: block.split()[1])
-def test_compose_takes_every_override_of_the_recipes(block, tmp_path):
+def test_compose_accepts_every_override_of_the_recipes(block, tmp_path):
     override = tmp_path / "docker-compose.override.yml"
     override.write_text(block)
-    taken = docker_compose("--file", "docker-compose.yml", "--file", str(override), "config", "--quiet", **SECRETS)
-    assert taken.ok, taken.stderr
+    result = docker_compose("--file", "docker-compose.yml", "--file", str(override), "config", "--quiet", **SECRETS)
+    assert result.ok, result.stderr
 
 
 @pytest.mark.parametrize("block", blocks("sh"), ids=lambda block: block.split("\n")[0][:40])
-def test_a_shell_understands_every_command_of_the_recipes(block):
+def test_a_shell_can_parse_every_command_of_the_recipes(block):
     subprocess.run(["sh", "-n"], input=block, text=True, check=True)
 
 
 @pytest.mark.parametrize("block", blocks("python"), ids=lambda block: block.split("\n")[0][:40])
-def test_python_understands_every_program_of_the_recipes(block):
+def test_python_can_parse_every_program_of_the_recipes(block):
     compile(block, "docs/recipes.md", "exec")

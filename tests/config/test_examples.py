@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.notebooks import FOLDER, NAMES, load
 
-# What both the official image and the one from Debian's packages have, with what the Dockerfile adds.
+# Packages of both the official image and its substitute, including those that the Dockerfile adds.
 PACKAGES = {"matplotlib", "mlflow", "numpy", "pandas", "scipy", "seaborn", "sklearn", "sqlalchemy"}
 
 
@@ -23,7 +23,7 @@ def trees(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_needs_only_packages_of_both_base_images(name):
+def test_an_example_needs_only_packages_of_both_base_images(name):
     used = set()
     for node in (node for tree in trees(name) for node in ast.walk(tree)):
         if isinstance(node, ast.Import):
@@ -35,7 +35,7 @@ def test_it_needs_only_packages_of_both_base_images(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_its_links_lead_to_files_that_are_there_and_no_address_is_fixed(name):
+def test_the_links_of_an_example_lead_to_existing_files_and_no_address_is_fixed(name):
     texts = "\n".join(text for _, text in cells(name, "markdown"))
     assert {link for link in re.findall(r"\]\((\S+?)\)", texts) if not (FOLDER / link).is_file()} == set()
     # The port of MLflow is a setting.
@@ -46,25 +46,25 @@ def test_its_links_lead_to_files_that_are_there_and_no_address_is_fixed(name):
 
 
 def texts_of(name):
-    """Return the texts in the code, and those of them that are put together by an f-string."""
+    """Return the strings in the code, and the f-strings."""
     nodes = [node for tree in trees(name) for node in ast.walk(tree)]
     plain = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    glued = [ast.unparse(node) for node in nodes if isinstance(node, ast.JoinedStr)]
-    return plain, glued
+    formatted = [ast.unparse(node) for node in nodes if isinstance(node, ast.JoinedStr)]
+    return plain, formatted
 
 
 def test_sql_gets_its_values_as_parameters():
-    plain, glued = texts_of("2-ask-the-database.ipynb")
+    plain, formatted = texts_of("2-ask-the-database.ipynb")
     assert [text for text in plain if "SELECT" in text]
-    assert [text for text in glued if "SELECT" in text or "WHERE" in text] == []
+    assert [text for text in formatted if "SELECT" in text or "WHERE" in text] == []
 
 
-def test_sql_names_the_columns_it_wants():
+def test_sql_names_the_columns_that_it_selects():
     plain, _ = texts_of("2-ask-the-database.ipynb")
     assert [text for text in plain if re.search(r"SELECT\s+\*|\.\*", text)] == []
 
 
-def test_sql_leaves_deleted_runs_out_and_takes_no_more_than_it_says():
+def test_sql_excludes_deleted_runs_and_limits_its_rows():
     plain, _ = texts_of("2-ask-the-database.ipynb")
     of_runs = [text for text in plain if re.search(r"FROM runs\s+WHERE", text)]
     assert len(of_runs) == 4

@@ -10,7 +10,7 @@ SETTINGS = ROOT / "postgres-docker" / "postgresql.conf"
 DOCKERFILE = ROOT / "postgres-docker" / "Dockerfile"
 FILE = "/etc/data-toolbox/postgresql.conf"
 MB = 1 << 20
-# What Postgres has where the file says nothing, in the units of the file.
+# Postgres' defaults for settings that are not in the file, in the units of the file.
 DEFAULTS = {
     "autovacuum_max_workers": "3",
     "autovacuum_work_mem": "64MB",
@@ -18,7 +18,7 @@ DEFAULTS = {
     "shared_buffers": "128MB",
     "work_mem": "4MB",
 }
-# Of its own, a connection of MLflow that does nothing; it was measured.
+# The private memory of an idle connection of MLflow, as measured.
 CONNECTION_MB = 2
 
 
@@ -30,12 +30,12 @@ def megabytes(value):
     "name",
     ["fsync", "full_page_writes", "synchronous_commit", "wal_sync_method", "data_checksums", "zero_damaged_pages"],
 )
-def test_nothing_decides_anew_when_a_commit_is_on_the_disk(name):
+def test_no_setting_changes_the_durability_of_commits(name):
     assert name not in SETTINGS.read_text()
     assert name not in (ROOT / "docker-compose.yml").read_text()
 
 
-def test_what_the_volume_says_comes_first_and_can_be_absent():
+def test_the_settings_in_the_volume_come_first_and_are_optional():
     [data] = re.findall(r"^ENV PGDATA=(.*)$", DOCKERFILE.read_text(), flags=re.M)
     [first, *_] = re.findall(r"^(\w.*)$", SETTINGS.read_text(), flags=re.M)
     assert first == f"include_if_exists = '{data}/postgresql.conf'"
@@ -53,7 +53,7 @@ def test_the_memory_of_the_container_is_enough_for_all_connections():
     services = real_configuration()["services"]
     pools = ("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW")
     environment = image_environment("ml-flow-docker") | services["mlflow"]["environment"]
-    # All that MLflow can have at once, each with a sort in memory.
+    # The maximum of MLflow's connections, each with a sort in memory.
     sorting = int(environment["MLFLOW_WORKERS"]) * sum(int(environment[name]) for name in pools)
     needed = (
         megabytes(settings["shared_buffers"])

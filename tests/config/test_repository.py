@@ -1,4 +1,4 @@
-"""The repository: versions that stand in one place, packages that are pinned, line ends that containers can read."""
+"""The repository: versions in one place, pinned packages, line endings that containers can read."""
 
 import re
 import subprocess
@@ -30,10 +30,10 @@ def locked(lock):
 
 
 @pytest.mark.parametrize("folder", ["ml-flow-docker", "jupyter-notebook-docker"])
-def test_server_and_client_have_the_mlflow_that_is_asked_for(folder):
-    asked = re.search(r"^mlflow==(\S+)$", (ROOT / "ml-flow-docker" / "requirements.in").read_text(), flags=re.M)[1]
+def test_server_and_client_have_the_requested_version_of_mlflow(folder):
+    requested = re.search(r"^mlflow==(\S+)$", (ROOT / "ml-flow-docker" / "requirements.in").read_text(), flags=re.M)[1]
     packages = locked(f"{folder}/requirements.txt")
-    assert {packages[name] for name in ("mlflow", "mlflow-skinny", "mlflow-tracing")} == {asked}
+    assert {packages[name] for name in ("mlflow", "mlflow-skinny", "mlflow-tracing")} == {requested}
 
 
 def test_the_mlflow_version_is_written_once():
@@ -44,7 +44,7 @@ def test_the_mlflow_version_is_written_once():
     assert found == ["ml-flow-docker/requirements.in"]
 
 
-def test_the_client_comes_with_the_packages_that_the_server_has():
+def test_common_packages_of_client_and_server_have_the_same_version():
     server, client = locked("ml-flow-docker/requirements.txt"), locked("jupyter-notebook-docker/requirements.txt")
     assert "psycopg2-binary" in server.keys() & client.keys()
     assert {name: version for name, version in client.items() if server.get(name, version) != version} == {}
@@ -59,23 +59,23 @@ def test_every_list_of_packages_is_locked():
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_no_lock_says_where_packages_come_from(lock):
-    """Whoever installs them has a mirror of their own, or none."""
+def test_no_lock_names_a_source_of_packages(lock):
+    """Users have their own mirrors, or none."""
     assert re.findall(r"\w+://\S+|--(?:extra-)?index\S+|--find-links.*", (ROOT / lock).read_text()) == []
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_a_lock_has_what_its_list_asks_for(lock):
+def test_a_lock_has_every_package_of_its_list(lock):
     listed = (ROOT / lock).with_suffix(".in").read_text()
-    asked = re.findall(rf"^{NAME}", listed, flags=re.M)
-    assert asked
-    assert [name for name in asked if name not in locked(lock)] == []
+    requested = re.findall(rf"^{NAME}", listed, flags=re.M)
+    assert requested
+    assert [name for name in requested if name not in locked(lock)] == []
 
 
 # --- Files ---
 
 
-def test_every_file_has_line_ends_that_a_container_can_read():
+def test_every_file_has_line_endings_that_a_container_can_read():
     # Each line is like "i/lf    w/lf    attr/text=auto eol=lf   \trun"
     lines = git("ls-files", "--eol")
     assert lines
@@ -83,7 +83,7 @@ def test_every_file_has_line_ends_that_a_container_can_read():
 
 
 @pytest.mark.parametrize("name", [".env", ".env.part", ".env.next", ".env.old", "backups/made.zip"])
-def test_git_leaves_the_secrets_out(name):
+def test_git_ignores_files_with_secrets(name):
     assert git("check-ignore", name) == [name]
 
 
@@ -93,6 +93,6 @@ def test_no_settings_but_the_example_were_ever_in_git():
 
 def test_the_example_has_no_secret():
     example = (ROOT / ".env.example").read_text()
-    # Nothing is set there, and what could be is nothing.
+    # Nothing is set, and the defaults of secrets are empty.
     assert re.findall(r"^\w+=", example, flags=re.M) == []
     assert re.findall(r"^#\w*(?:PASSWORD|TOKEN|SECRET|KEY)\w*=.+", example, flags=re.M) == []

@@ -1,4 +1,4 @@
-"""docker-compose.yml: who listens where, who gets which secret, and what is kept."""
+"""docker-compose.yml: published ports, secrets, rights, volumes and dependencies."""
 
 import json
 import re
@@ -47,25 +47,25 @@ def test_every_port_is_on_this_machine_only(config):
 
 
 @pytest.mark.parametrize("service", compose.SERVICES)
-def test_every_port_can_be_moved_and_the_container_keeps_its_own(config, service):
+def test_every_published_port_can_be_changed_and_that_of_the_container_stays(config, service):
     moved = real_configuration(**{f"{service.upper()}_PORT": 12345})
     assert compose.address(moved, service) == ("127.0.0.1", 12345)
     assert moved["services"][service]["ports"][0]["target"] == config["services"][service]["ports"][0]["target"]
 
 
-def test_the_server_may_be_asked_for_by_the_notebook_and_from_this_machine():
+def test_the_server_accepts_the_hosts_of_the_notebook_and_of_this_machine():
     assert set(hosts()) == {"mlflow:5000", "localhost:5000", "127.0.0.1:5000"}
 
 
-def test_a_moved_server_may_be_asked_for_at_its_new_port_only():
+def test_the_server_accepts_only_its_new_port_if_it_was_changed():
     assert set(hosts(MLFLOW_PORT=5050)) == {"mlflow:5000", "localhost:5050", "127.0.0.1:5050"}
 
 
-def test_names_that_the_user_adds_come_on_top():
+def test_hosts_of_the_user_are_allowed_in_addition():
     assert hosts(MLFLOW_EXTRA_ALLOWED_HOSTS="a.example:80,b.example:80") == [*hosts(), "a.example:80", "b.example:80"]
 
 
-def test_the_notebook_asks_for_the_server_under_a_name_that_is_allowed():
+def test_the_host_that_the_notebook_requests_is_allowed():
     assert urlsplit(image_environment("jupyter-notebook-docker")["MLFLOW_TRACKING_URI"]).netloc in hosts()
 
 
@@ -88,7 +88,7 @@ def test_a_service_can_read_its_own_secrets_and_no_other(config, service, volume
     assert mounts[volumes[0]]["read_only"] is True
 
 
-def test_what_is_set_is_told_to_what_makes_the_secrets_alone():
+def test_secrets_that_are_set_reach_only_the_service_that_writes_them():
     services = real_configuration(**SECRETS)["services"]
     assert services["secrets"]["environment"] == SECRETS
     assert [
@@ -96,14 +96,14 @@ def test_what_is_set_is_told_to_what_makes_the_secrets_alone():
     ] == []
 
 
-def test_what_makes_the_secrets_has_no_rights_and_reaches_nothing(config):
+def test_the_service_that_writes_the_secrets_has_no_rights_and_no_network(config):
     its = config["services"]["secrets"]
     assert (its["network_mode"], its["read_only"], its["cap_drop"]) == ("none", True, ["ALL"])
     assert its["user"].partition(":")[0] not in ("0", "root", "1000", "10001")
     assert "ports" not in its
 
 
-def test_every_service_waits_for_its_secrets_and_is_started_again_with_others(config):
+def test_every_service_waits_for_its_secrets_and_is_restarted_with_new_ones(config):
     for service in (*compose.SERVICES, "migrate"):
         need = config["services"][service]["depends_on"]["secrets"]
         assert (need["condition"], need["restart"]) == ("service_completed_successfully", True)
@@ -115,11 +115,11 @@ def test_the_address_of_the_database_has_no_password_in_it():
     assert address.password is None
 
 
-def test_a_request_does_not_wait_long_for_a_database_that_is_gone():
+def test_a_request_does_not_wait_long_for_a_database_that_is_unreachable():
     query = dict(parse_qsl(urlsplit(image_environment("ml-flow-docker")["MLFLOW_BACKEND_STORE_URI"]).query))
-    # In milliseconds, of a database that is gone: it leaves time to say so within five seconds.
+    # In milliseconds, for a dead connection: leaves time to report it within five seconds.
     assert 0 < int(query["tcp_user_timeout"]) < 5000
-    # In seconds, of one that lets nobody in: under full load some have to wait for longer than 3 s.
+    # In seconds, for a new connection: under full load some wait longer than 3 s.
     assert 10 <= int(query["connect_timeout"]) <= 30
 
 
@@ -128,12 +128,12 @@ def test_a_request_does_not_wait_long_for_a_database_that_is_gone():
 
 def test_no_service_has_rights_over_the_machine(config):
     more = {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc", "userns_mode"}
-    # Whose network is none at all.
+    # Its network_mode is none.
     assert [service for service, its in config["services"].items() if more & set(its)] == ["secrets"]
 
 
 @pytest.mark.parametrize("service", compose.IN_ORDER)
-def test_every_service_gives_up_rights_and_has_limits(config, service):
+def test_every_service_drops_its_capabilities_and_has_limits(config, service):
     its = config["services"][service]
     assert its["cap_drop"] == ["ALL"]
     assert its["security_opt"] == ["no-new-privileges:true"]
@@ -149,7 +149,7 @@ def test_a_server_writes_to_its_volume_and_to_memory_only(config, service):
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "192.0.2.7", "0.0.0.0"])
-def test_mlflow_takes_requests_and_pages_of_the_address_that_is_printed_for_it(address):
+def test_mlflow_accepts_requests_and_pages_of_its_printed_address(address):
     config = real_configuration(BIND_ADDRESS=address, MLFLOW_PORT="5555")
     environment = compose.environment(config, "mlflow")
     origins = environment["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"].split(",")
@@ -159,7 +159,7 @@ def test_mlflow_takes_requests_and_pages_of_the_address_that_is_printed_for_it(a
     assert urlsplit(addresses.page(config, "mlflow")).netloc in environment["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
 
 
-def test_a_host_for_pages_is_told_to_all_that_show_it_and_the_database_stays_at_the_address():
+def test_a_host_for_pages_is_used_by_all_services_but_the_database():
     config = real_configuration(PAGE_HOST="a_b.localhost", MLFLOW_PORT="5555", NOTEBOOK_PORT="8899")
     mlflow, notebook = (compose.environment(config, service) for service in ("mlflow", "notebook"))
     assert "a_b.localhost:5555" in mlflow["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
@@ -174,7 +174,7 @@ def test_a_host_for_pages_is_told_to_all_that_show_it_and_the_database_stays_at_
     assert compose.address(config, "mlflow") == ("127.0.0.1", 5555)
 
 
-def test_services_keep_data_in_volumes_of_the_project_and_in_no_folder_of_the_machine(config):
+def test_services_store_data_only_in_volumes_of_the_project(config):
     mounts = [mount for service in config["services"].values() for mount in service["volumes"]]
     assert {mount["type"] for mount in mounts} == {"volume"}
     assert {mount["source"] for mount in mounts} == {*STORES}
@@ -183,11 +183,11 @@ def test_services_keep_data_in_volumes_of_the_project_and_in_no_folder_of_the_ma
 # --- Names, and two copies side by side ---
 
 
-def test_the_volumes_have_the_name_of_the_project(config):
+def test_the_names_of_the_volumes_start_with_the_project(config):
     assert sorted(volumes(config)) == [f"data-toolbox_{store}" for store in STORES]
 
 
-def test_the_volume_of_the_databases_can_be_another_one():
+def test_the_volume_of_the_databases_can_be_changed():
     assert "data-toolbox_db-store-18" in volumes(real_configuration(DB_STORE="db-store-18"))
 
 
@@ -217,7 +217,7 @@ def networks(config):
 # --- Running ---
 
 
-def test_a_service_starts_when_what_it_needs_is_healthy_or_done(config):
+def test_a_service_starts_when_its_dependencies_are_healthy_or_completed(config):
     needs = {service: its.get("depends_on", {}) for service, its in config["services"].items()}
     assert {service: {*its} for service, its in needs.items()} == {
         "secrets": set(),
@@ -231,41 +231,41 @@ def test_a_service_starts_when_what_it_needs_is_healthy_or_done(config):
     assert set(conditions.values()) == {"service_healthy"}
 
 
-def test_every_service_comes_back_after_a_crash_and_after_a_restart_of_the_machine(config):
+def test_every_service_restarts_after_a_crash_and_with_the_machine(config):
     assert {config["services"][service]["restart"] for service in compose.SERVICES} == {"always"}
 
 
-def test_what_runs_once_does_not_run_again_by_itself(config):
+def test_a_one_shot_service_is_not_restarted(config):
     assert {config["services"][service]["restart"] for service in compose.ONE_SHOTS} == {"no"}
 
 
-def test_mlflow_has_the_connections_it_needs_and_postgres_has_room_for_them(config):
+def test_mlflow_has_enough_connections_and_postgres_accepts_them(config):
     workers = int(compose.environment(config, "mlflow")["MLFLOW_WORKERS"])
     size, overflow = pool()
-    room = int(postgres_settings()["max_connections"])
+    limit = int(postgres_settings()["max_connections"])
     # A worker serves 40 requests at once, and one that writes a batch takes two connections.
     assert size + overflow >= 41
-    # Some are left to the notebook and to people.
-    assert workers * (size + overflow) <= room - 50
+    # The rest is for the notebook and for people.
+    assert workers * (size + overflow) <= limit - 50
 
 
 def pool():
-    """Return how many connections a server process of MLflow keeps, and how many more it opens."""
+    """Return how many connections a worker of MLflow keeps, and how many more it can open."""
     variables = image_environment("ml-flow-docker")
     return [int(variables[f"MLFLOW_SQLALCHEMYSTORE_{name}"]) for name in ("POOL_SIZE", "MAX_OVERFLOW")]
 
 
-def test_the_example_says_how_many_connections_a_server_process_takes():
+def test_the_example_says_how_many_connections_a_worker_uses():
     assert f"up to {sum(pool())} connections" in (ROOT / ".env.example").read_text()
 
 
-def test_the_check_of_mlflow_ends_before_docker_cuts_it_off(config):
+def test_the_health_check_of_mlflow_times_out_before_docker_ends_it(config):
     allowed = config["services"]["mlflow"]["healthcheck"]["timeout"]
     assert int(allowed.removesuffix("s")) > program("ml-flow-docker/healthcheck.py").TIMEOUT_SECONDS
 
 
 @pytest.mark.parametrize("folder", ["ml-flow-docker", "jupyter-notebook-docker"])
-def test_mlflow_reports_nothing_to_its_makers(folder):
+def test_the_telemetry_of_mlflow_is_off(folder):
     assert image_environment(folder)["MLFLOW_DISABLE_TELEMETRY"] == "true"
     assert image_environment(folder)["MLFLOW_MODEL_CATALOG_URI"] == ""
 
@@ -273,6 +273,6 @@ def test_mlflow_reports_nothing_to_its_makers(folder):
 # --- How the file is written ---
 
 
-def test_no_service_has_a_name_of_its_own_or_gets_all_of_env():
+def test_no_service_has_a_container_name_or_gets_all_of_env():
     """A container_name can be taken only once on a machine; an env_file hands every secret to the container."""
     assert re.findall(r"^ +(?:container_name|env_file):", (ROOT / "docker-compose.yml").read_text(), flags=re.M) == []

@@ -1,4 +1,4 @@
-"""docker-compose.yml and .env.example: what can be set, none of which must be."""
+"""docker-compose.yml and .env.example: the settings, all of them optional."""
 
 import re
 import subprocess
@@ -23,18 +23,18 @@ EXAMPLE = (ROOT / ".env.example").read_text()
 # Without comments: they explain how variables are written.
 COMPOSE = re.sub(r"^ *#.*\n", "", (ROOT / "docker-compose.yml").read_text(), flags=re.M)
 DEFAULTS = {*re.findall(r"\$\{(\w+):-(.*?)\}", COMPOSE), ("COMPOSE_PROJECT_NAME", COMPOSE.split()[1])}
-# Where no folder is named, the volume is in its place.
+# Without a folder, the volume is mounted instead.
 DEFAULTS = DEFAULTS - {("WORK_FOLDER", "file-store")} | {("WORK_FOLDER", "")}
-# Without a host for pages they are at the address.
+# Without a host for pages, they have the address.
 DEFAULTS = DEFAULTS - {("PAGE_HOST", "${BIND_ADDRESS:-127.0.0.1")} | {("PAGE_HOST", "")}
 VALUES = {"BIND_ADDRESS": "127.4.3.21", "WORK_FOLDER": "/4321"}
 
 
-# --- What cannot be set ---
+# --- Invalid values ---
 
 
 @pytest.mark.parametrize("value", ["abc", "70000", "5000-5010", "0"])
-def test_a_port_that_is_none_is_refused_in_one_line(value):
+def test_an_invalid_port_is_refused_in_one_line(value):
     with pytest.raises(Failure) as raised:
         real_configuration(NOTEBOOK_PORT=value)
     assert value in the_line(raised)
@@ -49,7 +49,7 @@ def test_an_address_that_is_not_ipv4_is_refused_in_one_line(value):
 
 
 @pytest.mark.parametrize("name", ["jovyan", "ada", "ada.lovelace@example.org", "Jürgen", "team-1", "0", "x" * 32])
-def test_a_name_of_a_person_is_taken(name):
+def test_a_valid_user_name_is_accepted(name):
     config = real_configuration(NOTEBOOK_USER=name)
     assert compose.environment(config, "notebook")["USER"] == name
     assert f"\n{name}:x:1000:100::/home/jovyan:" in config["configs"]["users"]["content"]
@@ -58,26 +58,26 @@ def test_a_name_of_a_person_is_taken(name):
 @pytest.mark.parametrize(
     "name", ["ada lovelace", " ada", "ada\n", "a:b", "a\nroot::0:0", "-ada", "a/b", "a$b", "x" * 33]
 )
-def test_a_name_that_no_user_can_have_is_refused_in_one_line(name):
+def test_an_invalid_user_name_is_refused_in_one_line(name):
     with pytest.raises(Failure) as raised:
         real_configuration(NOTEBOOK_USER=name)
     assert "NOTEBOOK_USER in .env is " in the_line(raised)
 
 
-def test_names_that_no_proxy_is_asked_for_are_added_to_the_toolboxs_own():
+def test_proxy_exceptions_are_added_to_those_of_the_toolbox():
     for service in ("notebook", "mlflow", "migrate"):
         environment = real_configuration(NO_PROXY="intranet,10.0.0.0/8")["services"][service]["environment"]
         assert environment["NO_PROXY"] == environment["no_proxy"]
         assert {"mlflow", "postgres", "localhost", "intranet", "10.0.0.0/8"} <= set(environment["NO_PROXY"].split(","))
 
 
-def test_a_line_that_compose_cannot_read_is_told_in_one_line():
+def test_a_line_of_env_that_compose_cannot_read_is_reported_in_one_line():
     with pytest.raises(Failure) as raised:
         loaded("JUPYTER TOKEN=x")
     assert "key cannot contain a space" in the_line(raised)
 
 
-# --- What may be set ---
+# --- Settings and their defaults ---
 
 
 def test_the_example_has_every_variable_and_no_other():
@@ -89,7 +89,7 @@ def test_the_defaults_in_the_example_are_those_of_the_compose_file():
     assert set(re.findall(r"^#(\w+)=(.*)$", EXAMPLE, flags=re.M)) == DEFAULTS | {(name, "") for name in SECRETS}
 
 
-def test_nothing_has_to_be_set():
+def test_no_setting_is_required():
     assert re.findall(r"\$\{(\w+):\?", COMPOSE) == []
     assert docker_compose("config", "--quiet").ok
 
@@ -123,7 +123,7 @@ def test_any_password_comes_from_the_environment_unchanged(name, password):
     assert compose.environment(real_configuration(**{name: password}), "secrets")[name] == password
 
 
-def test_the_way_of_quoting_that_the_example_gives_is_right():
+def test_the_quoting_in_the_example_works():
     example = re.search(r"between single quotes: NAME=('.*?')", EXAMPLE)[1]
     config = loaded(f"JUPYTER_TOKEN={example}")
     assert compose.environment(config, "secrets")["JUPYTER_TOKEN"] == example[1:-1]
@@ -134,7 +134,7 @@ def test_the_way_of_quoting_that_the_example_gives_is_right():
 
 def test_invoke_says_in_one_line_that_no_engine_answers():
     command = [sys.executable, "-m", "invoke", "status"]
-    ended = subprocess.run(command, cwd=ROOT, env=without_settings(), capture_output=True, text=True, check=False)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("FAIL: no Docker engine answers: start Docker Desktop or the docker service")
-    assert ended.stderr.count("\n") == 1
+    ran = subprocess.run(command, cwd=ROOT, env=without_settings(), capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("FAIL: no Docker engine answers: start Docker Desktop or the docker service")
+    assert ran.stderr.count("\n") == 1

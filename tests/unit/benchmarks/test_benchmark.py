@@ -1,4 +1,4 @@
-"""`invoke dev.bench`: what its table says, what it compares, what it refuses, and that nothing is left of it."""
+"""`invoke dev.bench`: its table, its comparison, and the input that it refuses."""
 
 import json
 import os
@@ -44,22 +44,22 @@ def test_a_ratio_is_of_the_medians():
     assert (row.median("stock"), row.median("ours"), row.ratio) == (44, 2, 22)
 
 
-def test_where_more_is_better_the_ratio_is_the_other_way_round():
+def test_the_ratio_is_inverted_where_more_is_better():
     assert only_row(table([50], [100], unit="requests/s")).ratio == 2
 
 
-def test_the_spread_is_that_of_the_rounds():
+def test_the_spread_is_that_of_the_ratios_of_the_rounds():
     assert only_row(table([40, 60, 50], [10, 10, 10])).spread == (4, 6)
 
 
 @pytest.mark.parametrize(("stock", "ours"), [([21], [0]), ([0], [0]), ([], [3])])
-def test_there_is_no_ratio_to_nothing(stock, ours):
+def test_there_is_no_ratio_without_samples_or_to_zero(stock, ours):
     made = table(stock, ours, unit="errors", what="4 clients, errors")
     assert only_row(made).ratio is None
     assert "| - | - |" in made.markdown()
 
 
-def test_a_table_survives_being_written(tmp_path):
+def test_a_table_is_read_back_as_it_was_written(tmp_path):
     made = table([44, 45], [1.5, 2])
     (tmp_path / "speed.json").write_text(made.json())
     read = results.load(tmp_path / "speed.json")
@@ -96,11 +96,11 @@ def test_growth_is_measured_against_the_small_table(later, word):
 # --- The comparison ---
 
 
-def test_nothing_has_moved_within_the_spread():
+def test_a_change_within_the_spread_is_not_reported():
     assert results.compare(table([44], [1, 2]), table([44], [1.9, 3])) == ["Nothing has moved, of 1 rows."]
 
 
-def test_one_sample_has_to_move_further_than_several():
+def test_one_sample_has_to_change_more_than_several_to_be_reported():
     assert results.compare(table([44], [2]), table([44], [2.8])) == ["Nothing has moved, of 1 rows."]
     [line] = results.compare(table([44], [2, 2.1]), table([44], [2.8, 2.9]))
     assert "1.39 times worse" in line
@@ -109,17 +109,17 @@ def test_one_sample_has_to_move_further_than_several():
 @pytest.mark.parametrize(
     ("unit", "word"), [("ms", "worse; ratio 22, now 11"), ("requests/s", "better; ratio 0.0455, now 0.0909")]
 )
-def test_what_has_moved_is_said_with_its_direction(unit, word):
+def test_a_change_is_reported_with_its_direction(unit, word):
     [line] = results.compare(table([44], [2, 2.1, 1.9], unit=unit), table([44], [4, 4.1, 3.9], unit=unit))
     assert line == f"one client: /health, p50: ours 2, now 4 {unit}, 2 times {word}"
 
 
-def test_errors_from_nothing_have_moved():
+def test_a_first_error_is_reported_as_a_change():
     before, after = (table([9], ours, unit="errors") for ours in ([0], [7]))
     assert results.compare(before, after) == ["one client: /health, p50: ours 0, now 7 errors worse"]
 
 
-def test_another_machine_and_rows_that_only_one_has_are_said():
+def test_another_machine_and_rows_in_only_one_table_are_reported():
     before, after = table([44], [1]), table([44], [1], what="other")
     before.about["machine"] = "large"
     machine, *others = results.compare(before, after)
@@ -149,7 +149,7 @@ def test_a_file_of_another_format_is_refused(content, tmp_path):
     assert str(path) in the_line(raised)
 
 
-def test_a_missing_file_is_refused_before_anything_is_built(tmp_path):
+def test_a_missing_file_to_compare_with_is_refused_before_anything_is_built(tmp_path):
     ran = bench(tmp_path, "--compare", tmp_path / "none")
     assert (ran.returncode, ran.stdout) == (1, "")
     cause = f"{tmp_path}/none cannot be read (No such file or directory)"
@@ -163,7 +163,7 @@ def test_a_missing_file_is_refused_before_anything_is_built(tmp_path):
         (["--to", "/dev/null/results"], "/dev/null/results cannot be written to (Not a directory)"),
     ],
 )
-def test_other_bad_arguments_are_refused_before_anything_is_built(arguments, cause, tmp_path):
+def test_invalid_arguments_are_refused_before_anything_is_built(arguments, cause, tmp_path):
     ran = bench(tmp_path, *arguments)
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith(f"FAIL: {cause}: ")
@@ -171,24 +171,24 @@ def test_other_bad_arguments_are_refused_before_anything_is_built(arguments, cau
 
 
 @pytest.mark.parametrize(("memory", "disk", "word"), [(1e9, 1e12, "memory"), (1e12, 1e9, "disk")])
-def test_too_little_room_is_refused(memory, disk, word):
+def test_too_little_free_space_is_refused(memory, disk, word):
     with pytest.raises(Failure) as raised:
         run.check_room(memory, disk, quick=True)
     assert f"of {word}, 1.0 GB are free" in the_line(raised)
 
 
-def test_a_quick_run_needs_less_room():
+def test_a_quick_run_needs_less_free_space():
     between = (run.DISK + run.DISK_QUICK) // 2
     run.check_room(run.MEMORY, between, quick=True)
     with pytest.raises(Failure):
         run.check_room(run.MEMORY, between, quick=False)
 
 
-def test_room_that_cannot_be_known_is_not_asked_for():
+def test_free_space_is_not_checked_if_it_is_unknown():
     run.check_room(None, None, quick=False)
 
 
-def test_the_task_gives_way_to_the_program(monkeypatch):
+def test_the_task_bench_replaces_its_process_with_the_program(monkeypatch):
     called = []
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(dev.os, "execv", lambda *arguments: called.append(arguments))
@@ -203,12 +203,12 @@ def test_the_task_gives_way_to_the_program(monkeypatch):
 PUBLISHED = results.load(ROOT / "docs" / "speed.json")
 
 
-def test_the_published_table_is_that_of_the_published_figures():
-    # There its headings are one level lower.
+def test_the_published_table_matches_the_published_figures():
+    # Its headings are one level lower there.
     published = (ROOT / "docs" / "speed.md").read_text()
     assert PUBLISHED.markdown().replace("\n## ", "\n### ") in published
 
 
-def test_the_published_figures_are_those_of_a_whole_run_with_every_target():
+def test_the_published_figures_are_of_a_full_run_with_every_target():
     assert PUBLISHED.about["run"] == "full"
     assert [target for target in results.TARGETS if (target.section, target.what) not in PUBLISHED.rows] == []

@@ -1,4 +1,4 @@
-"""How many runs the benchmark writes at a time, and that nothing of them is forgotten when they are removed."""
+"""benchmarks/fill.py: the batches in which runs are written, and that they are removed completely."""
 
 import re
 
@@ -7,20 +7,20 @@ import pytest
 from benchmarks import fill
 
 
-class Noting:
-    """A stack that notes the SQL it is given."""
+class Recorder:
+    """A stack that records the SQL that it would run."""
 
     def __init__(self):
         self.statements = []
 
     def sql(self, statement):
-        """Note a statement."""
+        """Record a statement."""
         self.statements.append(statement)
 
 
 def batches(first, last):
     """Return the first and last number of each of the batches in which runs are written."""
-    stack = Noting()
+    stack = Recorder()
     fill.runs(stack, 7, first, last)
     found = [re.search(r"generate_series\((\d+), (\d+)\) AS number", statement) for statement in stack.statements]
     return [tuple(map(int, numbers.groups())) for numbers in found]
@@ -38,8 +38,8 @@ def test_every_run_is_written_once(first, last, written):
     assert batches(first, last) == written
 
 
-def test_rows_go_before_the_runs_that_they_refer_to():
-    stack = Noting()
+def test_rows_are_deleted_before_the_runs_that_they_refer_to():
+    stack = Recorder()
     fill.remove(stack, 7)
     deleted = re.findall(r"DELETE FROM (\w+)", "".join(stack.statements))
     assert deleted[-2:] == ["runs", "experiments"]

@@ -1,4 +1,4 @@
-"""`invoke dev.pictures`: what it says when it cannot make the screenshots of the README."""
+"""`invoke dev.pictures`: its errors."""
 
 import sys
 
@@ -10,8 +10,8 @@ from toolbox import dev
 from toolbox.errors import Failure
 
 
-class Refused:
-    """A toolbox that raises an error when it is to be built."""
+class Failing:
+    """A toolbox whose build raises an error."""
 
     def __init__(self, error):
         self.error, self.removed = error, False
@@ -32,10 +32,10 @@ class Refused:
     ],
     ids=["a failure", "a page that does not show", "Ctrl-C"],
 )
-def test_what_goes_wrong_is_one_line_and_leaves_the_pictures_and_no_toolbox(tmp_path, monkeypatch, error, line):
-    toolbox = Refused(error)
+def test_an_error_is_one_line_and_leaves_neither_screenshots_nor_a_toolbox(tmp_path, monkeypatch, error, line):
+    toolbox = Failing(error)
     monkeypatch.setattr(screenshots.stacks, "Ours", lambda _: toolbox)
-    # They are changed for good, in a process that ends.
+    # The program would change the handlers of this process permanently.
     monkeypatch.setattr(screenshots.signal, "signal", lambda *_: None)
     with pytest.raises(SystemExit) as ended:
         screenshots.main(tmp_path)
@@ -45,7 +45,7 @@ def test_what_goes_wrong_is_one_line_and_leaves_the_pictures_and_no_toolbox(tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_task_gives_way_to_the_program(monkeypatch):
+def test_the_task_pictures_replaces_its_process_with_the_program(monkeypatch):
     called = []
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(dev.os, "execv", lambda *arguments: called.append(arguments))
