@@ -35,7 +35,7 @@ def dev_task(*args, **options):
 
 
 def task(*args, creates=False, changes=False, docker=True, **options):
-    """Make a function whose first argument is a toolbox a task with the option --name, which selects the toolbox.
+    """Make a function a task. Its first argument is the toolbox that the option --name selects.
 
     A task that `creates` may create a named toolbox. One that `changes` a toolbox fails while another such task runs.
     All require Docker, unless `docker` is false.

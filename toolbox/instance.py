@@ -87,7 +87,8 @@ class Toolbox:
 
     def add_name(self, text):
         """Return a text in which .env and commands are those of this toolbox."""
-        # Functions that write messages do not know their toolbox, so all write `.env` and "invoke up".
+        # Functions that decide do not know their toolbox, so all messages are written for the one without a name, and
+        # only this place adds the name.
         if self.name:
             text = re.sub(r"(?<![\w/])\.env(?![\w]|\.\w)", self.env.name, text)
             text = re.sub(r'"(invoke|\./run) (?!lock)(\w+)', rf'"\1 \2 --name {self.name}', text)

@@ -16,11 +16,11 @@ def clean(toolbox, yes):
             '"docker compose down --volumes" deletes them in any case.'
         )
     images = [name for name in map(toolbox.image, IN_ORDER) if toolbox.has("image", name)]
-    there = ["its containers and its network", *(f"volume {name}" for name in volumes)]
-    there += [f"image {name}" for name in images]
+    contents = ["its containers and its network", *(f"volume {name}" for name in volumes)]
+    contents += [f"image {name}" for name in images]
     # Without data, the settings of a named toolbox would only reserve its ports.
-    there += [f"file {toolbox.env.name}"] if toolbox.name else []
-    print(f"This permanently deletes, of the project {toolbox.project}:", *there, sep="\n  ")
+    contents += [f"file {toolbox.env.name}"] if toolbox.name else []
+    print(f"This permanently deletes, of the project {toolbox.project}:", *contents, sep="\n  ")
     if not yes:
         raise Failure("nothing was deleted: add --yes to delete all of that.")
     if not toolbox.compose("down", "--volumes", "--rmi", "local", "--remove-orphans"):

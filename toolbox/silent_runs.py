@@ -13,22 +13,22 @@ from .data import backup, postgres
 from .errors import Failure, one_line
 
 # The last metrics of a run show when it was last active. Programs choose their times, so limit them to now.
-HEARD = """
-    SELECT runs.run_uuid, greatest(runs.start_time, least(max(metric.timestamp), {now})) AS heard
+LAST_SEEN = """
+    SELECT runs.run_uuid, greatest(runs.start_time, least(max(metric.timestamp), {now})) AS seen
     FROM runs LEFT JOIN latest_metrics AS metric USING (run_uuid)
     WHERE runs.status = 'RUNNING' AND runs.lifecycle_stage = 'active'
     GROUP BY runs.run_uuid, runs.start_time
 """
 FOUND = """
 SET search_path = public, pg_catalog;
-SELECT json_build_array(run_uuid, experiment.name, runs.name, runs.user_id, heard)
-FROM ({heard}) AS silent JOIN runs USING (run_uuid) JOIN experiments AS experiment USING (experiment_id)
-ORDER BY heard;
+SELECT json_build_array(run_uuid, experiment.name, runs.name, runs.user_id, seen)
+FROM ({seen}) AS silent JOIN runs USING (run_uuid) JOIN experiments AS experiment USING (experiment_id)
+ORDER BY seen;
 """
 END = """
 SET search_path = public, pg_catalog;
-UPDATE runs SET status = 'KILLED', end_time = heard FROM ({heard}) AS silent
-WHERE silent.run_uuid = runs.run_uuid AND runs.status = 'RUNNING' AND heard <= {limit}
+UPDATE runs SET status = 'KILLED', end_time = seen FROM ({seen}) AS silent
+WHERE silent.run_uuid = runs.run_uuid AND runs.status = 'RUNNING' AND seen <= {limit}
 RETURNING runs.run_uuid;
 """
 TITLES = ("SILENT", "EXPERIMENT", "RUN", "USER", "ID")
@@ -62,13 +62,14 @@ def hours(text):
 def found(toolbox, now):
     """Return (id, experiment, name, user, time of its last metric in ms since 1970) of each running run at `now`."""
     return [
-        tuple(json.loads(line)) for line in postgres.sql(toolbox, FOUND.format(heard=HEARD.format(now=now)), "mlflow")
+        tuple(json.loads(line))
+        for line in postgres.sql(toolbox, FOUND.format(seen=LAST_SEEN.format(now=now)), "mlflow")
     ]
 
 
 def end(toolbox, limit, now):
     """Set running runs without a metric after `limit` (ms since 1970) to KILLED; return their ids."""
-    return postgres.sql(toolbox, END.format(heard=HEARD.format(now=now), limit=limit), "mlflow")
+    return postgres.sql(toolbox, END.format(seen=LAST_SEEN.format(now=now), limit=limit), "mlflow")
 
 
 def milliseconds():
@@ -80,7 +81,7 @@ def rows(runs, now):
     """Return the rows of the table of what `found` returned."""
     return [
         TITLES,
-        *((silence(now - heard), cut(where), cut(name), cut(who), id_) for id_, where, name, who, heard in runs),
+        *((silence(now - seen), cut(where), cut(name), cut(who), id_) for id_, where, name, who, seen in runs),
     ]
 
 
