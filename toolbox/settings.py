@@ -53,7 +53,7 @@ def cpu_count(value, name, cpus):
     """Check a number of CPUs, of which the engine's machine has `cpus`. 0 means all of them."""
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value) and (not float(value) or LEAST_CPUS <= float(value) <= cpus):
         return None
-    return f"use 0 for all, or a number from {LEAST_CPUS} to {cpus}, which is all"
+    return f"use 0 for all, or a number from {LEAST_CPUS} to {cpus}, the number of CPUs"
 
 
 switch = like("(?i:true|false)", "use true or false")

@@ -92,7 +92,7 @@ def test_every_setting_is_either_checked_or_exempt():
     [
         ("MLFLOW_WORKERS=abc", 'MLFLOW_WORKERS is "abc": use a whole number from 1 to 32.'),
         ('MLFLOW_MEMORY="2 g"', 'MLFLOW_MEMORY is "2 g": use a number and a unit without a space'),
-        ("NOTEBOOK_CPUS=64", 'NOTEBOOK_CPUS is "64": use 0 for all, or a number from 0.1 to 2, which is all.'),
+        ("NOTEBOOK_CPUS=64", 'NOTEBOOK_CPUS is "64": use 0 for all, or a number from 0.1 to 2, the number of CPUs.'),
     ],
 )
 @pytest.mark.parametrize("task", [tasks.up, tasks.upgrade])
