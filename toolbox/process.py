@@ -123,10 +123,12 @@ def on_terminal():
 
 
 def tool(name):
-    """Return how a program of requirements.txt begins, a list: as a module, which a clone that was moved finds too.
+    """Return how a command of tests/requirements.txt begins, a list: as a module, which a moved clone finds too.
 
-    Raises Failure when it is not there: `invoke` may be installed without it.
+    Raises Failure if it is not installed.
     """
     if not importlib.util.find_spec(name):
-        raise Failure(f'{name} is not installed for {sys.executable}: use "./run", which installs requirements.txt.')
+        raise Failure(
+            f'{name} is not installed for {sys.executable}: use "./run", which installs tests/requirements.txt.'
+        )
     return [sys.executable, "-m", name]

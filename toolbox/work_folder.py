@@ -44,7 +44,7 @@ def adopt_owner(toolbox):
         if problem := unwritable(path, owner, user(toolbox.config)):
             raise Failure(problem)
         toolbox.say(f"{path} belongs to user {owner}: the notebook runs as that user now (NOTEBOOK_UID in .env).")
-        toolbox.set("NOTEBOOK_UID", owner)
+        toolbox.set(NOTEBOOK_UID=owner)
         if not look(toolbox, str(path), TARGET, "bind")[1]:
             raise Failure(f'{path} cannot be written by its owner, user {owner}: "chmod u+rwx {path}".')
     give_home(toolbox)

@@ -49,7 +49,7 @@ def take_over(toolbox, old_base):
             toolbox.compose("rm", "--stop", "--force", "postgres")
             toolbox.run("docker", "volume", "rm", f"{toolbox.project}_{store}")
             raise
-        toolbox.set("DB_STORE", store)
+        toolbox.set(DB_STORE=store)
     console.table(compared)
     for line in lacks:
         print(line)
