@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from invoke import Collection
+from invoke import Collection, Result
 
 import tasks
 from tests.support.layers import HEALTHY, ROOT, SECRETS, a_users_env, commands, docker, the_line
@@ -67,6 +67,15 @@ def test_logs_shows_the_newest_lines_unless_told_otherwise(options, passed_on):
     c = docker()
     tasks.logs(c, **options)
     assert commands(c)[-1] == f"docker compose logs {passed_on}"
+
+
+def test_ctrl_c_ends_logs_that_are_followed_without_an_error():
+    interrupted = {"docker compose logs": Result(exited=130)}
+    tasks.logs(docker(interrupted), follow=True)
+    with pytest.raises(Failure):
+        tasks.logs(docker(interrupted))
+    with pytest.raises(Failure):
+        tasks.logs(docker({"docker compose logs": Result(exited=1)}), follow=True)
 
 
 @pytest.mark.parametrize("tail", ["ten", "-1", "1.5", ""])

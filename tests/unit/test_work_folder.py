@@ -124,9 +124,22 @@ def test_the_home_goes_to_the_user_of_the_notebook_with_no_more_rights_than_that
     assert str(tmp_path) not in chown
 
 
-def test_a_home_that_is_not_there_yet_is_left_to_docker(env, tmp_path):
-    c, _ = settled({LOOKING: "1001\nyes\n"}, env, tmp_path, user="1001")
-    assert not [command for command in commands(c) if "chown" in command]
+def test_a_new_home_of_the_image_s_user_is_left_to_docker(env, tmp_path):
+    c, _ = settled({LOOKING: "1000\nyes\n"}, env, tmp_path)
+    assert not [command for command in commands(c) if "chown" in command or "create" in command]
+
+
+def test_a_new_home_of_another_user_is_created_before_it_is_given_away(env, tmp_path):
+    c, _ = settled({HOME: "1000\nno\n", LOOKING: "1001\nyes\n"}, env, tmp_path, user="1001")
+    created, chown = [command for command in commands(c) if "create" in command or "chown" in command]
+    assert created == "docker compose create notebook"
+    assert "'chown -hR 1001 /home/jovyan'" in chown
+
+
+def test_a_new_home_that_cannot_be_created_is_not_made_without_compose(env, tmp_path):
+    with pytest.raises(Failure) as raised:
+        settled({LOOKING: "1001\nyes\n", "docker compose create": False}, env, tmp_path, user="1001")
+    assert "Docker could not create the notebook" in the_line(raised)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ def test_the_notebook_reads_and_writes_the_folder_as_its_owner(toolbox, folder):
 
 
 def test_the_home_is_the_volume_still_and_belongs_to_the_same_user(toolbox, folder):
+    assert inside(toolbox, "stat -c %u ~ ~/.bashrc") == f"{OWNER}\n{OWNER}\n"
     inside(toolbox, "echo home > ~/in-the-volume")
     assert not (folder / "in-the-volume").exists()
     toolbox.succeed("up", "--name", NAME)
