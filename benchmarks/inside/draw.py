@@ -1,4 +1,4 @@
-"""Draw how many times better ours is than stock: reads the JSON of the table, prints a PNG in base64, as JSON."""
+"""Draw how many times better ours is than stock: read the JSON of the table, print a PNG in base64, as JSON."""
 
 import base64
 import io
@@ -10,7 +10,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-# The rows that say most, by section and name, each with what is written beside its bar.
+# The most telling rows, by section and name, with the labels of their bars.
 HEADLINES = {
     ("one client", "/health, p50"): "an answer to /health",
     ("one client", "log-metric, p50"): "log a metric",
@@ -34,12 +34,12 @@ shown.sort(key=lambda pair: pair[1]["ratio"])
 
 
 def number(value):
-    """Return a number as short as it can be read."""
+    """Return a number, rounded for reading."""
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def values(row):
-    """Return what is written behind a bar: stock, ours and the unit."""
+    """Return the text at the end of a bar: stock, ours and the unit."""
     unit, scale = row["unit"], 1
     if unit == "ms" and row["median"]["stock"] >= 1000:
         unit, scale = "s", 1000
