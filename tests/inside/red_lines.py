@@ -28,7 +28,7 @@ with mlflow.start_run():
 print("done")
 """
 # For the cell, on a machine that has much else to do.
-PATIENCE_SECONDS = 300
+TIMEOUT_SECONDS = 300
 
 manager, client = start_new_kernel(kernel_name="python3")
 
@@ -60,7 +60,7 @@ def note(message):
 try:
     debug("initialize", clientID="test", adapterID="", pathFormat="path", linesStartAt1=True, columnsStartAt1=True)
     debug("attach")
-    client.execute_interactive(CELL, timeout=PATIENCE_SECONDS, output_hook=note)
+    client.execute_interactive(CELL, timeout=TIMEOUT_SECONDS, output_hook=note)
 finally:
     manager.shutdown_kernel(now=True)
 print(json.dumps(printed))

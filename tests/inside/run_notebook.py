@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 # For one cell. They take a few seconds on a machine that does nothing else.
-PATIENCE_SECONDS = 300
+TIMEOUT_SECONDS = 300
 
 
 def shown(output):
@@ -32,7 +32,7 @@ nbformat.validate(notebook)
 settings = dict(setting.split("=", 1) for setting in sys.argv[1:])
 failed = None
 with tempfile.TemporaryDirectory() as folder:
-    client = NotebookClient(notebook, timeout=PATIENCE_SECONDS, resources={"metadata": {"path": folder}})
+    client = NotebookClient(notebook, timeout=TIMEOUT_SECONDS, resources={"metadata": {"path": folder}})
     try:
         client.execute(env=os.environ | settings)
     except CellExecutionError as error:

@@ -18,7 +18,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 MODEL = "models:/flowers@champion"
 PORT = 5001
-PATIENCE_SECONDS = 120
+TIMEOUT_SECONDS = 120
 
 features, kinds = load_iris(return_X_y=True)
 with mlflow.start_run():
@@ -34,7 +34,7 @@ def served():
     server = subprocess.Popen(["mlflow", "models", "serve", "-m", MODEL, "--port", str(PORT)], stdout=sys.stderr)
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"http://127.0.0.1:{PORT}/invocations", asked.encode(), headers)
-    end = time.monotonic() + PATIENCE_SECONDS
+    end = time.monotonic() + TIMEOUT_SECONDS
     try:
         while True:
             try:

@@ -7,9 +7,9 @@ import sys
 import time
 import urllib.request
 
-PATIENCE_SECONDS = 120
+TIMEOUT_SECONDS = 120
 address, *command = sys.argv[1:]
-end = time.monotonic() + PATIENCE_SECONDS
+end = time.monotonic() + TIMEOUT_SECONDS
 # With a group of its own, so that its workers end too.
 with subprocess.Popen(command, stdout=sys.stderr, start_new_session=True) as server:
     try:

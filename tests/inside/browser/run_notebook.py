@@ -11,7 +11,7 @@ from urllib.parse import quote
 from visit import run
 
 # Libraries are loaded and models trained.
-PATIENCE_MS = 180_000
+TIMEOUT_MS = 180_000
 OUTPUT = ".jp-OutputArea-output"
 # JupyterLab gives it the type of what a program prints to standard error.
 ERROR = "Traceback (most recent call last)"
@@ -34,7 +34,7 @@ def run_notebook(visit):
         # A cell has its number once it has run. After an error the rest does not run.
         done = cells.last.locator(".jp-InputPrompt").filter(has_text=re.compile(r"^\[\d+\]:"))
         errors = page.locator(OUTPUT, has_text=ERROR)
-        done.or_(errors).first.wait_for(state="attached", timeout=PATIENCE_MS)
+        done.or_(errors).first.wait_for(state="attached", timeout=TIMEOUT_MS)
         outputs = [texts(cell) for cell in cells.all()]
     with visit.step("the outputs"):
         # More room for the notebook.

@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from visit import run
 
 # The kernel is missed only some seconds after it was ended.
-PATIENCE_MS = 60_000
+TIMEOUT_MS = 60_000
 
 
 def tile(page, name):
@@ -46,7 +46,7 @@ def use_launcher(visit):
         page.keyboard.press("Shift+Enter")
         dialog = page.locator(".jp-Dialog")
         # JupyterLab's own, that the kernel appears to have died, comes first.
-        dialog.get_by_role("button", name="Ok").click(timeout=PATIENCE_MS)
+        dialog.get_by_role("button", name="Ok").click(timeout=TIMEOUT_MS)
         dialog = dialog.filter(has_text="Out of memory")
         dialog.wait_for()
         notice = dialog.inner_text()

@@ -24,7 +24,7 @@ from playwright.sync_api import Error, expect, sync_playwright
 
 PICTURES = Path("pictures")
 WINDOW = {"width": 1120, "height": 800}
-PATIENCE_SECONDS = 30
+TIMEOUT_SECONDS = 30
 
 
 class Visit:
@@ -34,7 +34,7 @@ class Visit:
         self.told = told
         self.complaints = []
         self.doing = "start"
-        patience_ms = 1000 * told.get("patience", PATIENCE_SECONDS)
+        patience_ms = 1000 * told.get("patience", TIMEOUT_SECONDS)
         expect.set_options(timeout=patience_ms)
         # The same everywhere, so that the pictures are.
         self.context = browser.new_context(

@@ -40,13 +40,13 @@ MUST_STAY = {
     "elsewhere",
     "run elsewhere",
 }
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 MANY = 500
 
 
 def until(condition, what):
-    """Return once `condition` holds; fail when it does not within PATIENCE_SECONDS."""
-    end = time.monotonic() + PATIENCE_SECONDS
+    """Return once `condition` holds; fail when it does not within TIMEOUT_SECONDS."""
+    end = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
         assert time.monotonic() < end, f"waited in vain until {what}"
         time.sleep(0.02)
@@ -214,7 +214,7 @@ def test_a_sweep_that_is_killed_can_be_run_again_and_leaves_nothing(toolbox, swe
     ) as process:
         until(lambda: many_runs() < MANY, "the first run is gone")
         toolbox.host("mlflow").run("sh -c %s", kill)
-        _, said = process.communicate(timeout=PATIENCE_SECONDS)
+        _, said = process.communicate(timeout=TIMEOUT_SECONDS)
     assert 0 < many_runs() < MANY
     assert process.returncode == 1
     assert [line[:6] for line in said.splitlines()] == ["FAIL: "]

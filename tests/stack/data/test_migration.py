@@ -10,11 +10,11 @@ from tests.support.copies import ROOT, Copy
 from tests.support.upgrades import (
     OLDER,
     OLDER_MLFLOW,
-    PATIENCE_SECONDS,
+    TIMEOUT_SECONDS,
     check_contents,
     contents,
     dumps,
-    go_back,
+    roll_back,
     log_all_kinds,
     revision,
     use_mlflow,
@@ -44,7 +44,7 @@ def oldest(tmp_path_factory):
 def old(oldest):
     """That toolbox, with its tables as the oldest MLflow made them."""
     if revision(oldest) != oldest.old:
-        go_back(oldest, dumps(oldest)[0])
+        roll_back(oldest, dumps(oldest)[0])
     return oldest
 
 
@@ -99,7 +99,7 @@ def test_a_migration_goes_on_once_nobody_keeps_it_waiting(oldest):
         assert "Waiting for MLflow's tables: role analyst holds a lock" in task.stdout.readline()
         # Others read meanwhile.
         assert oldest.sql("analyst", "mlflow", "SELECT count(*) FROM metrics")
-    task.communicate(timeout=PATIENCE_SECONDS)
+    task.communicate(timeout=TIMEOUT_SECONDS)
     assert task.returncode == 0
 
 
@@ -118,9 +118,9 @@ def test_a_migration_that_is_killed_has_changed_nothing_and_is_begun_again(old):
         # The upgrade may begin with another container of postgres.
         psql = ("psql", "-qtA", "-d", "mlflow", "-c", f"SELECT 'is stalled' {STALLED}")
         asked = ("docker", "compose", "exec", "--no-TTY", "postgres", *psql)
-        until(lambda: old.run(*asked).stdout, "the migration changes a table", PATIENCE_SECONDS)
+        until(lambda: old.run(*asked).stdout, "the migration changes a table", TIMEOUT_SECONDS)
         old.run("docker", "kill", f"{old.project}-migrate-1")
-        _, said = task.communicate(timeout=PATIENCE_SECONDS)
+        _, said = task.communicate(timeout=TIMEOUT_SECONDS)
     old.sql("postgres", "mlflow", "DROP EVENT TRIGGER stall; DROP FUNCTION public.stall")
     old.sql("postgres", "mlflow", f"SELECT pg_terminate_backend(pid) {STALLED}")
     assert task.returncode == 1

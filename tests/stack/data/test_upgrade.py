@@ -10,7 +10,7 @@ from tests.support.upgrades import (
     check_contents,
     contents,
     dumps,
-    go_back,
+    roll_back,
     log_all_kinds,
     revision,
     use_mlflow,
@@ -59,7 +59,7 @@ def test_an_older_mlflow_is_taken_over_with_all_it_recorded(older, toolbox):
     assert dumps(older) == kept
     if kept:
         assert f"MLflow-{older.version}" in kept[0] or old in kept[0]
-        go_back(older, kept[0])
+        roll_back(older, kept[0])
         assert revision(older) == old
         assert contents(older, "mlflow")[0] == before
         assert older.sql("analyst", "mlflow", "SELECT count(*) FROM metrics") == [(len(before["metrics"]),)]

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.copies import Copy, free_ports
 from tests.support.layers import postgres_settings
-from tests.support.upgrades import PATIENCE_SECONDS, check_artifacts, contents, log_all_kinds
+from tests.support.upgrades import TIMEOUT_SECONDS, check_artifacts, contents, log_all_kinds
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.stack
@@ -91,7 +91,7 @@ def fills_a_new_volume(copy):
 def test_an_upgrade_that_is_killed_leaves_the_old_volume_to_the_next_one(old, reached):
     command = [sys.executable, "-m", "invoke", "upgrade"]
     with subprocess.Popen(command, cwd=old.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as task:
-        until(lambda: reached(old), "the upgrade has begun", PATIENCE_SECONDS)
+        until(lambda: reached(old), "the upgrade has begun", TIMEOUT_SECONDS)
         task.kill()
     result = old.invoke("up")
     assert result.returncode == 1
@@ -102,7 +102,7 @@ def test_an_upgrade_that_is_killed_leaves_the_old_volume_to_the_next_one(old, re
 def test_an_upgrade_that_is_told_to_end_leaves_no_new_volume(old):
     command = [sys.executable, "-m", "invoke", "upgrade"]
     with subprocess.Popen(command, cwd=old.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as task:
-        until(lambda: fills_a_new_volume(old), "the upgrade has begun", PATIENCE_SECONDS)
+        until(lambda: fills_a_new_volume(old), "the upgrade has begun", TIMEOUT_SECONDS)
         task.terminate()
     assert task.returncode != 0
     assert volumes(old) == old.present

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.copies import ROOT
 from tests.support.crashes import kill, main_process
-from tests.support.waiting import PATIENCE_SECONDS, is_healthy, until
+from tests.support.waiting import TIMEOUT_SECONDS, is_healthy, until
 
 pytestmark = pytest.mark.stack
 
@@ -53,13 +53,13 @@ def uploading(toolbox):
             yield process
         finally:
             notebook.check_output(f"touch {GATE}/go")
-            process.communicate(timeout=PATIENCE_SECONDS)
+            process.communicate(timeout=TIMEOUT_SECONDS)
 
 
 def go_on(toolbox, process):
     """Let the client go on; return what it says at its end, None when it was killed."""
     toolbox.host("notebook").check_output(f"touch {GATE}/go")
-    printed, _ = process.communicate(timeout=2 * PATIENCE_SECONDS)
+    printed, _ = process.communicate(timeout=2 * TIMEOUT_SECONDS)
     return json.loads(printed.splitlines()[-1]) if process.returncode == 0 else None
 
 

@@ -8,7 +8,7 @@ from tests.support import engines
 from tests.support import written as written_requests
 from tests.support.copies import ROOT, Copy
 from tests.support.crashes import while_writing
-from tests.support.waiting import PATIENCE_SECONDS, is_healthy, until
+from tests.support.waiting import TIMEOUT_SECONDS, is_healthy, until
 from toolbox.compose import ONE_SHOTS
 
 pytestmark = [
@@ -60,7 +60,7 @@ def test_every_acknowledged_write_survives_the_engine(second, engine, record_fau
     stop = tmp_path / "stop"
     program = ROOT / "tests" / "inside" / "log_http.py"
     command = engine.inside(
-        sys.executable, program, second.url("mlflow", ""), str(WRITERS), str(4 * PATIENCE_SECONDS), stop
+        sys.executable, program, second.url("mlflow", ""), str(WRITERS), str(4 * TIMEOUT_SECONDS), stop
     )
 
     def rows():
@@ -72,7 +72,7 @@ def test_every_acknowledged_write_survives_the_engine(second, engine, record_fau
         engine.start()
 
     written, seconds = while_writing(command, rows, 200, fault=fault, answers=lambda: answers(second), stop=stop.touch)
-    acknowledged, found = written_requests.acknowledged(written), written_requests.found(second, written)
+    acknowledged, found = written_requests.acknowledged(written), written_requests.stored(second, written)
     record_fault(f"engine ended by SIG{signal}", len(acknowledged), len(found), written["failed"], seconds)
     assert found == acknowledged
     until(lambda: is_healthy(second, *SERVICES), "both are healthy")

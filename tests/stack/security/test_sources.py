@@ -12,7 +12,7 @@ from tests.support.copies import PASSWORDS, ROOT
 pytestmark = pytest.mark.stack
 
 API = "/api/2.0/mlflow/"
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 # In every file that an attacker would want: the users, the environment, and the password of the database.
 WANTED = (b"root:", b"PGSERVICEFILE", PASSWORDS["mlflow"].encode())
 
@@ -110,7 +110,7 @@ def test_a_webhook_whose_address_became_private_reaches_nobody(toolbox):
             assert "must not resolve to a non-public IP address" in answer["result"]["error_message"]
             prompt = {"name": new_name(), "tags": [{"key": "mlflow.prompt.is_prompt", "value": "true"}]}
             create(toolbox, "registered-models", prompt)
-            end = time.monotonic() + PATIENCE_SECONDS
+            end = time.monotonic() + TIMEOUT_SECONDS
             while f"Failed to send webhook to {url}" not in toolbox.compose("logs", "--tail", "200", "mlflow"):
                 assert time.monotonic() < end, "waited in vain until the event is told"
         assert seen["connections"] == 0

@@ -8,7 +8,7 @@ import pytest
 
 pytestmark = pytest.mark.stack
 
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 # A base with one more package, of which there is only the metadata.
 WITH_A_PACKAGE = """\
 FROM {base}
@@ -47,7 +47,7 @@ def database(toolbox, docker, base):
         name = f"{toolbox.project}-base"
         started = docker("run", "--detach", "--name", name, "--hostname", "base", *options, base("postgres"))
         assert started.returncode == 0, started.stderr
-        end = time.monotonic() + PATIENCE_SECONDS
+        end = time.monotonic() + TIMEOUT_SECONDS
         while docker("exec", name, "pg_isready", "-h", "base").returncode != 0:
             assert time.monotonic() < end, docker("logs", name).stderr
             time.sleep(0.2)

@@ -12,7 +12,7 @@ SECONDS = 60
 
 def test_no_request_of_a_hundred_clients_fails_or_gets_lost(toolbox, record):
     logged = toolbox.in_notebook("log_http.py", "http://mlflow:5000", str(CLIENTS), str(SECONDS), "/nonexistent")
-    acknowledged, found = written.acknowledged(logged), written.found(toolbox, logged)
+    acknowledged, found = written.acknowledged(logged), written.stored(toolbox, logged)
     record(
         f"{CLIENTS} clients for {logged['seconds']:.0f} s: {len(acknowledged)} acknowledged, {len(found)} found, "
         f"{logged['failed']} calls failed, {len(acknowledged) / logged['seconds']:.0f} a second, "

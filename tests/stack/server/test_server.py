@@ -12,7 +12,7 @@ from tests.support.waiting import DATABASE_ROUTE
 pytestmark = pytest.mark.stack
 
 # Some of what the pages can ask for takes its time, such as a demonstration with many traces.
-PATIENCE_SECONDS = 120
+TIMEOUT_SECONDS = 120
 # Answers to requests that are no use, as every server of MLflow gives them: not implemented, or no workspaces.
 EXPECTED = (200, 201, 204, 400, 404, 405, 409, 422, 501, 503)
 # MLflow itself answers 500 when one of these is sent nothing.
@@ -159,7 +159,7 @@ def test_every_route_answers(toolbox):
             continue
         filled = re.sub(r"<[^>]*>|\{[^}]*\}", "1", path)
         body = None if method == "GET" else {}
-        options = {"Content_Type": "application/json", "timeout": PATIENCE_SECONDS}
+        options = {"Content_Type": "application/json", "timeout": TIMEOUT_SECONDS}
         status, answer = toolbox.request(method, "mlflow", filled, body=body, **options)
         if status not in EXPECTED:
             failed.append((method, path, status, answer[:200]))

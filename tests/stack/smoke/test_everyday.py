@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("toolbox")]
 @pytest.fixture(scope="module")
 def ended(toolbox):
     """How each program ended."""
-    return everyday.ended(toolbox, everyday.DOZEN)
+    return everyday.run(toolbox, everyday.DOZEN)
 
 
 @pytest.mark.parametrize("name", everyday.DOZEN)

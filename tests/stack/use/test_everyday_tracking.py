@@ -12,7 +12,7 @@ PROGRAMS = everyday.others("tracking")
 @pytest.fixture(scope="module")
 def ended(toolbox):
     """How each program ended."""
-    return everyday.ended(toolbox, PROGRAMS)
+    return everyday.run(toolbox, PROGRAMS)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

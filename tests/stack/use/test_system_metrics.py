@@ -7,7 +7,7 @@ import pytest
 pytestmark = pytest.mark.stack
 
 # Many times the seconds between two samples.
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 
 
 def logged(toolbox, patience, *options):
@@ -24,5 +24,5 @@ def test_a_run_records_no_system_metrics_by_default(toolbox):
 
 def test_a_run_of_a_few_seconds_records_system_metrics_when_they_are_switched_on(toolbox):
     switch = "--env=MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING=true"
-    metrics = logged(toolbox, PATIENCE_SECONDS, switch)
+    metrics = logged(toolbox, TIMEOUT_SECONDS, switch)
     assert {"loss", "system/cpu_utilization_percentage", "system/system_memory_usage_percentage"} <= set(metrics)
