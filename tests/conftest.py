@@ -77,7 +77,7 @@ def record(pytestconfig):
 
 @pytest.fixture
 def record_fault(record):
-    """A function that adds the effects of a fault to the summary: its name, the numbers of acknowledged writes, of those
+    """A function that adds a fault to the summary: its name, the numbers of acknowledged writes, of those
     found and of failed calls, and the seconds until the server answered again.
     """
     line = "{}: {} acknowledged, {} found, {} calls failed, answered after {:.1f} s"

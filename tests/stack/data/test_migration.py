@@ -14,9 +14,9 @@ from tests.support.upgrades import (
     check_contents,
     contents,
     dumps,
-    roll_back,
     log_all_kinds,
     revision,
+    roll_back,
     use_mlflow,
 )
 from tests.support.waiting import until

@@ -10,9 +10,9 @@ from tests.support.upgrades import (
     check_contents,
     contents,
     dumps,
-    roll_back,
     log_all_kinds,
     revision,
+    roll_back,
     use_mlflow,
 )
 
