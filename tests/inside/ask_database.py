@@ -1,6 +1,6 @@
-"""Ask the database through SQLAlchemy and pandas at the address in the argument; print what came back, as JSON.
+"""Use the database through SQLAlchemy and pandas, at the URL in the argument; print the results as JSON.
 
-A table of three rows is written and read, and what a query gives that has a % and parameters.
+Writes a table of three rows, and reads it with a query that has a % and parameters.
 """
 
 import json

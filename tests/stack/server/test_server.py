@@ -111,7 +111,7 @@ def test_what_else_mlflow_can_be_told_is_left_to_it(compared):
         "MLFLOW_UVICORN_OPTS",
         "MLFLOW_WORKERS",
     }
-    assert set(compared["asked"]) - known <= set(compared["left"])
+    assert set(compared["variables"]) - known <= set(compared["left"])
 
 
 # --- What is asked of the database ---

@@ -89,8 +89,9 @@ def visited(toolbox, printed, tmp_path_factory):
     pages = [f"http://{name}.localhost:{settings(toolbox, name)['MLFLOW_PORT']}" for name in NAMES]
     browsing.build(toolbox)
     try:
-        told = {"labs": labs, "pages": pages, "ways": ["file", "link"], "patience": 120}
-        yield browsing.visit(toolbox, tmp_path_factory.mktemp("pictures"), "two_toolboxes.py", network="host", **told)
+        options = {"labs": labs, "pages": pages, "ways": ["file", "link"], "timeout": 120}
+        folder = tmp_path_factory.mktemp("pictures")
+        yield browsing.visit(toolbox, folder, "two_toolboxes.py", network="host", **options)
     finally:
         browsing.remove(toolbox)
 
@@ -117,8 +118,8 @@ def test_the_cookies_of_one_are_not_sent_to_the_port_of_another(visited):
 
 def test_a_page_of_one_reads_nothing_of_another_and_sends_none_of_its_cookies(visited):
     assert visited["read"] == [None, None]
-    assert [cookies for cookies in visited["took"].values() if cookies] == []
-    assert len(visited["took"]) == 2
+    assert [cookies for cookies in visited["sent"].values() if cookies] == []
+    assert len(visited["sent"]) == 2
 
 
 def test_each_answers_by_its_name_and_by_the_address_that_programs_know(toolbox, printed):

@@ -105,7 +105,7 @@ def test_the_notebook_asks_mlflow_itself_and_what_is_outside_through_the_proxy(t
     (tmp_path / "config.json").write_text(json.dumps({"proxies": {"default": proxies}}))
     settings = {"DOCKER_CONFIG": str(tmp_path), "NO_PROXY": "intranet.example.org"}
     seen = json.loads(another(toolbox, "python", "-c", unit("proxied.py"), **settings).splitlines()[-1])
-    assert seen["asked"] == [f"http://outside.example.org/{by}" for by in ("urllib", "requests", "curl")]
+    assert seen["requests"] == [f"http://outside.example.org/{by}" for by in ("urllib", "requests", "curl")]
     assert {"mlflow", "postgres", "localhost", "intranet.example.org"} <= set(seen["names"])
 
 
