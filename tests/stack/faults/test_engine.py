@@ -1,4 +1,4 @@
-"""The Docker engine is restarted, or killed and started, while eight writers log: the toolbox comes back by itself."""
+"""The Docker engine is restarted or killed while eight writers log: the toolbox recovers by itself."""
 
 import sys
 
@@ -14,19 +14,19 @@ from toolbox.compose import ONE_SHOTS
 pytestmark = [
     pytest.mark.stack,
     pytest.mark.skipif(
-        bool(engines.missing()), reason=f"a second Docker engine cannot be run here, without {engines.missing()}"
+        bool(engines.missing()), reason=f"a second Docker engine cannot run here without {engines.missing()}"
     ),
 ]
 
 WRITERS = 8
-# The writers are outside, as they would end with the engine, so the notebook and its large image are not needed.
+# The writers run on this machine, as they would end with the engine; so the large notebook image is not needed.
 SERVICES = ("postgres", "mlflow")
 IMAGES = (*SERVICES, *ONE_SHOTS)
 
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory):
-    """An engine of its own."""
+    """A second engine."""
     engine = engines.Engine(tmp_path_factory.mktemp("engine"))
     try:
         engine.start()
@@ -37,7 +37,7 @@ def engine(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def second(toolbox, engine, tmp_path_factory):
-    """A toolbox in that engine, of the images that the other toolbox runs."""
+    """A toolbox in the second engine, with the images of the shared toolbox."""
     copy = Copy(tmp_path_factory.mktemp("second") / "data-toolbox")
     engine.load({f"{toolbox.project}-{service}": f"{copy.project}-{service}" for service in IMAGES})
     with pytest.MonkeyPatch.context() as patch:
@@ -47,7 +47,7 @@ def second(toolbox, engine, tmp_path_factory):
 
 
 def answers(copy):
-    """Return whether every service is healthy now, whatever Docker has seen last."""
+    """Return whether every service is healthy now, which Docker may not know yet."""
     checks = (("postgres", "data-toolbox-healthcheck"), ("mlflow", "python /opt/mlflow/healthcheck.py"))
     return all(
         copy.run("docker", "compose", "exec", "--no-TTY", service, *check.split()).returncode == 0
@@ -56,7 +56,7 @@ def answers(copy):
 
 
 @pytest.mark.parametrize("signal", ["TERM", "KILL"])
-def test_every_acknowledged_write_survives_the_engine(second, engine, record_fault, tmp_path, signal):
+def test_every_acknowledged_write_survives_the_end_of_the_engine(second, engine, record_fault, tmp_path, signal):
     stop = tmp_path / "stop"
     program = ROOT / "tests" / "inside" / "log_http.py"
     command = engine.inside(
@@ -73,6 +73,6 @@ def test_every_acknowledged_write_survives_the_engine(second, engine, record_fau
 
     written, seconds = while_writing(command, rows, 200, fault=fault, answers=lambda: answers(second), stop=stop.touch)
     acknowledged, found = written_requests.acknowledged(written), written_requests.stored(second, written)
-    record_fault(f"engine ended by SIG{signal}", len(acknowledged), len(found), written["failed"], seconds)
+    record_fault(f"engine stopped by SIG{signal}", len(acknowledged), len(found), written["failed"], seconds)
     assert found == acknowledged
     until(lambda: is_healthy(second, *SERVICES), "both are healthy")
