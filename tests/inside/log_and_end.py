@@ -97,7 +97,7 @@ def workers():
     joblib.Parallel(2)(joblib.delayed(log_to)(run) for _ in range(2))
 
 
-def logs_what_is_refused():
+def logs_rejected_values():
     """Log rejected values among valid ones; print what wait() raises for a changed param."""
     start()
     for step in range(POINTS - 1):

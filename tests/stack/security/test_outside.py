@@ -101,6 +101,6 @@ def test_telemetry_is_off_in_the_pages_of_mlflow(toolbox):
     assert json.loads(answer)["disable_ui_telemetry"] is True
 
 
-def test_news_are_off_in_jupyterlab(toolbox):
+def test_news_is_off_in_jupyterlab(toolbox):
     _, page = toolbox.get("notebook", "/lab", **TOKEN_HEADER)
     assert b'"news": {"disabled": true}' in page
