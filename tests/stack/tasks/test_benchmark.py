@@ -34,7 +34,7 @@ def docker(*arguments):
 def test_an_interrupted_benchmark_leaves_nothing_behind(toolbox, tmp_path, number):
     before = projects()
     states = [toolbox.inspect(service)["State"]["StartedAt"] for service in ("postgres", "mlflow", "notebook")]
-    command = [sys.executable, "-m", "invoke", "--search-root", ROOT, "bench", "--quick"]
+    command = [sys.executable, "-m", "invoke", "--search-root", ROOT, "dev.bench", "--quick"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         try:
             mine = until(lambda: new_projects(before), "a container of stock runs", 300)
