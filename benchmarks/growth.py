@@ -26,7 +26,7 @@ def measure(sides, table, quick):
         with ThreadPoolExecutor() as threads:
             list(threads.map(add_runs, sides.values()))
         for _, stack in stacks.in_turn(sides, 1 if quick else ROUNDS):
-            measured = stack.in_container("notebook", "ask_runs.py", experiments[stack.name], runs, TIMES)
+            measured = stack.in_container("notebook", "query_runs.py", experiments[stack.name], runs, TIMES)
             for query, milliseconds in measured.items():
                 what = f"{query}, {runs:,} runs, p50"
                 table.add("growth", what, "ms", stack.name, statistics.median(milliseconds))

@@ -22,7 +22,7 @@ def measure(sides, table, quick):
         table.add("limits", "one-row commits", "commits/s", stack.name, one)
         table.add("limits", "rows, 1000 a statement", "rows/s", stack.name, many)
         with bare_route(stack) as port:
-            times = stack.in_container("notebook", "ask_for_two_bytes.py", port, seconds)
+            times = stack.in_container("notebook", "request_two_bytes.py", port, seconds)
         table.add("limits", "bare route, p50", "ms", stack.name, statistics.median(times) * 1000)
         table.add("limits", "bare route", "requests/s", stack.name, len(times) / sum(times))
 

@@ -46,7 +46,7 @@ def add(table, side, when):
     """Add memory and processes of the tracking server and of the whole stack; `when` is the end of the row's name."""
     memory = {service: side.memory(service) / MIB for service in SERVICES}
     processes = {service: side.processes(service) for service in SERVICES}
-    for whole, unit in ((memory, "MiB"), (processes, "processes")):
+    for values, unit in ((memory, "MiB"), (processes, "processes")):
         kind = "" if unit == "MiB" else "processes, "
-        table.add("memory", f"mlflow, {kind}{when}", unit, side.name, whole["mlflow"])
-        table.add("memory", f"whole stack, {kind}{when}", unit, side.name, sum(whole.values()))
+        table.add("memory", f"mlflow, {kind}{when}", unit, side.name, values["mlflow"])
+        table.add("memory", f"whole stack, {kind}{when}", unit, side.name, sum(values.values()))

@@ -20,7 +20,7 @@ def measure(sides, table, quick):
     for name, side in sides.items():
         fill.runs(side, experiments[name], 1, RUNS)
     for _, side in stacks.in_turn(sides, rounds):
-        arguments = ("notebook", "ask_one_by_one.py", experiments[side.name])
+        arguments = ("notebook", "request_one_by_one.py", experiments[side.name])
         side.in_container(*arguments, WARM_UP_SECONDS)
         for kind, times in side.in_container(*arguments, seconds).items():
             add(table, side, kind, times)

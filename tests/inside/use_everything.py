@@ -39,7 +39,7 @@ mlflow.genai.register_prompt(name="greeting", template="Hello {{name}}")
 results["prompt"] = mlflow.genai.load_prompt("prompts:/greeting/1").format(name="you")
 
 # Traces and feedback.
-with mlflow.start_span("asked") as span:
+with mlflow.start_span("question") as span:
     span.set_inputs({"question": "what?"})
     span.set_outputs({"answer": "that"})
 mlflow.flush_trace_async_logging()

@@ -93,7 +93,7 @@ def first(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def made(first):
+def backup(first):
     """A backup made while a writer logged: its path, manifest, what was logged before, and the writer's steps."""
     body = {"type": "notebook", "content": NOTEBOOK}
     status, _ = first.request("PUT", "notebook", SAVED, body=body, **TOKEN_HEADER)
@@ -119,12 +119,12 @@ def made(first):
 
 
 @pytest.fixture(scope="module")
-def restored(tmp_path_factory, made):
+def restored(tmp_path_factory, backup):
     """Another new toolbox, into which the backup was restored."""
     copy = Copy(tmp_path_factory.mktemp("second") / "data-toolbox")
     try:
         # Without `up`: restore starts what it needs.
-        copy.printed = copy.succeed("restore", str(made[0]))
+        copy.printed = copy.succeed("restore", str(backup[0]))
         copy.differs = False
         yield copy
     finally:
@@ -133,20 +133,20 @@ def restored(tmp_path_factory, made):
 
 
 @pytest.fixture
-def second(restored, made):
+def second(restored, backup):
     """The restored toolbox, with the data of the backup."""
     if restored.differs:
-        restored.succeed("restore", "--yes", str(made[0]))
+        restored.succeed("restore", "--yes", str(backup[0]))
         restored.differs = False
     return restored
 
 
 @pytest.fixture
-def changed(restored, made):
+def changed(restored, backup):
     """The restored toolbox, with a changed tag, which shows whether a restore took effect."""
-    change = f"UPDATE tags SET value = 'changed' WHERE key = 'team' AND run_uuid = '{made[2]['run_id']}' RETURNING 1"
+    change = f"UPDATE tags SET value = 'changed' WHERE key = 'team' AND run_uuid = '{backup[2]['run_id']}' RETURNING 1"
     if not query(restored, "mlflow", change):
-        restored.succeed("restore", "--yes", str(made[0]))
+        restored.succeed("restore", "--yes", str(backup[0]))
         assert query(restored, "mlflow", change)
     restored.differs = True
     return restored
@@ -176,13 +176,13 @@ def remains_of_restores(copy):
 # --- What is restored ---
 
 
-def test_a_restored_toolbox_has_every_step_of_the_run(second, made):
-    _, _, logged, _ = made
+def test_a_restored_toolbox_has_every_step_of_the_run(second, backup):
+    _, _, logged, _ = backup
     check_restored(second, logged)
 
 
-def test_a_restored_model_makes_the_same_predictions(second, made):
-    _, _, logged, _ = made
+def test_a_restored_model_makes_the_same_predictions(second, backup):
+    _, _, logged, _ = backup
     assert second.in_notebook("predict.py", stdin=json.dumps(logged["test_x"])) == logged["predictions"]
 
 
@@ -202,26 +202,26 @@ def test_the_users_own_tables_are_restored(second):
     assert query(second, "datasets", "SELECT name, value FROM mine ORDER BY value") == "é|1.5\nb|2.5"
 
 
-def test_the_counts_in_the_manifest_are_those_of_the_restored_tables(second, made):
-    _, manifest, _, _ = made
+def test_the_counts_in_the_manifest_are_those_of_the_restored_tables(second, backup):
+    _, manifest, _, _ = backup
     assert manifest["rows"]["mlflow"]["public.runs"] == 2
     for database, tables in manifest["rows"].items():
         counts = "".join(f"SELECT count(*) FROM {table};" for table in tables)
         assert query(second, database, counts).split() == [str(count) for count in tables.values()]
 
 
-def test_restore_prints_the_counts_of_the_backup_next_to_those_restored(second, made):
-    _, manifest, _, _ = made
+def test_restore_prints_the_counts_of_the_backup_next_to_those_restored(second, backup):
+    _, manifest, _, _ = backup
     # After the output of the start.
     rows = {line.split()[0]: line for line in second.printed.splitlines() if line}
     assert rows["mlflow"].count(f"{sum(manifest['rows']['mlflow'].values())} rows") == 2
     assert rows["artifacts"].count(f"{manifest['members']['artifacts.tar.zst']['files']} files") == 2
 
 
-def test_everything_that_a_writer_logged_before_the_snapshot_is_restored_with_its_files(second, made):
+def test_everything_that_a_writer_logged_before_the_snapshot_is_restored_with_its_files(second, backup):
     steps = query(second, "mlflow", "SELECT step FROM metrics WHERE key = 'step' ORDER BY step").split()
     assert [int(step) for step in steps] == list(range(len(steps)))
-    assert 10 < len(steps) < made[3]
+    assert 10 < len(steps) < backup[3]
     [uri] = query(second, "mlflow", "SELECT artifact_uri FROM runs WHERE experiment_id <> 1").split()
     folder = uri.replace("mlflow-artifacts:", "/mlflow/artifacts")
     files = second.compose("exec", "--no-TTY", "mlflow", "ls", folder).split()
@@ -268,13 +268,13 @@ def test_restored_files_belong_to_the_users_of_their_services(second):
 # --- The list of backups ---
 
 
-def test_backups_lists_the_newest_first_and_keeps_only_as_many_as_requested(second, made):
+def test_backups_lists_the_newest_first_and_keeps_only_as_many_as_requested(second, backup):
     folder = second.root / "backups"
     folder.mkdir(mode=0o700, exist_ok=True)
     (folder / "notes.zip").write_text("mine")
     for day in ("2026-01-02", "2026-01-03"):
         with_manifest(
-            made[0], folder / f"{day}.zip", lambda manifest, day=day: manifest.update(date=f"{day}T00:00:00Z")
+            backup[0], folder / f"{day}.zip", lambda manifest, day=day: manifest.update(date=f"{day}T00:00:00Z")
         )
     assert [line.split()[0] for line in second.succeed("backups").splitlines()[1:]] == ["2026-01-03", "2026-01-02"]
     second.succeed("backups", "--keep", "1")
@@ -285,10 +285,10 @@ def test_backups_lists_the_newest_first_and_keeps_only_as_many_as_requested(seco
 # --- Restoring over data, and interruptions ---
 
 
-def test_restore_over_data_changes_nothing_without_yes(second, made):
+def test_restore_over_data_changes_nothing_without_yes(second, backup):
     runs = query(second, "mlflow", "SELECT count(*) FROM runs")
     before = [second.container(service) for service in SERVICES]
-    result = second.invoke("restore", str(made[0]))
+    result = second.invoke("restore", str(backup[0]))
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1].startswith(f"FAIL: {second.project} has data, and nothing was changed: add")
     assert query(second, "mlflow", "SELECT count(*) FROM runs") == runs
@@ -296,23 +296,23 @@ def test_restore_over_data_changes_nothing_without_yes(second, made):
     assert remains_of_restores(second) == []
 
 
-def test_a_backup_of_a_newer_mlflow_is_refused(second, made, tmp_path):
+def test_a_backup_of_a_newer_mlflow_is_refused(second, backup, tmp_path):
     newer = {"schema": "f00", "mlflow": "9.9.9"}
-    path = with_manifest(made[0], tmp_path / "newer.zip", lambda manifest: manifest.update(newer))
+    path = with_manifest(backup[0], tmp_path / "newer.zip", lambda manifest: manifest.update(newer))
     result = second.invoke("restore", "--yes", str(path))
     assert result.returncode == 1
     assert f"set mlflow=={newer['mlflow']} in" in result.stderr.splitlines()[-1]
 
 
-def test_a_restore_with_other_row_counts_than_the_manifest_changes_nothing(second, made, tmp_path):
+def test_a_restore_with_other_row_counts_than_the_manifest_changes_nothing(second, backup, tmp_path):
     def change(manifest):
         manifest["rows"]["datasets"]["public.mine"] += 1
 
-    path = with_manifest(made[0], tmp_path / "other.zip", change)
+    path = with_manifest(backup[0], tmp_path / "other.zip", change)
     result = second.invoke("restore", "--yes", str(path))
     assert result.returncode == 1
     assert "datasets has 1 tables, 2 rows where the backup says 1 tables, 3 rows" in result.stderr.splitlines()[-1]
-    check_restored(second, made[2])
+    check_restored(second, backup[2])
     assert remains_of_restores(second) == []
 
 
@@ -357,17 +357,17 @@ def has_unpacked(copy):
     [lambda copy: has_database(copy, "datasets_restored"), has_unpacked],
     ids=["databases", "files"],
 )
-def test_a_restore_killed_before_the_swap_leaves_a_working_toolbox(changed, made, reached):
-    interrupt(changed, "restore", "--yes", str(made[0]), when=lambda: reached(changed))
-    check_restored(changed, made[2])
-    assert changed.in_notebook("read_sql.py", made[2]["run_id"])["team"] == "changed"
+def test_a_restore_killed_before_the_swap_leaves_a_working_toolbox(changed, backup, reached):
+    interrupt(changed, "restore", "--yes", str(backup[0]), when=lambda: reached(changed))
+    check_restored(changed, backup[2])
+    assert changed.in_notebook("read_sql.py", backup[2]["run_id"])["team"] == "changed"
 
 
-def test_up_rolls_back_a_restore_killed_during_the_swap(changed, made):
-    interrupt(changed, "restore", "--yes", str(made[0]), when=lambda: is_stopped(changed))
+def test_up_rolls_back_a_restore_killed_during_the_swap(changed, backup):
+    interrupt(changed, "restore", "--yes", str(backup[0]), when=lambda: is_stopped(changed))
     changed.succeed("up")
-    check_restored(changed, made[2])
-    assert changed.in_notebook("read_sql.py", made[2]["run_id"])["team"] == "changed"
+    check_restored(changed, backup[2])
+    assert changed.in_notebook("read_sql.py", backup[2]["run_id"])["team"] == "changed"
     assert remains_of_restores(changed) == []
 
 
@@ -378,8 +378,8 @@ def swaps_the_home(copy):
     return is_stopped(copy) and copy.run("docker", "ps", "--quiet", *filters).stdout != ""
 
 
-def test_after_a_restore_killed_during_the_swap_nothing_is_served_until_up(changed, made):
-    interrupt(changed, "restore", "--yes", str(made[0]), when=lambda: swaps_the_home(changed))
+def test_after_a_restore_killed_during_the_swap_nothing_is_served_until_up(changed, backup):
+    interrupt(changed, "restore", "--yes", str(backup[0]), when=lambda: swaps_the_home(changed))
     with subprocess.Popen(["docker", "compose", "up", "--detach"], cwd=changed.root, stderr=subprocess.PIPE) as plain:
         try:
             waiting = 'Waiting for "invoke up": a restore was'
@@ -391,20 +391,20 @@ def test_after_a_restore_killed_during_the_swap_nothing_is_served_until_up(chang
     with pytest.raises(OSError, match=r"reset|refused|closed"):
         changed.get("mlflow", "/health")
     changed.succeed("up")
-    check_restored(changed, made[2])
-    assert changed.in_notebook("read_sql.py", made[2]["run_id"])["team"] == "changed"
+    check_restored(changed, backup[2])
+    assert changed.in_notebook("read_sql.py", backup[2]["run_id"])["team"] == "changed"
     assert remains_of_restores(changed) == []
 
 
-def test_up_completes_a_restore_killed_after_the_swap(changed, made):
-    interrupt(changed, "restore", "--yes", str(made[0]), when=lambda: has_database(changed, "mlflow_replaced"))
+def test_up_completes_a_restore_killed_after_the_swap(changed, backup):
+    interrupt(changed, "restore", "--yes", str(backup[0]), when=lambda: has_database(changed, "mlflow_replaced"))
     changed.succeed("up")
-    check_restored(changed, made[2])
-    assert changed.in_notebook("read_sql.py", made[2]["run_id"])["team"] == "données"
+    check_restored(changed, backup[2])
+    assert changed.in_notebook("read_sql.py", backup[2]["run_id"])["team"] == "données"
     assert remains_of_restores(changed) == []
 
 
-def test_a_restore_migrates_the_tables_of_an_older_mlflow(changed, made, tmp_path):
+def test_a_restore_migrates_the_tables_of_an_older_mlflow(changed, backup, tmp_path):
     query(changed, "postgres", "DROP DATABASE IF EXISTS older; CREATE DATABASE older OWNER mlflow")
     program = (ROOT / "tests" / "inside" / "older_tables.py").read_text()
     schema = changed.compose("exec", "--no-TTY", "mlflow", "python", "-c", program, "postgres/older").split()[-1]
@@ -421,9 +421,9 @@ def test_a_restore_migrates_the_tables_of_an_older_mlflow(changed, made, tmp_pat
         manifest.update(schema=schema, mlflow="2.0.0")
         manifest["rows"]["mlflow"] = dict(zip(tables, map(int, counts), strict=True))
 
-    path = with_dumps(made[0], tmp_path / "older.zip", change, mlflow=dump)
+    path = with_dumps(backup[0], tmp_path / "older.zip", change, mlflow=dump)
     changed.succeed("restore", "--yes", str(path))
-    assert query(changed, "mlflow", "SELECT version_num FROM alembic_version") == made[1]["schema"] != schema
+    assert query(changed, "mlflow", "SELECT version_num FROM alembic_version") == backup[1]["schema"] != schema
     _, answer = changed.get("mlflow", "/api/2.0/mlflow/experiments/get-by-name?experiment_name=from%20the%20past")
     assert json.loads(answer)["experiment"]["lifecycle_stage"] == "active"
     assert remains_of_restores(changed) == []
@@ -458,7 +458,7 @@ def older_postgres(changed):
         changed.run("docker", "rm", "--force", "--volumes", name)
 
 
-def test_a_backup_of_an_older_postgres_and_an_older_mlflow_is_restored(changed, made, older_postgres, tmp_path):
+def test_a_backup_of_an_older_postgres_and_an_older_mlflow_is_restored(changed, backup, older_postgres, tmp_path):
     roles = "CREATE ROLE mlflow LOGIN; CREATE ROLE analyst LOGIN;"
     databases = "CREATE DATABASE mlflow OWNER mlflow; CREATE DATABASE datasets OWNER analyst;"
     older_postgres("psql", "-q", stdin=roles + databases)
@@ -487,9 +487,9 @@ def test_a_backup_of_an_older_postgres_and_an_older_mlflow_is_restored(changed, 
         manifest["rows"]["datasets"] = {"public.own": 2}
 
     dumps = {name: older_postgres("pg_dump", "-Fc", "-Z0", name) for name in ("mlflow", "datasets")}
-    path = with_dumps(made[0], tmp_path / "older.zip", change, **dumps)
+    path = with_dumps(backup[0], tmp_path / "older.zip", change, **dumps)
     changed.succeed("restore", "--yes", str(path))
-    assert query(changed, "mlflow", "SELECT version_num FROM alembic_version") == made[1]["schema"] != schema
+    assert query(changed, "mlflow", "SELECT version_num FROM alembic_version") == backup[1]["schema"] != schema
     rows = changed.sql("analyst", "datasets", "SELECT number, word, at::date::text, more FROM own ORDER BY number")
     assert rows == [(1, "é", "2020-02-29", {"a": [1, None]}), (2, None, None, None)]
     # The sequence continues, and the privileges are those of this toolbox.
@@ -499,6 +499,6 @@ def test_a_backup_of_an_older_postgres_and_an_older_mlflow_is_restored(changed, 
     assert query(changed, "mlflow", "SELECT has_table_privilege('analyst', 'runs', 'DELETE')") == "f"
 
 
-def test_only_its_owner_can_read_a_backup(made):
-    assert os.stat(made[0]).st_mode & 0o777 == 0o600
-    assert os.stat(made[0].parent).st_mode & 0o777 == 0o700
+def test_only_its_owner_can_read_a_backup(backup):
+    assert os.stat(backup[0]).st_mode & 0o777 == 0o600
+    assert os.stat(backup[0].parent).st_mode & 0o777 == 0o700

@@ -1,4 +1,4 @@
-"""Whatever one person does with the database role that all notebooks share, the others can go on working."""
+"""Whatever one person does with the database role that all notebooks share, the others can keep working."""
 
 from contextlib import ExitStack, closing
 

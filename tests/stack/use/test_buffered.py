@@ -42,12 +42,12 @@ def test_a_killed_program_with_buffers_loses_only_the_last_seconds(toolbox, reco
     assert seconds <= buffer_seconds + IN_FLIGHT_SECONDS
 
 
-def command(toolbox, way):
+def command(toolbox, function):
     """Return the command that runs a function of tests/inside/log_and_end.py in the notebook, with buffering."""
     source = (toolbox.root / "tests" / "inside" / "log_and_end.py").read_text()
     # In a file, because a spawned process imports it.
     toolbox.compose("exec", "--no-TTY", "notebook", "sh", "-c", "cat > /tmp/log_and_end.py", stdin=source)
-    program = ["timeout", "200", "python", "/tmp/log_and_end.py", way]
+    program = ["timeout", "200", "python", "/tmp/log_and_end.py", function]
     return ["docker", "compose", "exec", "--no-TTY", "--env", "MLFLOW_ENABLE_ASYNC_LOGGING=true", "notebook", *program]
 
 
@@ -60,7 +60,7 @@ def points(toolbox, printed):
 
 
 @pytest.mark.parametrize(
-    ("way", "code", "stored"),
+    ("function", "code", "stored"),
     [
         ("ends", 0, [50]),
         ("raises", 1, [50]),
@@ -71,8 +71,8 @@ def points(toolbox, printed):
         ("workers", 0, [550]),
     ],
 )
-def test_buffered_metrics_are_stored_however_the_program_logs_and_ends(toolbox, way, code, stored):
-    result = toolbox.run(*command(toolbox, way))
+def test_buffered_metrics_are_stored_however_the_program_logs_and_ends(toolbox, function, code, stored):
+    result = toolbox.run(*command(toolbox, function))
     assert result.returncode == code, result.stderr
     assert points(toolbox, result.stdout) == stored
 

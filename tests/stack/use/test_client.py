@@ -57,6 +57,6 @@ def test_safe_model_formats_switches_back_to_skops(toolbox):
 
 
 def test_logging_a_model_prints_nothing_to_stderr_and_does_not_stall_with_the_debugger(toolbox):
-    printed = run_program(toolbox, "red_lines.py")
+    printed = run_program(toolbox, "log_with_debugger.py")
     assert printed["stderr"] == ""
     assert printed["stdout"].endswith("done\n")

@@ -54,7 +54,7 @@ def test_a_package_installed_for_the_user_is_kept_with_a_new_container(toolbox):
 
 @pytest.mark.parametrize("driver", ["", "+psycopg2", "+psycopg"])
 def test_sqlalchemy_connects_with_each_driver_and_with_the_default(toolbox, driver):
-    answer = toolbox.in_notebook("ask_database.py", f"postgresql{driver}:///datasets")
+    answer = toolbox.in_notebook("query_database.py", f"postgresql{driver}:///datasets")
     assert answer == ["analyst", "datasets", ["a%", "ü"]]
 
 
