@@ -1,6 +1,6 @@
 """How long `invoke backup` and `invoke restore` take, how large the backup is, and how much memory they need.
 
-    .venv/bin/python benchmarks/backup.py [RUNS] [MEGABYTES]
+    .venv/bin/python -m benchmarks.backup [RUNS] [MEGABYTES]
 
 Fills a temporary toolbox with runs (100,000, of ten metrics each) and artifacts (1000 MB), backs it up, restores the
 backup over the data and into a second, empty toolbox, and compares the checksums of all rows and files. Takes minutes,
