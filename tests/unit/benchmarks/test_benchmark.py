@@ -97,11 +97,11 @@ def test_growth_is_measured_against_the_small_table(later, word):
 
 
 def test_nothing_has_moved_within_the_spread():
-    assert results.compare(table([44], [1, 2]), table([44], [1.9, 3])) == ["Nothing has moved, of 1 rows."]
+    assert results.compare(table([44], [1, 2]), table([44], [1.9, 3])) == ["No change in 1 rows."]
 
 
 def test_one_sample_has_to_move_further_than_several():
-    assert results.compare(table([44], [2]), table([44], [2.8])) == ["Nothing has moved, of 1 rows."]
+    assert results.compare(table([44], [2]), table([44], [2.8])) == ["No change in 1 rows."]
     [line] = results.compare(table([44], [2, 2.1]), table([44], [2.8, 2.9]))
     assert "1.39 times worse" in line
 
@@ -124,7 +124,7 @@ def test_another_machine_and_rows_that_only_one_has_are_said():
     before.about["machine"] = "large"
     machine, *others = results.compare(before, after)
     assert machine.startswith("machine was large, and is None")
-    assert others == ["Nothing has moved, of 0 rows.", "2 rows are in one of the two only."]
+    assert others == ["No change in 0 rows.", "2 rows are in only one of the two."]
 
 
 # --- What is refused ---
@@ -173,19 +173,19 @@ def test_other_bad_arguments_are_refused_before_anything_is_built(arguments, cau
 @pytest.mark.parametrize(("memory", "disk", "word"), [(1e9, 1e12, "memory"), (1e12, 1e9, "disk")])
 def test_too_little_room_is_refused(memory, disk, word):
     with pytest.raises(Failure) as raised:
-        run.check_room(memory, disk, quick=True)
+        run.check_space(memory, disk, quick=True)
     assert f"of {word}, 1.0 GB are free" in the_line(raised)
 
 
 def test_a_quick_run_needs_less_room():
     between = (run.DISK + run.DISK_QUICK) // 2
-    run.check_room(run.MEMORY, between, quick=True)
+    run.check_space(run.MEMORY, between, quick=True)
     with pytest.raises(Failure):
-        run.check_room(run.MEMORY, between, quick=False)
+        run.check_space(run.MEMORY, between, quick=False)
 
 
 def test_room_that_cannot_be_known_is_not_asked_for():
-    run.check_room(None, None, quick=False)
+    run.check_space(None, None, quick=False)
 
 
 def test_the_task_gives_way_to_the_program(monkeypatch):
