@@ -168,7 +168,7 @@ def remains_of_restores(copy):
         left += [
             name
             for name in copy.compose("exec", "--no-TTY", service, "ls", "-A", folder).split()
-            if name == volume_files.WORKSHOP
+            if name == volume_files.STAGING
         ]
     return left
 
@@ -349,7 +349,7 @@ def is_stopped(copy):
 
 def has_unpacked(copy):
     listing = copy.run("docker", "exec", f"{copy.project}-mlflow-1", "ls", "-A", "/mlflow/artifacts").stdout
-    return volume_files.WORKSHOP in listing.split()
+    return volume_files.STAGING in listing.split()
 
 
 @pytest.mark.parametrize(
