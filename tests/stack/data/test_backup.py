@@ -311,7 +311,7 @@ def test_a_restore_whose_rows_are_not_those_of_the_manifest_changes_nothing(seco
     path = with_manifest(made[0], tmp_path / "other.zip", change)
     result = second.invoke("restore", "--yes", str(path))
     assert result.returncode == 1
-    assert "datasets has 1 tables, 2 rows where the backup says 1 tables, 3 rows" in result.stderr.splitlines()[-1]
+    assert "datasets has 1 tables, 2 rows, but 1 tables, 3 rows in the manifest" in result.stderr.splitlines()[-1]
     is_as_restored(second, made[2])
     assert remains_of_restores(second) == []
 

@@ -98,7 +98,7 @@ def test_secrets_are_made_and_those_that_cannot_be_are_refused(busybox):
     assert serves(busybox)
 
 
-@pytest.mark.parametrize("script", [postgres.HOLD, postgres.PLACE, upgrade.VERSIONS], ids=["hold", "place", "versions"])
+@pytest.mark.parametrize("script", [postgres.HOLD, postgres.DISK, upgrade.VERSIONS], ids=["hold", "disk", "versions"])
 def test_what_the_tasks_run_there_works(busybox, script):
     ran = inside(busybox, script)
     assert (ran.returncode, ran.stderr) == (0, "")

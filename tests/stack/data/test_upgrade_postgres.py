@@ -139,4 +139,4 @@ def test_upgrade_takes_all_over_and_keeps_the_old_volume(old):
     )
     assert status == 200
     # What the killed ones have left is in nobody's way, and a second upgrade finds nothing to do.
-    assert "TAKEN OVER" not in old.succeed("upgrade")
+    assert "MIGRATED" not in old.succeed("upgrade")

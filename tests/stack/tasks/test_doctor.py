@@ -47,7 +47,7 @@ def test_it_changes_nothing(toolbox):
 
 
 def test_the_revisions_are_those_that_alembic_finds(toolbox):
-    commands = (("cat", "/opt/mlflow/revisions"), ("python", "-c", backup.MLFLOW))
+    commands = (("cat", "/opt/mlflow/revisions"), ("python", "-c", backup.REVISIONS))
     ran = [toolbox.host("mlflow").check_output(" ".join(["%s"] * len(command)), *command) for command in commands]
     quick, thorough = (printed.split() for printed in ran)
     assert quick[:2] == thorough[:2]
