@@ -114,7 +114,7 @@ def dumped(toolbox, name):
 
 
 def verify(toolbox, name, chunks, rows, unread):
-    """Restore a database's dump, the bytes that `chunks` yields, into a temporary one.
+    """Restore a database's dump, the bytes that `chunks` yields, into a temporary database.
 
     `rows` and `unread` are as postgres.snapshot yields them. Return the number of rows of each table after a restore,
     and a text of what it will lack. For MLflow's tables only the schema is restored, which takes a second instead of

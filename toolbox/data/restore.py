@@ -92,10 +92,10 @@ def check_versions(toolbox, source):
             f"{source.path} was made by MLflow {manifest['mlflow']}, newer than this server, {version}: "
             f'set mlflow=={manifest["mlflow"]} in ml-flow-docker/requirements.in, then "./run lock" and "./run up".'
         )
-    present = postgres.version(toolbox)
-    if archive.major(manifest["postgres"]) > archive.major(present):
+    current = postgres.version(toolbox)
+    if archive.major(manifest["postgres"]) > archive.major(current):
         raise Failure(
-            f"{source.path} was made by Postgres {manifest['postgres']}, newer than this server, {present}: "
+            f"{source.path} was made by Postgres {manifest['postgres']}, newer than this server, {current}: "
             f"set POSTGRES_BASE_IMAGE in .env to Postgres {archive.major(manifest['postgres'])}."
         )
     return revisions

@@ -145,7 +145,7 @@ def dump(toolbox, folder):
                 packed.write(chunk)
         rows[name] = counts
     others = postgres.databases(toolbox) - SYSTEM_DATABASES - set(archive.DATABASES)
-    # A clean shutdown, before another Postgres could use the volume.
+    # A clean shutdown, so that the old volume stays usable.
     toolbox.compose("stop", "postgres")
     return rows, others
 
