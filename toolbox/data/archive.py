@@ -1,6 +1,6 @@
 """The format of a backup: a zip file of members compressed with zstd; the last one is a manifest.
 
-A zip file can be create as a stream with members of unknown size, each member can be read without the others, the
+A zip file can be written as a stream with members of unknown size, each member can be read without the others, the
 directory at its end shows that the file is complete, and every system can open it. Its members are stored, as zstd
 compresses better than zip's own method and several times faster. They are
 
@@ -65,7 +65,7 @@ INVALID_DATA = (
 def create(path):
     """Yield a Writer for a backup at `path`, which appears only when the block has succeeded.
 
-    Raises Failure if `path` exists, its directory does not exist or cannot be create, or the disk is full.
+    Raises Failure if `path` exists, its directory does not exist or cannot be written, or the disk is full.
     """
     part = path.with_name(f"{path.name}.part")
     try:
@@ -81,7 +81,7 @@ def create(path):
         part.rename(path)
         sync_folder(path.parent)
     except OSError as error:
-        raise Failure(f"{path} cannot be create ({error.strerror}): give another place with --to.") from error
+        raise Failure(f"{path} cannot be written ({error.strerror}): give another place with --to.") from error
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -116,7 +116,7 @@ class Writer:
 
 
 class Hashed:
-    """Counts and hashes (SHA-256) the bytes create to or read from a file; calls `progress` with their number."""
+    """Counts and hashes (SHA-256) the bytes written to or read from a file; calls `progress` with their number."""
 
     def __init__(self, file, progress=lambda size: None):
         self.file = file
