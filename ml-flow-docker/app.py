@@ -15,7 +15,7 @@ from pathlib import Path
 
 import guard
 from healthcheck import ROUTE
-from start import WORKSHOP
+from start import STAGING
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # The driver's exception, as it appears in MLflow's response.
@@ -139,7 +139,7 @@ def create_app():
             reason = "it has a control character, such as a newline"
         elif path.startswith("/") or ".." in names:
             reason = "it leads out of its folder"
-        elif posixpath.normpath(path).split("/")[0] == WORKSHOP:
+        elif posixpath.normpath(path).split("/")[0] == STAGING:
             reason = "a restore keeps there what it replaces"
         elif any(len(name.encode()) > LONGEST_NAME for name in names):
             reason = f"it has more than {LONGEST_NAME} bytes"

@@ -22,8 +22,8 @@ REMINDER_SECONDS = 10
 UNFINISHED = ".artifact.uploading."
 # A restore's staging directory, where it keeps the replaced artifacts, and its new database. Artifacts are swapped
 # first; as long as the database still has this name, the replaced artifacts are the valid ones.
-WORKSHOP = ".data-toolbox-restore"
-REPLACED_ARTIFACTS = f"{WORKSHOP}/old"
+STAGING = ".data-toolbox-restore"
+REPLACED_ARTIFACTS = f"{STAGING}/old"
 RESTORED_DATABASE = "mlflow_restored"
 
 
@@ -65,7 +65,7 @@ def obstacle(uri, artifacts):
             half = artifacts and os.path.lexists(os.path.join(artifacts, REPLACED_ARTIFACTS))
             # Anybody can create a folder of that name, but not the database.
             if half and has_restored(connection):
-                return '"invoke up": a restore was broken off while it replaced files, and that puts them in order'
+                return '"invoke up": it reverts a restore that was interrupted while it replaced files'
     except psycopg2.OperationalError as error:
         reason = " ".join(str(error).split())
         if "authentication failed" in reason:

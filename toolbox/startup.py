@@ -36,7 +36,7 @@ def upgrade_and_start(toolbox, old_base, insecure):
     `old_base` is the base image that can read the volume, or empty. Raises Failure where that cannot be done.
     """
     settings.check(toolbox)
-    upgrade.take_over(toolbox, old_base)
+    upgrade.migrate_databases(toolbox, old_base)
     up(toolbox, insecure)
 
 

@@ -168,7 +168,7 @@ def remains_of_restores(copy):
         left += [
             name
             for name in copy.compose("exec", "--no-TTY", service, "ls", "-A", folder).split()
-            if name == volume_files.WORKSHOP
+            if name == volume_files.STAGING
         ]
     return left
 
@@ -311,7 +311,7 @@ def test_a_restore_with_other_row_counts_than_the_manifest_changes_nothing(secon
     path = with_manifest(backup[0], tmp_path / "other.zip", change)
     result = second.invoke("restore", "--yes", str(path))
     assert result.returncode == 1
-    assert "datasets has 1 tables, 2 rows where the backup says 1 tables, 3 rows" in result.stderr.splitlines()[-1]
+    assert "datasets has 1 tables, 2 rows, but 1 tables, 3 rows in the manifest" in result.stderr.splitlines()[-1]
     check_restored(second, backup[2])
     assert remains_of_restores(second) == []
 
@@ -349,7 +349,7 @@ def is_stopped(copy):
 
 def has_unpacked(copy):
     listing = copy.run("docker", "exec", f"{copy.project}-mlflow-1", "ls", "-A", "/mlflow/artifacts").stdout
-    return volume_files.WORKSHOP in listing.split()
+    return volume_files.STAGING in listing.split()
 
 
 @pytest.mark.parametrize(

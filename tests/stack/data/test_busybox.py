@@ -98,7 +98,7 @@ def test_secrets_are_created_and_invalid_ones_rejected_on_busybox(busybox):
     assert serves(busybox)
 
 
-@pytest.mark.parametrize("script", [postgres.HOLD, postgres.PLACE, upgrade.VERSIONS], ids=["hold", "place", "versions"])
+@pytest.mark.parametrize("script", [postgres.HOLD, postgres.DISK, upgrade.VERSIONS], ids=["hold", "disk", "versions"])
 def test_the_scripts_of_the_tasks_work_on_busybox(busybox, script):
     result = inside(busybox, script)
     assert (result.returncode, result.stderr) == (0, "")

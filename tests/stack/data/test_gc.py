@@ -124,9 +124,9 @@ def test_a_dry_run_of_gc_prints_how_much_the_sweep_then_frees(swept):
 
 def test_a_dry_run_of_gc_prints_how_much_is_removed_and_kept(swept):
     first, second, third = swept["dry run"].splitlines()[:3]
-    assert first.startswith("Deleted in MLflow 30 days ago or before: 4 runs, 1 experiment, 3 models,")
-    assert second.startswith("Of what was deleted, 5 stay, because versions of registered models need them")
-    assert third.startswith("Of what was deleted, 1 stay, because their files are not in the artifact store")
+    assert first.startswith("Deleted in MLflow at least 30 days ago: 4 runs, 1 experiment, 3 models,")
+    assert second.startswith("5 kept: registered model versions need them")
+    assert third.startswith("1 kept: their files are not in the artifact store")
 
 
 def test_every_case_of_gc_must_either_go_or_stay(swept):
@@ -164,7 +164,7 @@ for version in sys.argv[1:]:
 
 
 def test_a_second_gc_finds_nothing(toolbox, swept):
-    assert toolbox.succeed("gc").startswith("Deleted in MLflow 30 days ago or before: 0 runs, 0 experiments, 0 models")
+    assert toolbox.succeed("gc").startswith("Deleted in MLflow at least 30 days ago: 0 runs, 0 experiments, 0 models")
 
 
 def test_gc_keeps_the_default_experiment_because_the_health_check_requests_it(toolbox, swept):
@@ -258,7 +258,7 @@ def test_gc_keeps_a_deleted_run_as_long_as_its_program_may_write(toolbox, swept)
     name = created["run"]["info"]["run_id"]
     sql(toolbox, f"UPDATE runs SET lifecycle_stage = 'deleted', deleted_time = 3 WHERE run_uuid = '{name}' RETURNING 1")
     printed = toolbox.succeed("gc", "--yes")
-    assert "Of what was deleted, 1 stay, because their programs may still write" in printed
+    assert "1 kept: MLflow lists them as running" in printed
     assert name in ids(toolbox)
     sql(toolbox, f"UPDATE runs SET status = 'KILLED' WHERE run_uuid = '{name}' RETURNING 1")
     toolbox.succeed("gc", "--yes")

@@ -83,7 +83,7 @@ def test_a_backup_reports_what_it_cannot_save_and_the_rest_is_restored(unrestora
     with closing(copy.connect("analyst", "datasets")) as holder, holder.cursor() as cursor:
         cursor.execute("LOCK TABLE held")
         printed = copy.succeed("backup", "--to", str(path))
-    [line] = [line for line in printed.splitlines() if line.startswith("What a restore would lack of the database ")]
+    [line] = [line for line in printed.splitlines() if line.startswith("A restore would lack, in the database ")]
     assert "public.held (canceling statement due to lock timeout)" in line
     assert "public.large (out of memory)" in line
     assert "public.orders (0 of 3 rows)" in line
@@ -91,9 +91,7 @@ def test_a_backup_reports_what_it_cannot_save_and_the_rest_is_restored(unrestora
     assert "_tried" not in copy.psql("postgres", "postgres", "SELECT datname FROM pg_database")
     copy.sql("analyst", "datasets", "DROP TABLE limits, held, large; UPDATE mine SET value = 0")
     printed = copy.succeed("restore", str(path), "--yes")
-    [line] = [
-        line for line in printed.splitlines() if line.startswith("What is not restored of the database datasets:")
-    ]
+    [line] = [line for line in printed.splitlines() if line.startswith("Not restored in the database datasets:")]
     assert 'relation "limits" does not exist' in line
     assert copy.sql("analyst", "mlflow", "SELECT run_uuid FROM runs ORDER BY 1") == runs
     empty = "(SELECT count(*) FROM orders), (SELECT count(*) FROM large)"
@@ -111,7 +109,7 @@ def test_mlflow_is_backed_up_even_if_the_users_tables_cannot_be_dumped(copy, tmp
         printed = copy.succeed("backup", "--to", str(path))
     finally:
         copy.sql("postgres", "datasets", "DELETE FROM pg_proc WHERE proname = 'lost'")
-    assert "What a restore would lack of the database datasets: all of it (the database datasets cannot be " in printed
+    assert "A restore would lack, in the database datasets: all of it (the database datasets cannot be " in printed
     printed = copy.succeed("restore", "--yes", str(path))
     assert "The backup has no tables of the database datasets, which has " in printed
     assert records(copy)

@@ -139,4 +139,4 @@ def test_an_upgrade_of_postgres_copies_everything_and_keeps_the_old_volume(old):
     )
     assert status == 200
     # Remains of killed upgrades do not matter, and a second upgrade finds nothing to do.
-    assert "TAKEN OVER" not in old.succeed("upgrade")
+    assert "MIGRATED" not in old.succeed("upgrade")

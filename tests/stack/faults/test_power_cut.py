@@ -88,7 +88,7 @@ def test_the_settings_of_a_new_toolbox_survive_a_power_cut(disk, monkeypatch):
 
 def test_a_finished_backup_survives_a_power_cut(disk):
     path = disk.root / "backup.zip"
-    with archive.written(path) as writer:
+    with archive.create(path) as writer:
         writer.add("mlflow.dump.zst", [os.urandom(1 << 20)])
         writer.finish({"project": "box"})
     disk.lose_power()

@@ -47,7 +47,7 @@ def test_doctor_changes_nothing(toolbox):
 
 
 def test_the_revisions_in_the_image_are_those_that_alembic_finds(toolbox):
-    commands = (("cat", "/opt/mlflow/revisions"), ("python", "-c", backup.MLFLOW))
+    commands = (("cat", "/opt/mlflow/revisions"), ("python", "-c", backup.REVISIONS))
     outputs = [toolbox.host("mlflow").check_output(" ".join(["%s"] * len(command)), *command) for command in commands]
     from_file, from_alembic = (output.split() for output in outputs)
     assert from_file[:2] == from_alembic[:2]

@@ -48,7 +48,7 @@ def database(monkeypatch):
 
 @pytest.fixture
 def artifacts(tmp_path):
-    """A folder of artifacts that a restore, which was broken off, has begun to replace."""
+    """A directory of artifacts that an interrupted restore has begun to replace."""
     volume_files.unpack(tmp_path, io.BytesIO(bytes(10240)))
     volume_files.swap(tmp_path)
     return tmp_path
@@ -94,11 +94,11 @@ def test_it_waits_for_artifacts_that_a_restore_has_half_replaced_and_says_what_m
 ):
     database.answers[:] = [None, None]
     monkeypatch.setattr(start, "has_restored", lambda _: True)
-    monkeypatch.setattr(start.time, "sleep", lambda _: volume_files.back(artifacts))
+    monkeypatch.setattr(start.time, "sleep", lambda _: volume_files.roll_back(artifacts))
     start.wait(URI, artifacts)
     assert database.answers == []
     [line] = capsys.readouterr().out.splitlines()
-    assert line.startswith('Waiting for "invoke up": a restore was broken off')
+    assert line.startswith('Waiting for "invoke up": it reverts a restore that was interrupted')
 
 
 def test_it_does_not_wait_for_what_a_restore_has_replaced_as_well_as_the_database(
@@ -119,7 +119,7 @@ def test_it_does_not_wait_for_what_a_restore_has_unpacked_beside(start, database
 
 def test_it_knows_a_restore_by_the_names_that_a_restore_gives(start):
     assert postgres.RESTORED.format("mlflow") == start.RESTORED_DATABASE
-    assert volume_files.WORKSHOP == start.WORKSHOP
+    assert volume_files.STAGING == start.STAGING
     # What the home depends on: the artifacts are replaced first.
     assert next(iter(volumes.STORES)) == "artifacts"
 
