@@ -15,14 +15,14 @@ import sys
 import time
 
 import psycopg2
+from guard import STAGING
 
 PAUSE_SECONDS = 1
 REMINDER_SECONDS = 10
 # MLflow's prefix for files of uploads in progress.
 UNFINISHED = ".artifact.uploading."
-# A restore's staging directory, where it keeps the replaced artifacts, and its new database. Artifacts are swapped
-# first; as long as the database still has this name, the replaced artifacts are the valid ones.
-STAGING = ".data-toolbox-restore"
+# Where a restore keeps the replaced artifacts, and its new database. Artifacts are swapped first; as long as the
+# database still has this name, the replaced artifacts are the valid ones.
 REPLACED_ARTIFACTS = f"{STAGING}/old"
 RESTORED_DATABASE = "mlflow_restored"
 
