@@ -38,7 +38,7 @@ def down(toolbox):
     startup.down(toolbox)
 
 
-@task(changes=True, help={"yes": "delete it; without it, only show what would go"})
+@task(changes=True, help={"yes": "delete everything; without it, only show what would be deleted"})
 def clean(toolbox, yes=False):
     """Show containers, images and volumes, and with --yes delete ALL DATA."""
     removal.clean(toolbox, yes)
@@ -58,44 +58,44 @@ def status(toolbox, json=False):
 
 @task(docker=False)
 def doctor(toolbox):
-    """Check the installation and suggest what to do; change nothing."""
+    """Check the installation and suggest fixes; change nothing."""
     if not diagnostics.show(toolbox):
         raise Exit(code=1)
 
 
 @task(
     help={
-        "service": "secrets, postgres, migrate, mlflow or notebook; all without it",
-        "follow": "go on until Ctrl-C",
-        "tail": "how many lines of each service, the newest; or all",
-        "since": "only what is newer: 10m, 2h, or a time such as 2026-11-28T09:30",
+        "service": "secrets, postgres, migrate, mlflow or notebook; by default all",
+        "follow": "continue until Ctrl-C",
+        "tail": "how many of the newest lines of each service, or all",
+        "since": "only newer lines: 10m, 2h, or a time such as 2026-11-28T09:30",
     }
 )
 def logs(toolbox, service="", follow=False, tail="100", since=""):
-    """Show the newest lines that the services have logged."""
+    """Show the newest log lines of the services."""
     service_logs.show(toolbox, service, follow, tail, since)
 
 
 @task(help={"role": "analyst, mlflow or postgres", "database": "mlflow or datasets", "command": "SQL to run instead"})
 def psql(toolbox, role="analyst", database="mlflow", command=""):
-    """Open psql, or print the answer to one SQL command."""
+    """Open psql, or print the result of one SQL command."""
     if not sql_client.psql(toolbox, role, database, command):
         raise Exit(code=1)
 
 
-@task(help={"end": "end those that have logged no metric for so many hours, as killed"})
+@task(help={"end": "end those without a new metric for this many hours, as killed"})
 def runs(toolbox, end=""):
-    """Show the runs that MLflow calls running, or end those that are not."""
+    """Show the runs that are running according to MLflow, or end those that are not."""
     silent_runs.show(toolbox, end)
 
 
-@task(changes=True, help={"to": "the file to write; without it, one in backups/ with the date in its name"})
+@task(changes=True, help={"to": "the file to write; by default one in backups/ with the date in its name"})
 def backup(toolbox, to=""):
-    """Write all data into one file, while people work."""
+    """Write all data to one file, while people work."""
     data.backup.make(toolbox, to)
 
 
-@task(docker=False, help={"keep": "delete all of them but this many, the newest"})
+@task(docker=False, help={"keep": "delete all but this many of the newest"})
 def backups(toolbox, keep=""):
     """List the backups in backups/, or delete old ones."""
     data.backup.show(toolbox, keep)
@@ -105,18 +105,18 @@ def backups(toolbox, keep=""):
     creates=True,
     changes=True,
     positional=["file"],
-    help={"file": "the backup", "yes": "replace the data that are there"},
+    help={"file": "the backup", "yes": "replace existing data"},
 )
 def restore(toolbox, file, yes=False):
-    """Replace all data by those of a backup, after checking it."""
+    """Replace all data with those of a backup, after checking it."""
     data.restore.run(toolbox, file, startup.ensure_running, yes)
 
 
 @task(
     changes=True,
     help={
-        "older-than": "how many days ago, at least, it was deleted in MLflow",
-        "yes": "delete it; without it, only show what would go",
+        "older-than": "only what was deleted in MLflow at least this many days ago",
+        "yes": "delete it; without it, only show what would be deleted",
     },
 )
 def gc(toolbox, older_than="30", yes=False):
@@ -127,7 +127,7 @@ def gc(toolbox, older_than="30", yes=False):
 @task(
     changes=True,
     help={
-        "old-base": "base image of the Postgres that wrote the volume; without it, the present one with its number",
+        "old-base": "base image of the Postgres that wrote the volume; by default the current one with that version",
         "insecure": "as with up",
     },
 )
@@ -144,14 +144,14 @@ def rotate(toolbox):
 
 @task(
     changes=True,
-    help={"official": "go back to the official images", "remove": "delete the images that were built here"},
+    help={"official": "go back to the official images", "remove": "delete the base images that were built here"},
 )
 def bases(toolbox, official=False, remove=False):
     """Use base images built from Debian packages, or the official ones."""
     images.choose_bases(toolbox, official, remove)
 
 
-# How `./run` shows them.
+# The groups in the help of `./run`.
 GROUPS = {
     "Start and stop": [up, down, clean],
     "Use": [open_, status, doctor, logs, psql, runs],

@@ -1,4 +1,4 @@
-"""What decides something in the tasks: plain functions, each tested without Docker."""
+"""The functions behind the tasks; those that decide something are tested without Docker."""
 
 import sys
 

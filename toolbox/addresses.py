@@ -5,11 +5,10 @@ from urllib.parse import quote
 from .compose import address, environment
 
 
-def listed(config, token, password):
-    """Return lines that say where the three services are, each as whole as a browser or a client of SQL needs it.
+def summary(config, token, password):
+    """Return a line for each service with its address, complete with JupyterLab's `token` and analyst's `password`.
 
-    They fit 80 columns with the usual ports and generated secrets: the `token` of JupyterLab, and the `password` of the
-    role analyst.
+    With default ports and generated secrets they fit into 80 columns.
     """
     return [
         f"notebook  {lab(config, token)}",
@@ -19,23 +18,23 @@ def listed(config, token, password):
 
 
 def lab(config, token):
-    """Return the address at which a browser opens JupyterLab, logged in by its token."""
+    """Return the address of JupyterLab that logs in with its token."""
     return f"{page(config, 'notebook')}/lab?token={quote(token, safe='')}"
 
 
 def page(config, service):
-    """Return the address of a service for people and their browsers, with no secret in it."""
+    """Return the address of a service for browsers, without secrets."""
     host = environment(config, "notebook")["NOTEBOOK_ADDRESS"].rpartition(":")[0]
-    return place(config, service) if service == "postgres" else written(service, host, address(config, service)[1])
+    return for_programs(config, service) if service == "postgres" else url(service, host, address(config, service)[1])
 
 
-def place(config, service):
-    """Return the address of a service for programs, many of which know no other names of this machine than its own."""
-    return written(service, *address(config, service))
+def for_programs(config, service):
+    """Return the address of a service for programs, many of which cannot resolve the host name for browsers."""
+    return url(service, *address(config, service))
 
 
-def written(service, host, port):
-    """Return an address as it is written for that service."""
-    # Some browsers open no page at the address that stands for all of the machine's own.
+def url(service, host, port):
+    """Return the URL of a service, without a scheme for postgres."""
+    # Some browsers cannot open 0.0.0.0.
     host = "127.0.0.1" if host == "0.0.0.0" else host
     return f"{host}:{port}" if service == "postgres" else f"http://{host}:{port}"

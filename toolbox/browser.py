@@ -1,4 +1,4 @@
-"""Opening a page in the browser of the person who asked for it."""
+"""Open pages in the user's browser."""
 
 import html
 import os
@@ -10,15 +10,15 @@ from .errors import Failure, one_line
 from .process import ROOT
 
 PAGES = ("notebook", "mlflow")
-# A page that leads on to the notebook, because what a browser is told on its command line can be read by all users of
-# the machine, and the address has the token. Not hidden: some browsers may read no hidden files.
-DOOR = ROOT / "open-notebook.html"
+# A page that redirects to the notebook: the address has the token, and all users of the machine can read the command
+# line of a browser. Not a hidden file, which some browsers cannot read.
+REDIRECT = ROOT / "open-notebook.html"
 
 
 def show(toolbox, service):
-    """Open the page of a service in the browser, and say which; the notebook by way of a file.
+    """Open the page of a service in the browser, the notebook through REDIRECT, and print its address.
 
-    Raises Failure when the service has no page or does not run, or there is no browser here.
+    Raises Failure when the service has no page or is not running, or there is no browser.
     """
     if service not in PAGES:
         raise Failure(f"{one_line(service)} has no page: choose from {', '.join(PAGES)}.")
@@ -28,24 +28,24 @@ def show(toolbox, service):
     page = addresses.page(toolbox.config, service)
     address = addresses.lab(toolbox.config, credentials.read(toolbox, service, "token")) if is_lab else page
     try:
-        opened = can_draw(os.environ, sys.platform) and webbrowser.open(door(address) if is_lab else address)
+        opened = has_display(os.environ, sys.platform) and webbrowser.open(redirect(address) if is_lab else address)
     except webbrowser.Error:
         opened = False
     if not opened:
-        raise Failure(f"there is no browser on this machine: open {address} in yours, through SSH if need be.")
+        raise Failure(f"there is no browser on this machine: open {address} on yours, through SSH if necessary.")
     print(f"Opened {page}.")
 
 
-def can_draw(environment, platform):
-    """Return whether a browser with windows can be there: on a terminal alone, a text browser would take its place."""
-    windows = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
-    return platform in ("darwin", "win32") or any(environment.get(name) for name in windows)
+def has_display(environment, platform):
+    """Return whether a graphical browser can run; without a display, webbrowser would start a text browser."""
+    displays = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    return platform in ("darwin", "win32") or any(environment.get(name) for name in displays)
 
 
-def door(address):
-    """Write the page that leads on to an address; return its own address."""
-    DOOR.unlink(missing_ok=True)
-    leads_on = f'<meta http-equiv="refresh" content="0; url={html.escape(address)}">'
-    with os.fdopen(os.open(DOOR, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as page:
-        page.write(f"<!doctype html>{leads_on}<title>Notebook</title>\n")
-    return DOOR.as_uri()
+def redirect(address):
+    """Write the page that redirects to an address; return its own address."""
+    REDIRECT.unlink(missing_ok=True)
+    refresh = f'<meta http-equiv="refresh" content="0; url={html.escape(address)}">'
+    with os.fdopen(os.open(REDIRECT, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as page:
+        page.write(f"<!doctype html>{refresh}<title>Notebook</title>\n")
+    return REDIRECT.as_uri()

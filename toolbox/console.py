@@ -1,4 +1,4 @@
-"""What the tasks show beside lines of text: tables, and how far a long step is."""
+"""Tables, and the progress of long steps."""
 
 from rich.console import Console
 from rich.progress import DownloadColumn, Progress, TextColumn
@@ -10,23 +10,23 @@ WIDTH = 100_000
 
 
 def table(rows):
-    """Print a table; `rows` are tuples of texts, the first of them the titles of the columns."""
+    """Print a table; `rows` are tuples of texts, the first has the column titles."""
     drawn = Table(*rows[0], box=None, pad_edge=False, header_style="bold")
     for row in rows[1:]:
         drawn.add_row(*map(Text, row))
-    # Rich would break addresses to fit a terminal; on a dumb one it takes a width only with a height.
+    # Rich would wrap addresses to fit a terminal; on a dumb one it ignores a width without a height.
     Console(width=WIDTH, height=1, highlight=False).print(drawn, crop=False, soft_wrap=True)
 
 
 def progress():
-    """Return Rich's display of how many bytes of its tasks are done, for a `with`; nothing where no terminal is."""
+    """Return Rich's display of the bytes done, a context manager, which shows nothing without a terminal."""
     screen = Console(stderr=True)
     columns = (TextColumn("{task.description}"), DownloadColumn())
     return Progress(*columns, console=screen, transient=True, disable=not screen.is_interactive)
 
 
 def counted(name, chunks, total=None):
-    """Yield the pieces of bytes of `chunks`, and show how many bytes of `name` there were, perhaps of a `total`."""
+    """Yield the chunks of bytes, and show how many bytes of `name` are done, and the `total` if it is known."""
     with progress() as shown:
         task = shown.add_task(name, total=total)
         for chunk in chunks:

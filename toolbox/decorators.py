@@ -1,4 +1,4 @@
-"""What makes a function a task: what is the same for all of them happens here."""
+"""Decorators that make functions tasks, with what all tasks have in common."""
 
 import contextlib
 import functools
@@ -8,11 +8,11 @@ import sys
 import invoke
 
 from . import engine, instance, lock, overrides, side_by_side
-from .errors import Failure, ended
+from .errors import Failure, from_os_error
 
 
 def dev_task(*args, **options):
-    """Make a function a task, as invoke.task does; what the system refuses to it is a Failure."""
+    """Make a function a task, as invoke.task does; an OSError becomes a Failure."""
     if args:
         return dev_task()(*args)
 
@@ -20,13 +20,13 @@ def dev_task(*args, **options):
         @functools.wraps(body)
         def guarded(*values, **more):
             for stream in filter(None, (sys.stdout, sys.stderr)):
-                # The name of a file may have bytes that no text has.
+                # File names may contain bytes that are not valid text.
                 stream.reconfigure(errors="backslashreplace")
             try:
                 result = body(*values, **more)
                 sys.stdout.flush()
             except OSError as error:
-                raise ended(error) from error
+                raise from_os_error(error) from error
             return result
 
         return invoke.task(**options)(guarded)
@@ -35,10 +35,10 @@ def dev_task(*args, **options):
 
 
 def task(*args, creates=False, changes=False, docker=True, **options):
-    """Make a function of a toolbox, its first argument, a task, which takes the name of one.
+    """Make a function whose first argument is a toolbox a task with the option --name, which selects the toolbox.
 
-    It may create a toolbox with a name if it `creates`. One that `changes` a toolbox is refused while another one does.
-    Without Docker nothing is done, unless the task does not need it (`docker`).
+    A task that `creates` may create a named toolbox. One that `changes` a toolbox fails while another such task runs.
+    All require Docker, unless `docker` is false.
     """
     if args:
         return task()(*args)
@@ -47,7 +47,7 @@ def task(*args, creates=False, changes=False, docker=True, **options):
         verb = options.get("name", body.__name__)
 
         @functools.wraps(body)
-        def about(c, *values, name=None, **more):
+        def with_toolbox(c, *values, name=None, **more):
             if name is not None:
                 instance.check_name(name)
             toolbox = instance.Toolbox(c, name or "")
@@ -58,25 +58,25 @@ def task(*args, creates=False, changes=False, docker=True, **options):
                         engine.check(toolbox.run)
                     return body(toolbox, *values, **more)
             except Failure as failure:
-                failure.message = toolbox.words(failure.message)
+                failure.message = toolbox.add_name(failure.message)
                 raise
 
         signature = inspect.signature(body)
         c, *parameters = signature.parameters.values()
         name = inspect.Parameter("name", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None)
-        about.__signature__ = signature.replace(parameters=[c, *parameters, name])
-        options["help"] = {**options.get("help", {}), "name": "the toolbox that is meant, if it is not the one of .env"}
-        return dev_task(**options)(about)
+        with_toolbox.__signature__ = signature.replace(parameters=[c, *parameters, name])
+        options["help"] = {**options.get("help", {}), "name": "the toolbox to use, if not that of .env"}
+        return dev_task(**options)(with_toolbox)
 
     return decorated
 
 
 def check(toolbox, creates):
-    """Raise Failure unless a toolbox with a name has settings, or a task `creates` it."""
+    """Raise Failure unless a named toolbox has settings, or the task `creates` it."""
     overrides.report(toolbox)
     if toolbox.is_new and not creates:
         names = instance.names(toolbox.root)
-        others = f"there are {', '.join(names)}" if names else "no toolbox has a name"
-        raise Failure(f'no toolbox is called "{toolbox.name}", {others}: "invoke up" makes it.')
+        others = f", only {', '.join(names)}" if names else ""
+        raise Failure(f'there is no toolbox "{toolbox.name}"{others}: "invoke up" creates it.')
     if toolbox.name and not toolbox.is_new:
         side_by_side.check(toolbox)

@@ -1,6 +1,6 @@
-"""What `invoke doctor` looks at: a table of checks, each of which yields what it finds and changes nothing.
+"""The checks of `invoke doctor`, each of which yields findings and changes nothing.
 
-What a start refuses or repairs by itself is left to `invoke up`.
+Problems that a start reports or repairs by itself are left to `invoke up`.
 """
 
 import re
@@ -13,11 +13,11 @@ from rich.filesize import decimal as human_size
 from . import compose, credentials, dotenv, engine, health, images, ports, service_status, settings, work_folder
 from .errors import Failure
 
-# A warning is due with fewer bytes free: the log of the database alone may take 1 GB, and a model as much.
+# Warn if fewer bytes are free: the database's write-ahead log may take 1 GB, and a model as much.
 LEAST_FREE = 5_000_000_000
 
-# What the firmware of a cloud's machines says of itself; cloud-init knows them by the same. Each answers its machines
-# at METADATA, some with passwords for what the machine may do.
+# Strings in the firmware of cloud machines, the same as in cloud-init. Each cloud has a metadata service at METADATA,
+# some of which give credentials to any program on the machine.
 CLOUDS = {
     "Amazon EC2": "Amazon",
     "Google Compute Engine": "Google",
@@ -33,7 +33,7 @@ DMI = Path("/sys/class/dmi/id")
 
 
 class Finding(NamedTuple):
-    """One line: the level (`ok`, `warn` or `FAIL`), the check, and what was found, with the remedy."""
+    """One line: the level (`ok`, `warn` or `FAIL`), the check, and the result, with the remedy."""
 
     level: str
     check: str
@@ -44,7 +44,7 @@ class Finding(NamedTuple):
 
 
 def show(toolbox):
-    """Print what the checks find, as soon as each has; return whether there is no problem."""
+    """Print each finding as soon as it is known; return whether there is no problem."""
     findings = []
     for finding in examine(toolbox):
         toolbox.say(str(finding))
@@ -54,9 +54,9 @@ def show(toolbox):
 
 
 def examine(toolbox):
-    """Do the checks of CHECKS in their order; yield a Finding for each thing found. Raises nothing.
+    """Run CHECKS in their order, and yield their findings. Raises nothing.
 
-    Without an engine, or settings that Compose can read, there is nothing more to look at.
+    Stops without an engine, or without settings that Compose can read, which all later checks need.
     """
     for name, check in CHECKS.items():
         try:
@@ -66,7 +66,7 @@ def examine(toolbox):
             if name in ("engine", "settings"):
                 return
         except Exception as error:
-            # Other checks may find the cause. The text of the error may hold a secret, its name cannot.
+            # Other checks may find the cause. The text of the error may contain a secret, its name cannot.
             yield Finding("FAIL", name, f"cannot be checked ({type(error).__name__}): look at the other lines.")
 
 
@@ -76,7 +76,7 @@ def has_failed(findings):
 
 
 def conclusion(findings):
-    """Return the last sentence, about all findings."""
+    """Return the last line, a summary of the findings."""
     failed = [finding.check for finding in findings if finding.level == "FAIL"]
     warned = [finding.check for finding in findings if finding.level == "warn"]
     if failed:
@@ -87,12 +87,12 @@ def conclusion(findings):
 
 
 def counted(number, noun):
-    """Return a number and a noun, in the plural where it has to be."""
+    """Return a number and a noun, in the plural if necessary."""
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def reason(failure):
-    """Return the message of a Failure without its first word."""
+    """Return the message of a Failure without `FAIL: `."""
     return str(failure.message).removeprefix("FAIL: ")
 
 
@@ -100,9 +100,9 @@ def reason(failure):
 
 
 def check_env(toolbox):
-    """Check that nobody else can read secrets in .env, and that every variable there is read by something."""
+    """Check that only its owner can read secrets in .env, and that all its variables are known."""
     if not toolbox.env.exists():
-        yield "ok", "there is none: all settings have their defaults"
+        yield "ok", "not present: all settings have their defaults"
         return
     written, mode = dotenv.values(dotenv.read(toolbox.env)), toolbox.env.stat().st_mode & 0o777
     known = known_variables(
@@ -112,12 +112,12 @@ def check_env(toolbox):
 
 
 def known_variables(compose_file, example):
-    """Return the variables that something reads; the arguments are the texts of docker-compose.yml and .env.example."""
+    """Return the known variables; the arguments are the texts of docker-compose.yml and .env.example."""
     return {*re.findall(r"\$\{(\w+)", compose_file), *dotenv.defaults(example)}
 
 
 def env_found(written, mode, known):
-    """Find secrets that others can read, and unknown variables; `written` are those of .env, by name."""
+    """Find secrets that others can read, and unknown variables; `written` are the values of .env, by name."""
     if mode & 0o077 and any(written.get(name) for name in compose.SECRETS):
         yield "FAIL", f'mode {mode:04o}, other users of this machine can read the passwords: "chmod 600 .env".'
     for name in written:
@@ -126,14 +126,14 @@ def env_found(written, mode, known):
 
 
 def check_cloud(toolbox):
-    """Check that notebooks cannot ask the cloud that this machine is in for its rights."""
+    """Check that notebooks cannot get this machine's credentials from its cloud."""
     cloud = cloud_of(" ".join(read(DMI / name) for name in ("sys_vendor", "product_name", "chassis_asset_tag")))
-    # Without the right to see the rules, warn whatever they are.
+    # Without permission to list the rules, warn in any case.
     if cloud and METADATA not in toolbox.run("iptables", "--list-rules", "DOCKER-USER").stdout:
         remedy = "docs/security.md has the rule that forbids it"
-        yield "warn", f"notebooks can ask {cloud}, at {METADATA}, for what this machine may do there: {remedy}."
+        yield "warn", f"notebooks can get credentials of this machine from {cloud}, at {METADATA}: {remedy}."
     else:
-        yield "ok", "notebooks cannot ask any known cloud for the rights of this machine"
+        yield "ok", "notebooks cannot get credentials of this machine from a known cloud"
 
 
 def read(path):
@@ -145,7 +145,7 @@ def read(path):
 
 
 def cloud_of(firmware):
-    """Return the name of the cloud that a machine is in, from what its firmware says; None where none is known."""
+    """Return the cloud that a machine runs in, from its firmware strings, or None."""
     return next((cloud for mark, cloud in CLOUDS.items() if mark in firmware), None)
 
 
@@ -157,12 +157,12 @@ def check_engine(toolbox):
         "Compose": ["docker", "compose", "version", "--short"],
         "buildx": ["docker", "buildx", "version"],
     }
-    versions = {name: service_status.dotted(toolbox.run(*command).stdout) for name, command in commands.items()}
+    versions = {name: service_status.version_number(toolbox.run(*command).stdout) for name, command in commands.items()}
     yield "ok", ", ".join(f"{name} {version or 'of unknown version'}" for name, version in versions.items())
 
 
 def check_settings(toolbox):
-    """Check the values of the settings, and that the data are not those of another folder's toolbox."""
+    """Check the values of the settings, and that the data do not belong to another clone."""
     wrong = settings.found(toolbox)
     yield from (("FAIL", text) for text in wrong)
     toolbox.own_containers()
@@ -174,7 +174,7 @@ def check_settings(toolbox):
 
 
 def check_ports(toolbox):
-    """Check that the ports are free or published by this toolbox, and from where they can be reached."""
+    """Check that the ports are free or published by this toolbox, and only on this machine."""
     own = ports.published(toolbox.containers())
     try:
         ports.check_loopback(toolbox.config)
@@ -199,24 +199,24 @@ def services_found(containers):
     problems = []
     for service in compose.ONE_SHOTS:
         if health.has_failed(containers.get(service)):
-            problems.append(("FAIL", f'{service} has failed: "invoke logs --service {service}" says why.'))
+            problems.append(("FAIL", f'{service} has failed: "invoke logs --service {service}" shows why.'))
     for service, state in states.items():
         if state == "running starting":
-            problems.append(("warn", f"{service} is starting: wait, and look again."))
+            problems.append(("warn", f"{service} is starting: wait, and check again."))
         elif state != "running healthy":
-            remedy = f'"invoke up" starts it, "invoke logs --service {service}" says why'
+            remedy = f'"invoke up" starts it, "invoke logs --service {service}" shows why'
             problems.append(("FAIL", f"{service} is not healthy ({state}): {remedy}."))
     yield from problems or [("ok", f"{', '.join(states)} are healthy")]
 
 
 def check_memory(toolbox):
-    """Check whether programs were killed because the memory of their container was used up."""
+    """Check whether programs were killed because their container was out of memory."""
     remarks = service_status.remarks(service_status.gather(toolbox))
     yield from [("warn", remark) for remark in remarks] or [("ok", "no program was killed for lack of memory")]
 
 
 def check_images(toolbox):
-    """Check that the containers were built on the base images that are set now."""
+    """Check that the containers were built on the base images of the current settings."""
     yield from images_found(toolbox.config, images.bases(toolbox))
 
 
@@ -238,10 +238,10 @@ def check_volumes(toolbox):
         image = f"{toolbox.project}-{service}"
         if not (toolbox.has("volume", volume) and toolbox.has("image", image)):
             continue
-        looked = toolbox.run(*look(volume, folder, image, toolbox.config["services"][service].get("user")))
-        if not looked:
-            raise Failure(f"{volume} cannot be looked at in a container of {image}: see what Docker says.")
-        owner, user, kilobytes = looked.stdout.split()
+        probed = toolbox.run(*probe(volume, folder, image, toolbox.config["services"][service].get("user")))
+        if not probed:
+            raise Failure(f"{volume} cannot be inspected in a container of {image}: see the log of Docker.")
+        owner, user, kilobytes = probed.stdout.split()
         free.append(int(kilobytes) * 1024)
         if owner != user:
             place = f"--volume {volume}:{folder}"
@@ -252,7 +252,7 @@ def check_volumes(toolbox):
 
 
 def mounts(config):
-    """Return the volumes that services write to: by full name, the service and the folder where it is first."""
+    """Return the volumes that services write to: by full name, the first service and its mount point."""
     found = {}
     for service in (*compose.SERVICES, *compose.ONE_SHOTS):
         for mount in config["services"].get(service, {}).get("volumes", []):
@@ -261,14 +261,14 @@ def mounts(config):
     return found
 
 
-def look(volume, folder, image, user):
+def probe(volume, folder, image, user):
     """Return the command that prints the owner of a volume, the user of its service, and the free kB of its disk.
 
-    `user` is the one that the service runs as, if that is not the user of its image. The command runs in a new
-    container, which can only read: a service that cannot write to its volume does not run.
+    `user` is the user of the service, if that is not the one of its image. The command runs in a new, read-only
+    container, because a service that cannot write to its volume does not run.
     """
-    folder_ = shlex.quote(folder)
-    script = f"stat -c %u {folder_} && id -u && df -Pk {folder_} | tail -1 | awk '{{print $4}}'"
+    quoted = shlex.quote(folder)
+    script = f"stat -c %u {quoted} && id -u && df -Pk {quoted} | tail -1 | awk '{{print $4}}'"
     options = ["--rm", "--pull", "never", "--network", "none", "--read-only", "--cap-drop", "ALL"]
     place = f"type=volume,source={volume},target={folder},readonly,volume-nocopy"
     options += ["--user", user] if user else []
@@ -276,32 +276,32 @@ def look(volume, folder, image, user):
 
 
 def disk_found(free):
-    """Return what there is to say of so many free bytes."""
+    """Return the level and the text for a number of free bytes."""
     if free < LEAST_FREE:
-        remedy = 'free some, "docker system df" shows what Docker takes'
+        remedy = 'free some, "docker system df" shows what Docker uses'
         return "warn", f"{human_size(free)} free for the volumes, less than {human_size(LEAST_FREE)}: {remedy}."
     return "ok", f"{human_size(free)} free for the volumes"
 
 
 def check_folder(toolbox):
-    """Check that the folder of this machine that is ~/work in the notebook is there, if one is set."""
+    """Check that WORK_FOLDER exists, if it is set."""
     if folder := work_folder.folder(toolbox.config):
         work_folder.check(toolbox.config)
         yield "ok", f"{folder} is ~/work"
 
 
 def check_passwords(toolbox):
-    """Check that each role can log in to the database with its password."""
+    """Check that each role can log in with its password."""
     if not health.state(toolbox.containers().get("postgres")).startswith("running"):
         return
     if refused := credentials.refused(toolbox):
         roles = " and ".join(refused)
-        yield "FAIL", f'the database does not take the password of {roles}: "invoke up" sets it again.'
+        yield "FAIL", f'the database rejects the password of {roles}: "invoke up" sets it again.'
     else:
         yield "ok", f"the roles {' and '.join(credentials.ROLES)} can log in with their passwords"
 
 
-# In this order: what needs no Docker, what all others need, and the rest.
+# In this order: checks without Docker, those that all others need, and the rest.
 CHECKS = {
     ".env": check_env,
     "cloud": check_cloud,

@@ -1,7 +1,7 @@
-"""The file .env: its settings, changing single ones, and what is wrong with it.
+"""The file .env: reading and changing its settings.
 
-Docker Compose reads the file; what its values mean is asked from Compose (model.py) and not decided here. Without
-python-dotenv, which does not read all that Compose reads (`NAME: value`), and does not sync what it writes to the disk.
+Docker Compose resolves the values, see compose.py. python-dotenv is not used, because it does not read all that Compose
+reads (`NAME: value`), and does not sync what it writes to the disk.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .errors import Failure
 
-# A name and its value as Compose finds them.
+# A name and its value in the syntax of Compose.
 ENTRY = re.compile(
     r"""
     ^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][\w.-]*)[ \t]*[=:][ \t]*
@@ -22,9 +22,9 @@ ENTRY = re.compile(
 
 
 def with_value(text, name, value):
-    """Return `text`, a .env file, with `name` set to `value`; a commented-out `name` is set where it stands.
+    """Return `text`, a .env file, with `name` set to `value`, in place, also if it is commented out.
 
-    `value` is written as it is: one that needs quotes must bring them.
+    `value` is written verbatim, so it has to include quotes if it needs them.
     """
     for entry in (rf"^{name}=.*$", rf"^#{name}=.*$"):
         if re.search(entry, text, flags=re.M):
@@ -33,51 +33,50 @@ def with_value(text, name, value):
 
 
 def without_value(text, name, default):
-    """Return `text`, a .env file, with `name` commented out: there it shows the `default` that holds again."""
+    """Return `text`, a .env file, with `name` commented out, with the `default` as its value."""
     return re.sub(rf"^{name}=.*$", lambda _: f"#{name}={default}", text, flags=re.M)
 
 
 def values(text):
-    """Return the variables that `text`, a .env file, sets, with what is written there, without quotes around it."""
+    """Return the variables that `text`, a .env file, sets, with their values as written, without quotes."""
     return {entry["name"]: entry["single"] or entry["double"] or entry["plain"] or "" for entry in ENTRY.finditer(text)}
 
 
 def defaults(example):
-    """Return the variables that `example`, the text of .env.example, explains, each with its default."""
+    """Return the variables in `example`, the text of .env.example, with their defaults."""
     return dict(re.findall(r"^#?(\w+)=(.*)$", example, flags=re.M))
 
 
 def read(path):
-    """Return the text of the .env file at `path`, which is empty where there is none.
+    """Return the text of the .env file at `path`, empty if it does not exist.
 
-    Raises Failure when it cannot be read, or when it has Windows line ends, which some readers take for part of a
-    password.
+    Raises Failure when it cannot be read, or has Windows line endings, which would become part of a password.
     """
     try:
-        # Reading from a pipe would wait.
+        # Reading from a pipe would block.
         if path.exists() and not path.is_file():
-            raise Failure(f"{path} is not a file: delete it, or call it something else.")
+            raise Failure(f"{path} is not a file: delete or rename it.")
         content = path.read_bytes()
     except FileNotFoundError:
         if path.is_symlink():
-            raise Failure(f"{path} is a link to {os.readlink(path)}, which is not there: mend or delete it.") from None
+            raise Failure(f"{path} is a link to {os.readlink(path)}, which does not exist: fix or delete it.") from None
         return ""
     except OSError as error:
-        raise Failure(f"{path} cannot be read ({error.strerror}): see who owns it, and its mode.") from None
+        raise Failure(f"{path} cannot be read ({error.strerror}): check its owner and mode.") from None
     if b"\r" in content:
-        raise Failure(f"{path} has Windows line ends (CRLF): save it with Unix line ends (LF).")
+        raise Failure(f"{path} has Windows line endings (CRLF): save it with Unix line endings (LF).")
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise Failure(f"{path} has characters that are not UTF-8: save it in that encoding.") from None
+        raise Failure(f"{path} is not valid UTF-8: save it in that encoding.") from None
 
 
 def write(path, text):
-    """Write `text` to the .env file at `path`, readable by its owner alone, and to the disk: whole, or it is as before.
+    """Write `text` to the .env file at `path`, readable only by its owner, atomically, and sync it to the disk.
 
-    Raises Failure when it cannot be written.
+    Raises Failure when it cannot be written; the file is then unchanged.
     """
-    # A link stays one.
+    # Keep a symbolic link.
     place = Path(os.path.realpath(path))
     part = place.with_name(f"{place.name}.part")
     try:
@@ -90,14 +89,14 @@ def write(path, text):
         part.replace(place)
         sync_folder(place.parent)
     except OSError as error:
-        raise Failure(f"{path} cannot be written ({error.strerror}), and a setting has to be noted there.") from None
+        raise Failure(f"{path} cannot be written ({error.strerror}): check its owner and disk.") from None
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
 
 
 def sync_folder(folder):
-    """Have the names in a folder on the disk, so that they are there after a power failure."""
+    """Sync the entries of a directory to the disk, so that they survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -4,7 +4,7 @@ from .compose import IN_ORDER, ONE_SHOTS
 
 
 def state(container):
-    """Return the state of a container in one or two words; of a container that is not there (None), `down`."""
+    """Return the state of a container in one or two words; `down` if there is none (None)."""
     if container is None:
         return "down"
     return " ".join(filter(None, (container["State"], container.get("Health"))))
@@ -21,14 +21,14 @@ def is_healthy(container):
 
 
 def has_failed(container):
-    """Return whether a container that ends by itself has ended with an error."""
+    """Return whether a container has exited with an error."""
     return container is not None and container["State"] == "exited" and container["ExitCode"] != 0
 
 
 def first_unhealthy(containers):
-    """Return the name of the service that keeps the toolbox from being healthy, or None; `containers` are by service.
+    """Return the first service in start order that is not healthy, or None; `containers` are by service.
 
-    Where several are not healthy it is the one that starts first: the others wait for it.
+    The services after it wait for it.
     """
     for service in IN_ORDER:
         container = containers.get(service)

@@ -1,4 +1,4 @@
-"""The toolbox that a task is about: its settings, and what Docker has of it."""
+"""The class Toolbox: its settings, running programs for it, and what Docker has of it."""
 
 import copy
 import functools
@@ -7,30 +7,30 @@ import re
 from pathlib import Path
 
 from . import compose, dotenv, process
-from .errors import Failure, as_typed
+from .errors import Failure, adapt_commands
 from .process import ROOT
 
-# What .env.NAME cannot be, because another file is called so.
+# Names that are not possible, because .env.NAME is another file.
 RESERVED = ("example", "next", "part", "ports")
-# With the name of the project before it and a service's behind it, it still has to be a host name (63 characters).
+# With the project before it and the service after it, it is a host name, which has at most 63 characters.
 LONGEST_NAME = 30
-# A volume without files, whose label is the directory of the toolbox that owns the project's data. It exists as long as
-# the data do, which containers do not.
+# An empty volume, whose label is the directory of the toolbox that owns the project's data. Unlike containers, it
+# exists as long as the data.
 OWNER_VOLUME = "folder"
 OWNER_LABEL = "data-toolbox.folder"
 
 
 class Toolbox:
-    """A clone of this repository in the directory `root`, and the Compose project that it is.
+    """A clone of this repository in the directory `root`, and its Compose project.
 
-    With a `name` its settings are in .env.NAME. `context` is Invoke's, which runs programs.
+    With a `name`, its settings are in .env.NAME. `context` is Invoke's, which runs programs.
     """
 
     def __init__(self, context, name="", root=None):
         self.context, self.name, self.root, self.variables = context, name, root or ROOT, {}
 
-    def having(self, **variables):
-        """Return the same toolbox with other values of settings, which count more than those of .env."""
+    def with_settings(self, **variables):
+        """Return the same toolbox with other settings, which take precedence over .env."""
         other = copy.copy(self)
         other.variables = self.variables | variables
         other.reload()
@@ -40,25 +40,25 @@ class Toolbox:
 
     @property
     def env(self):
-        """The path of the settings, which need not exist."""
+        """The path of the settings, which may not exist."""
         return self.root / (f".env.{self.name}" if self.name else ".env")
 
     @property
     def lock_file(self):
-        """The path of the file that tasks lock which change this toolbox."""
+        """The path of the lock file of tasks that change this toolbox."""
         return self.root / (f".{self.name}.lock" if self.name else ".lock")
 
     @property
     def is_new(self):
-        """Whether it has a name, and no settings yet."""
+        """Whether it has a name but no settings yet."""
         return bool(self.name) and not self.env.exists()
 
     def settings(self):
-        """Return what .env sets, by name, without quotes."""
+        """Return the settings in .env, by name, without quotes."""
         return dotenv.values(dotenv.read(self.env))
 
     def set(self, **values):
-        """Set names in .env to values, which are written as they are."""
+        """Set names in .env to values, which are written verbatim."""
         text = dotenv.read(self.env)
         for name, value in values.items():
             text = dotenv.with_value(text, name, value)
@@ -76,7 +76,7 @@ class Toolbox:
         return compose.load(self.run)
 
     def reload(self):
-        """Resolve the configuration again when it is next asked for."""
+        """Resolve the configuration again at its next use."""
         self.__dict__.pop("config", None)
 
     @property
@@ -85,11 +85,12 @@ class Toolbox:
         return self.config["name"]
 
     def say(self, text):
-        """Print a text that speaks of .env and of tasks as for a toolbox without a name."""
-        print(as_typed(self.words(text)), flush=True)
+        """Print a text written for the toolbox without a name, adapted to this toolbox."""
+        print(adapt_commands(self.add_name(text)), flush=True)
 
-    def words(self, text):
-        """Return a text that names .env and tasks as they have to be typed for this toolbox."""
+    def add_name(self, text):
+        """Return a text in which .env and commands are those of this toolbox."""
+        # Functions that write messages do not know their toolbox, so all write `.env` and "invoke up".
         if self.name:
             text = re.sub(r"(?<![\w/])\.env(?![\w]|\.\w)", self.env.name, text)
             text = re.sub(r'"(invoke|\./run) (?!lock)(\w+)', rf'"\1 \2 --name {self.name}', text)
@@ -97,19 +98,19 @@ class Toolbox:
 
     # --- Programs ---
 
-    def surroundings(self):
-        """Return the environment of this process, without what would choose another toolbox than one with a name."""
-        chooses = ("COMPOSE_ENV_FILES", "COMPOSE_PROJECT_NAME") if self.name else ()
-        return {name: value for name, value in os.environ.items() if name not in chooses}
+    def inherited_environment(self):
+        """Return the environment of this process, for a named toolbox without variables that would select another."""
+        selecting = ("COMPOSE_ENV_FILES", "COMPOSE_PROJECT_NAME") if self.name else ()
+        return {name: value for name, value in os.environ.items() if name not in selecting}
 
     def environment(self):
-        """Return the environment of all that it runs."""
-        # Compose, which runs in the root, would split a whole path at a comma.
-        chosen = {"COMPOSE_ENV_FILES": self.env.name} if self.name and self.env.exists() else {}
-        return self.surroundings() | {"PWD": str(self.root)} | chosen | self.variables
+        """Return the environment of the programs that it runs."""
+        # Relative to the root, because Compose would split a path at a comma.
+        selected = {"COMPOSE_ENV_FILES": self.env.name} if self.name and self.env.exists() else {}
+        return self.inherited_environment() | {"PWD": str(self.root)} | selected | self.variables
 
     def run(self, *args, stdin=""):
-        """Run a program with nothing shown and `stdin` as input; return the result, which is true if it succeeded."""
+        """Run a program with hidden output and `stdin` as input; return the result, which is true if it succeeded."""
         return process.quietly(self.context, args, stdin, root=self.root, env=self.environment())
 
     def show(self, *args, **options):
@@ -117,7 +118,7 @@ class Toolbox:
         return process.visibly(self.context, args, root=self.root, env=self.environment(), **options)
 
     def print_output(self, *args):
-        """Run a program, print what it prints and not what it is; return the result."""
+        """Run a program, and print its output but not the command; return the result."""
         return process.run(self.context, args, root=self.root, env=self.environment(), in_stream=False)
 
     def compose(self, *args, **options):
@@ -125,15 +126,15 @@ class Toolbox:
         return self.show("docker", "compose", *args, **options)
 
     def popen(self, args, what, **options):
-        """Give a process, as process.popen does."""
+        """Run a subprocess.Popen in a context, as process.popen does."""
         return process.popen(args, what, cwd=self.root, env=self.environment() | options.pop("env", {}), **options)
 
-    def stream(self, args, what, said=None):
-        """Yield what a program prints, as process.stream does."""
-        return process.stream(args, what, said, cwd=self.root, env=self.environment())
+    def stream(self, args, what, on_end=None):
+        """Yield the output of a program, as process.stream does."""
+        return process.stream(args, what, on_end, cwd=self.root, env=self.environment())
 
     def output(self, args, what, chunks=(), **variables):
-        """Return what a program prints, as process.output does, with other `variables` of its environment."""
+        """Return the output of a program, as process.output does, with additional environment `variables`."""
         return process.output(args, what, chunks, cwd=self.root, env=self.environment() | variables)
 
     # --- What Docker has ---
@@ -141,23 +142,23 @@ class Toolbox:
     def containers(self):
         """Return the containers, running or not, by service, as `docker compose ps` describes them.
 
-        Raises Failure when another clone created them, whose project has the same name.
+        Raises Failure when they belong to another clone with the same project name.
         """
         found = compose.containers(self.run("docker", "compose", "ps", "--all", "--format", "json").stdout)
         for folder in filter(None, map(compose.folder, found.values())):
-            if self.is_another(folder):
+            if self.is_another_clone(folder):
                 raise Failure(f"the toolbox in {folder} has the same name: set another COMPOSE_PROJECT_NAME in .env.")
         return found
 
     def own_containers(self):
-        """Return what `containers` does. Raises Failure also when the data are those of another directory."""
+        """Return what `containers` does. Raises Failure also when the data belong to another clone."""
         found, owner = self.containers(), self.owner()
-        mark = f"{self.project}_{OWNER_VOLUME}"
-        # By Compose alone the data may be deleted, and that volume is left.
-        if owner and self.is_another(owner) and self.volumes() != [mark]:
+        marker = f"{self.project}_{OWNER_VOLUME}"
+        # `docker compose down --volumes` deletes the data, but not that volume.
+        if owner and self.is_another_clone(owner) and self.volumes() != [marker]:
             raise Failure(
                 f"the data of {self.project} belong to the toolbox in {owner}: set another COMPOSE_PROJECT_NAME in "
-                f'.env; or, if this is to go on with them, "docker volume rm {mark}" first.'
+                f'.env; or, to use them here, "docker volume rm {marker}" first.'
             )
         return found
 
@@ -177,12 +178,12 @@ class Toolbox:
             labels = (f"com.docker.compose.project={self.project}", f"{OWNER_LABEL}={self.root}")
             self.run("docker", "volume", "create", *(f"--label={label}" for label in labels), volume)
 
-    def is_another(self, folder):
-        """Return whether there is a toolbox in a directory that is not this one. A clone that was moved goes on."""
+    def is_another_clone(self, folder):
+        """Return whether a directory is another clone, not the former place of this one."""
         return Path(folder).resolve() != self.root.resolve() and (Path(folder) / "docker-compose.yml").exists()
 
     def volumes(self):
-        """Return the names of the volumes of the project, also those that an upgrade has replaced."""
+        """Return the names of the volumes of the project, including those that an upgrade has replaced."""
         label = f"label=com.docker.compose.project={self.project}"
         return sorted(self.run("docker", "volume", "ls", "--quiet", "--filter", label).stdout.split())
 
@@ -196,15 +197,15 @@ class Toolbox:
 
 
 def check_name(name):
-    """Raise Failure unless a toolbox can have that name."""
+    """Raise Failure unless the name of a toolbox is valid."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name) or len(name) > LONGEST_NAME or name in RESERVED:
         raise Failure(
-            f'a toolbox cannot be called "{name}": take up to {LONGEST_NAME} small letters, digits, - and _, '
-            f"a letter or a digit first, and not {', '.join(RESERVED)}."
+            f'a toolbox cannot be called "{name}": use up to {LONGEST_NAME} lower-case letters, digits, - '
+            f"and _, starting with a letter or digit, and none of {', '.join(RESERVED)}."
         )
 
 
 def names(root=ROOT):
-    """Return the names of the toolboxes of a clone that have one."""
+    """Return the names of all named toolboxes of a clone."""
     found = (path.name.removeprefix(".env.") for path in root.glob(".env.*"))
     return sorted(name for name in found if "." not in name and name not in RESERVED)

@@ -1,4 +1,4 @@
-"""One at a time: tasks that change a toolbox keep each other out."""
+"""Locks: only one task at a time changes a toolbox."""
 
 import contextlib
 import fcntl
@@ -9,9 +9,9 @@ from .errors import Failure
 
 @contextlib.contextmanager
 def exclusive(path, task):
-    """Hold the lock file at `path` for the block; `task` is the name of the one that does.
+    """Hold the lock file at `path` for the block, in the name of `task`.
 
-    Raises Failure when another one has it, which is named, or the file cannot be used.
+    Raises Failure when another task, which the message names, holds it, or the file cannot be used.
     """
     with locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB) as file:
         file.truncate(0)
@@ -20,8 +20,8 @@ def exclusive(path, task):
 
 
 @contextlib.contextmanager
-def taking_turns(path):
-    """Have the block wait while another one has the lock file at `path`, which nobody has for long.
+def exclusive_after_wait(path):
+    """Hold the lock file at `path` for the block, after waiting for other holders, who need it only briefly.
 
     Raises Failure when the file cannot be used.
     """
@@ -31,38 +31,38 @@ def taking_turns(path):
 
 @contextlib.contextmanager
 def locked(path, how):
-    """Give the lock file at `path`, locked as flock does it; it is gone after the block.
+    """Open the lock file at `path`, locked with the flags `how` of flock, and delete it after the block.
 
-    Raises Failure when another one has it, or it cannot be made.
+    Raises Failure when another task holds it, or it cannot be created.
     """
-    with acquired(path, how) as file:
+    with acquire(path, how) as file:
         try:
             yield file
         finally:
             path.unlink(missing_ok=True)
 
 
-def acquired(path, how):
-    """Return the file that `locked` gives. Raises Failure as it does."""
+def acquire(path, how):
+    """Return the locked file. Raises Failure as `locked` does."""
     while True:
-        file = opened(path)
+        file = open_lock(path)
         try:
             fcntl.flock(file, how)
-            # Whoever had it has deleted it meanwhile, and another one may have made it again.
+            # Its last holder may have deleted it, and another task created a new one.
             if os.path.samestat(os.stat(path), os.fstat(file.fileno())):
                 return file
         except BlockingIOError:
-            who = file.read() or "which has just begun"
+            who = file.read() or "it has just started"
             raise Failure(f"another task of this toolbox is running ({who}): wait until it ends.") from None
         except FileNotFoundError:
             pass
         file.close()
 
 
-def opened(path):
-    """Return the file at `path`, open; it is made for its owner alone, as whoever can open it can hold the lock.
+def open_lock(path):
+    """Return the file at `path`, open. Only its owner may open it, because every user who can open it can lock it.
 
-    Raises Failure when that cannot be done.
+    Raises Failure when it cannot be opened.
     """
     try:
         return open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+")

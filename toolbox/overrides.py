@@ -1,4 +1,4 @@
-"""What counts besides .env: the environment, which counts more, and the proxies of Docker's own settings."""
+"""Settings outside .env: the environment, which takes precedence, and the proxies in Docker's configuration."""
 
 import functools
 import json
@@ -8,14 +8,14 @@ import sys
 from . import dotenv, engine
 from .errors import Failure
 
-# Many people have these set for everything that they run. That matters only where .env says otherwise.
+# Often set for all programs, so they are reported only if .env has other values.
 USUAL = ("TZ", "NO_PROXY")
-# With these Compose reads other settings than the tasks.
+# These make Compose read other settings than the tasks.
 OTHER_SETTINGS = ("COMPOSE_ENV_FILES", "COMPOSE_DISABLE_ENV_FILE")
 
 
 def settings(environment, written, defaults):
-    """Return the names of the settings that count because the `environment` has them, and would be others without it.
+    """Return the names of the settings that would have other values without the `environment`.
 
     `written` are the values of .env, and `defaults` those of all settings.
     """
@@ -35,35 +35,35 @@ def check(environment, written, root):
     """
     for name in filter(environment.get, OTHER_SETTINGS):
         raise Failure(
-            f'{name} in the environment has Compose read other settings than .env: "unset {name}", '
-            "and add --name for a toolbox that has one."
+            f'{name} in the environment makes Compose read other settings than .env: "unset {name}", '
+            "and select a named toolbox with --name."
         )
     values = {**written, **environment}
     first, *_ = values.get("COMPOSE_FILE", "").split(values.get("COMPOSE_PATH_SEPARATOR") or os.pathsep)
-    # The first decides which folder, and with it which .env, Compose takes for the project's.
+    # The first file determines the project's directory, and with it the .env, that Compose uses.
     if first and (root / first).resolve() != (root / "docker-compose.yml").resolve():
         where = "the environment" if "COMPOSE_FILE" in environment else ".env"
-        raise Failure(f"COMPOSE_FILE in {where} does not begin with this docker-compose.yml: take it out there.")
+        raise Failure(f"COMPOSE_FILE in {where} does not start with this docker-compose.yml: remove it there.")
 
 
 def report(toolbox):
-    """Say on standard error what counts more than .env, once.
+    """Print on standard error, once, which settings override .env.
 
     Raises Failure when Compose would read other files than the tasks.
     """
-    environment = toolbox.surroundings()
+    environment = toolbox.inherited_environment()
     try:
         written = toolbox.settings()
     except Failure:
-        # Whoever needs the file says that; what matters here is what counts more.
+        # The task that needs the file reports that.
         written = {}
     check(environment, written, toolbox.root)
     defaults = dotenv.defaults((toolbox.root / ".env.example").read_text(encoding="utf-8"))
     if names := settings(environment, written, defaults):
-        print_once(f"Set in the environment, which counts more than {toolbox.env.name}: {', '.join(names)}.")
+        print_once(f"Set by the environment, not by {toolbox.env.name}: {', '.join(names)}.")
     host = environment.get("DOCKER_HOST", "")
     if host and not host.startswith(("unix:", "npipe:")):
-        print_once("DOCKER_HOST in the environment names another machine's engine: the toolbox is there.")
+        print_once("DOCKER_HOST in the environment is the engine of another machine: the toolbox runs there.")
 
 
 @functools.cache
@@ -76,22 +76,22 @@ def print_once(line):
 
 
 def keep_no_proxy(toolbox):
-    """Note in .env what Docker asks no proxy for, unless NO_PROXY is set there or in the environment.
+    """Copy Docker's proxy exceptions to .env, unless NO_PROXY is set there or in the environment.
 
-    A container gets the exceptions of the toolbox in the place of those of Docker's settings.
+    In a container, the toolbox's own exceptions would replace those of Docker's configuration.
     """
     if "NO_PROXY" in os.environ or "NO_PROXY" in toolbox.settings():
         return
-    if names := exceptions(engine.own_folder() / "config.json"):
-        toolbox.say(f"Docker asks no proxy for {names}: neither does the toolbox now (NO_PROXY in .env).")
+    if names := exceptions(engine.config_folder() / "config.json"):
+        toolbox.say(f"Docker uses no proxy for {names}: neither does the toolbox now (NO_PROXY in .env).")
         toolbox.set(NO_PROXY=f"'{names}'")
 
 
 def exceptions(path):
-    """Return the `noProxy` of Docker's settings at `path`, without names that .env could not hold; "" without one."""
+    """Return `noProxy` of Docker's configuration at `path`, without names that .env cannot hold; "" if not set."""
     try:
         names = json.loads(path.read_text(encoding="utf-8"))["proxies"]["default"]["noProxy"]
     except (OSError, ValueError, LookupError, TypeError):
-        # Docker itself says what is wrong with its file.
+        # Docker itself reports what is wrong with its file.
         return ""
     return ",".join(name.strip() for name in str(names).split(",") if name.strip() and "'" not in name)

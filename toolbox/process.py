@@ -1,4 +1,4 @@
-"""Running programs: shown, quietly, or with input and output larger than the memory."""
+"""Run programs: visibly, quietly, or with input and output that do not fit into memory."""
 
 import contextlib
 import importlib.util
@@ -13,7 +13,7 @@ from pathlib import Path
 from .errors import Failure, last_line
 
 ROOT = Path(__file__).parent.parent
-# Invoke's own choice is bash, which not every machine has.
+# Invoke's default is bash, which not every machine has.
 SHELL = "/bin/sh"
 CHUNK = 1 << 20
 
@@ -21,25 +21,25 @@ CHUNK = 1 << 20
 def visibly(c, args, in_stream=False, **options):
     """Run a list of arguments, with the command and its output shown; return the result, which is true if it succeeded.
 
-    On a terminal the command gets one too, so that it can draw its progress; all of its output is then in `stdout`.
-    It reads nothing from standard input, unless `in_stream` is None.
+    On a terminal the command gets one too, to display its progress; all of its output is then in `stdout`.
+    It has no standard input, unless `in_stream` is None.
     """
-    # Keep the order of lines where standard output is a file.
+    # Flush, so that the lines stay in order if standard output is a file.
     sys.stdout.flush()
     print(f"$ {shlex.join(args)}", file=sys.stderr, flush=True)
     return run(c, args, pty=sys.stdout.isatty(), in_stream=in_stream, **options)
 
 
 def quietly(c, args, stdin="", **options):
-    """Run a list of arguments with nothing shown and `stdin` as input; return the result, true if it succeeded."""
+    """Run a list of arguments with hidden output and `stdin` as input; return the result, true if it succeeded."""
     return run(c, args, hide=True, in_stream=io.StringIO(stdin), **options)
 
 
 def run(c, args, root=None, env=None, **options):
     """Run a list of arguments in `root`, or that of the clone; return the result. `options` are those of `Context.run`.
 
-    `env` is the environment, if it is not the one of this process. Not with Invoke's `cd`, which inserts the directory
-    into the shell's line as it is: its name may be any text.
+    `env` is the environment, if it is not that of this process. Invoke's `cd` is not used, because it does not quote
+    the name of the directory, which may be any text.
     """
     root = root or ROOT
     env = env or os.environ | {"PWD": str(root)}
@@ -54,16 +54,16 @@ def run(c, args, root=None, env=None, **options):
 
 @contextlib.contextmanager
 def popen(args, what, **options):
-    """Run a list of arguments as a subprocess.Popen, with its `options`, which ends with the block.
+    """Run a list of arguments as a subprocess.Popen with its `options`, and end it after the block.
 
-    Afterwards the attribute `said` of the process has its standard error.
-    Raises Failure, which names `what` could not be done and the cause, when the command fails.
+    Afterwards the attribute `messages` of the process has its standard error.
+    Raises Failure with `what`, such as "it cannot be read", and the cause, when the command fails.
     """
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(args, stderr=errors, **options)
         try:
             yield process
-            # The end of its input.
+            # Signal the end of its input.
             if process.stdin:
                 process.stdin.close()
             code = process.wait()
@@ -78,34 +78,34 @@ def popen(args, what, **options):
                     with contextlib.suppress(OSError):
                         pipe.close()
         errors.seek(0)
-        process.said = errors.read().decode(errors="replace")
+        process.messages = errors.read().decode(errors="replace")
         if code:
-            raise Failure(f"{what} ({cause(process.said) or f'exit code {code}'}).")
+            raise Failure(f"{what} ({cause(process.messages) or f'exit code {code}'}).")
 
 
-def cause(said):
-    """Return the line of what a command said that tells why it failed: the last one with an error, or the last one.
+def cause(messages):
+    """Return the line of a command's messages with the reason for its failure: the last with "error", or the last.
 
-    Postgres' programs name the cause first, and then the statement.
+    Postgres' programs print the cause first, and then the statement.
     """
-    errors = [line for line in said.splitlines() if "error" in line.lower()]
-    return last_line(errors[-1] if errors else said)
+    errors = [line for line in messages.splitlines() if "error" in line.lower()]
+    return last_line(errors[-1] if errors else messages)
 
 
-def stream(args, what, said=None, **options):
-    """Run a command and yield what it prints, in pieces of bytes; `said` is called with its standard error at the end.
+def stream(args, what, on_end=None, **options):
+    """Run a command and yield its output, in chunks of bytes; `on_end` is called with its standard error at the end.
 
     Raises Failure as `popen` does.
     """
     with popen(args, what, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **options) as process:
         while chunk := process.stdout.read(CHUNK):
             yield chunk
-    if said:
-        said(process.said)
+    if on_end:
+        on_end(process.messages)
 
 
 def output(args, what, chunks=(), **options):
-    """Run a command with the pieces of bytes that `chunks` yields as its input; return what it printed, as text.
+    """Run a command with `chunks` of bytes as its input; return its output as text.
 
     Raises Failure as `popen` does.
     """
@@ -118,12 +118,12 @@ def output(args, what, chunks=(), **options):
 
 
 def on_terminal():
-    """Return whether input and output are a terminal. The input may even be closed."""
+    """Return whether standard input, which may be closed, and output are a terminal."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def tool(name):
-    """Return how a command of tests/requirements.txt begins, a list: as a module, which a moved clone finds too.
+    """Return the command of a program of tests/requirements.txt, a list: a module also works in a moved clone.
 
     Raises Failure if it is not installed.
     """

@@ -1,4 +1,4 @@
-"""What the services log."""
+"""The logs of the services."""
 
 import re
 from datetime import timedelta
@@ -8,16 +8,16 @@ from .errors import Failure, one_line
 
 # The exit code of `docker compose` after Ctrl-C.
 INTERRUPTED = 130
-# A process that ends at once can have logged its lines before Docker notes that it was started.
+# A process can log lines before Docker records that it was started.
 START_NOTED_LATE = timedelta(seconds=1)
-# What Docker notes for a container that was created and not started.
+# What Docker records for a container that was created but not started.
 NOT_STARTED = "0001-01-01T00:00:00Z"
 
 
 def show(toolbox, service, follow, tail, since):
-    """Show the newest lines of a service, or of all; the arguments are the options of the task.
+    """Show the newest log lines of a service, or of all; the arguments are the options of the task.
 
-    Raises Failure when they mean nothing, or Docker cannot show the lines.
+    Raises Failure when an option is not valid, or Docker cannot show the logs.
     """
     if service and service not in IN_ORDER:
         raise Failure(f'there is no service "{service}": choose from {", ".join(IN_ORDER)}.')
@@ -30,7 +30,7 @@ def show(toolbox, service, follow, tail, since):
 
 
 def check_options(tail, since):
-    """Raise Failure when what was given to --tail or --since of `logs` is not a number of lines, or not a time."""
+    """Raise Failure when --tail is not a number of lines, or --since is not a time."""
     if not (re.fullmatch("[0-9]+", tail) or tail == "all"):
         raise Failure(f'--tail {one_line(tail)} is not a number of lines: give one, or "all".')
     if since and not re.fullmatch(r"([0-9]+[smh])+|\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d)?)?", since):
@@ -38,26 +38,26 @@ def check_options(tail, since):
 
 
 def since_start(toolbox, service, container):
-    """Return what a service has logged since its container was started last."""
+    """Return what a service has logged since its container was last started."""
     since = started_at(toolbox, container)
     return toolbox.run("docker", "compose", "logs", "--no-log-prefix", "--since", since, service).stdout
 
 
 def started_at(toolbox, container):
-    """Return when a container was started last, as `--since` takes it: no line of that start is older.
+    """Return when a container was last started, for `--since`: no log line of that start is older.
 
-    Empty, which is without a limit, where the container is gone or was not started.
+    Empty, which means no limit, if the container is gone or was not started.
     """
-    asked = ("docker", "inspect", "--format", "{{.State.StartedAt}}", container["ID"])
-    written = toolbox.run(*asked).stdout.strip()
+    command = ("docker", "inspect", "--format", "{{.State.StartedAt}}", container["ID"])
+    written = toolbox.run(*command).stdout.strip()
     return (time(written) - START_NOTED_LATE).isoformat() if written > NOT_STARTED else ""
 
 
 def refusals(log):
-    """Return why a service refused to start, from the lines of its log: causes with their remedies."""
+    """Return why a service did not start, from its log: causes with their remedies."""
     return re.findall(r"^FAIL: (.*)$", plain(log), flags=re.M)
 
 
 def plain(printed):
-    """Return what a command printed without control sequences of a terminal, which Compose also writes elsewhere."""
+    """Return the output of a command without terminal control sequences, which Compose also writes to files."""
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", printed)

@@ -1,4 +1,4 @@
-"""What `invoke status` shows: how each service is, and how much it takes."""
+"""The table of `invoke status`: the state of each service, and the resources that it uses."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from rich.filesize import decimal as human_size
 
 from . import addresses, compose, console, work_folder
 
-# What each service keeps, and the command that prints the version of what runs in it.
+# The data directory of each service, and the command that prints its version.
 STORES = {
     "postgres": ("/var/lib/postgresql/data", ["psql", "--version"]),
     "mlflow": ("/mlflow/artifacts", ["head", "-n", "1", "/opt/mlflow/revisions"]),
@@ -18,8 +18,8 @@ STORES = {
     ),
 }
 PROGRAMS = {"postgres": "Postgres", "mlflow": "MLflow", "notebook": "JupyterLab"}
-# Run in a container, with folders and then the command for the version: one call of Docker answers all. Of the memory
-# the cache of files that are not in use does not count, as in `docker stats`. The files are those of cgroup 2 and 1.
+# Run in a container, with folders and the command for the version as arguments, so that one call of Docker is enough.
+# As in `docker stats`, memory does not include the cache of inactive files. The files are those of cgroup v2 and v1.
 PROBE = """
 first() { cat "$1" 2>/dev/null || cat "$2"; }
 cd /sys/fs/cgroup
@@ -46,22 +46,22 @@ def show(toolbox, json):
 
 
 def gather(toolbox):
-    """Return a dictionary for each service, in the order of their start.
+    """Return a dictionary for each service, in start order.
 
-    Of a service without a container, most values are None; of one that does not run, some are.
+    Most values are None for a service without a container, some for one that is not running.
     """
     found = toolbox.containers()
-    return [described(toolbox, service, found.get(service)) for service in compose.SERVICES]
+    return [describe(toolbox, service, found.get(service)) for service in compose.SERVICES]
 
 
-def described(toolbox, service, container):
-    """Return what there is to say of one service; `container` is as `docker compose ps` lists it, or None."""
+def describe(toolbox, service, container):
+    """Return the values of one service; `container` is as `docker compose ps` lists it, or None."""
     state = container["State"] if container else "down"
     began = limit = base = None
     if container:
         answer = toolbox.run("docker", "inspect", "--format", INSPECTED, container["ID"]).stdout.split()
         began, limit, base = answer if len(answer) == 3 else (None, None, None)
-    inside = probed(toolbox, service) if state == "running" else {}
+    inside = probe(toolbox, service) if state == "running" else {}
     volume = inside.get("volume")
     return {
         "service": service,
@@ -69,7 +69,7 @@ def described(toolbox, service, container):
         "health": container.get("Health") or None if container else None,
         "since": began if state == "running" else None,
         "address": addresses.page(toolbox.config, service),
-        "place": addresses.place(toolbox.config, service),
+        "address_for_programs": addresses.for_programs(toolbox.config, service),
         "program": PROGRAMS[service],
         "version": inside.get("version"),
         "memory_bytes": inside["memory"] - inside.get("cache", 0) if "memory" in inside else None,
@@ -80,24 +80,24 @@ def described(toolbox, service, container):
     }
 
 
-def probed(toolbox, service):
-    """Return what PROBE finds in the container of a service, by name: the version as text, and numbers."""
+def probe(toolbox, service):
+    """Return the results of PROBE in the container of a service, by name: the version as text, and numbers."""
     folder, version = STORES[service]
     mounted = work_folder.TARGET if service == "notebook" and work_folder.folder(toolbox.config) else ""
     command = ("docker", "compose", "exec", "--no-TTY", service, "sh", "-c", PROBE, "sh", folder, mounted, *version)
-    return understood(toolbox.run(*command).stdout)
+    return parse(toolbox.run(*command).stdout)
 
 
-def understood(printed):
-    """Return the answers in what PROBE printed, by name; those that are not there are missing."""
+def parse(printed):
+    """Return the values in the output of PROBE, by name, without those that it could not print."""
     words = re.findall(r"^(memory|cache|killed|volume|mounted) (\d+)", printed, flags=re.M)
     version = re.search(r"^version (.*)", printed, flags=re.M)
-    number = dotted(version[1]) if version else None
+    number = version_number(version[1]) if version else None
     return {name: int(value) for name, value in words} | ({"version": number} if number else {})
 
 
-def dotted(printed):
-    """Return the first version number in what a program printed, or None."""
+def version_number(printed):
+    """Return the first version number in the output of a program, or None."""
     number = re.search(r"\d+(\.\d+)+", printed)
     return number[0] if number else None
 
@@ -105,26 +105,26 @@ def dotted(printed):
 def rows(services, now=None):
     """Return the rows of the table of what `gather` returned, at most 80 characters wide, as of `now`."""
     titles = ("SERVICE", "STATE", "UP", "ADDRESS", "VERSION", "MEMORY MB", "DISK")
-    return [titles, *(row(it, now or datetime.now(timezone.utc)) for it in services)]
+    return [titles, *(row(service, now or datetime.now(timezone.utc)) for service in services)]
 
 
-def row(it, now):
+def row(service, now):
     """Return the row of one service."""
     # In the unit of the limits in .env.
-    took, limit = ((it[name] or 0) >> 20 for name in ("memory_bytes", "memory_limit_bytes"))
+    used, limit = ((service[name] or 0) >> 20 for name in ("memory_bytes", "memory_limit_bytes"))
     return (
-        it["service"],
-        it["health"] or it["state"],
-        age(it["since"], now) if it["since"] else "-",
-        it["address"],
-        it["version"] or "-",
-        f"{took}/{limit or '-'}" if took else "-",
-        human_size(it["volume_bytes"]) if it["volume_bytes"] is not None else "-",
+        service["service"],
+        service["health"] or service["state"],
+        age(service["since"], now) if service["since"] else "-",
+        service["address"],
+        service["version"] or "-",
+        f"{used}/{limit or '-'}" if used else "-",
+        human_size(service["volume_bytes"]) if service["volume_bytes"] is not None else "-",
     )
 
 
 def age(since, now):
-    """Return how long ago a time was, given as Docker does it, in its largest unit: 5s, 12m, 3h or 8d."""
+    """Return how long ago a time in Docker's format was, in its largest unit: 5s, 12m, 3h or 8d."""
     seconds = max(0, int((now - compose.time(since)).total_seconds()))
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= size:
@@ -133,21 +133,23 @@ def age(since, now):
 
 
 def remarks(services):
-    """Return lines on what the table does not show: programs that were ended because the memory was used up."""
+    """Return a line for each service with processes that were killed because it ran out of memory."""
     return [
-        f"{it['service']}: {ended(it['killed_for_memory'])} ended since its start because its memory was used up: "
-        f"raise {it['service'].upper()}_MEMORY in .env."
-        for it in services
-        if it["killed_for_memory"]
+        f"{service['service']}: {killed(service['killed_for_memory'])} since its start because it ran out of memory: "
+        f"raise {service['service'].upper()}_MEMORY in .env."
+        for service in services
+        if service["killed_for_memory"]
     ]
 
 
-def ended(number):
-    """Return a number of processes that were ended, as words."""
-    return "1 process was" if number == 1 else f"{number} processes were"
+def killed(number):
+    """Return a sentence about a number of processes."""
+    return "1 process was killed" if number == 1 else f"{number} processes were killed"
 
 
 def as_json(services):
     """Return what `gather` returned as JSON, with the addresses for programs."""
-    services = [it | {"address": it["place"]} for it in services]
-    return json.dumps([{name: it[name] for name in it if name != "place"} for it in services], indent=2)
+    services = [dict(service) for service in services]
+    for service in services:
+        service["address"] = service.pop("address_for_programs")
+    return json.dumps(services, indent=2)

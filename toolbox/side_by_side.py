@@ -1,4 +1,4 @@
-"""Several toolboxes of one clone: the settings of one with a name, which has a project and ports of its own."""
+"""Several toolboxes of one clone: each named one has its own settings, project and ports."""
 
 import re
 
@@ -6,7 +6,7 @@ from . import compose, dotenv, lock, ports
 from .errors import Failure
 from .instance import names
 
-# What a new toolbox does not take over from .env: it is one toolbox's alone.
+# Settings that a new toolbox does not inherit from .env, because they are specific to one.
 OWN = {
     *compose.SECRETS,
     *ports.DEFAULTS,
@@ -22,18 +22,18 @@ OWN = {
 
 def create(toolbox):
     """Write the settings of a new toolbox. Raises Failure when no ports are free."""
-    # As long as it has no settings, the configuration is that of the one without a name.
+    # Before it has settings, the configuration is that of the toolbox without a name.
     project = toolbox.project
-    # Others would take the same ports.
-    with lock.taking_turns(toolbox.root / ".ports.lock"):
+    # Otherwise two new toolboxes could get the same ports.
+    with lock.exclusive_after_wait(toolbox.root / ".ports.lock"):
         toolbox.write(settings(toolbox, project))
-    print(f"Made {toolbox.env.name}, with free ports.")
+    print(f"Created {toolbox.env.name}, with free ports.")
 
 
 def set_page_host(toolbox):
-    """Have browsers use a host name of its own for a toolbox with a name, as they send cookies to all ports of a host.
+    """Give the pages of a named toolbox their own host name, because browsers send cookies to all ports of a host.
 
-    Not if it listens on an address that such a name does not lead to.
+    Not if it listens on an address to which such a name does not resolve.
     """
     values = toolbox.settings()
     if toolbox.name and "PAGE_HOST" not in values and values.get("BIND_ADDRESS", "") in ("", "127.0.0.1", "0.0.0.0"):
@@ -41,31 +41,30 @@ def set_page_host(toolbox):
 
 
 def check(toolbox):
-    """Raise Failure when the settings of a toolbox with a name lack its project."""
+    """Raise Failure when the settings of a named toolbox lack its project."""
     if not toolbox.settings().get("COMPOSE_PROJECT_NAME"):
-        raise Failure("COMPOSE_PROJECT_NAME is missing in .env: without it, this is the toolbox that has no name.")
+        raise Failure("COMPOSE_PROJECT_NAME is missing in .env: without it, this would be the toolbox without a name.")
 
 
 def settings(toolbox, project):
-    """Return the text of the settings of a new toolbox; `project` is the name of the project of the one without a name.
+    """Return the text of the settings of a new toolbox; `project` is the project of the one without a name.
 
-    What .env says counts for it too, except for what is one toolbox's alone. Its ports are free ones, and its name is
-    that of the person who works there.
-    Raises Failure when there are none.
+    It inherits the settings in .env, except those in OWN, and has free ports and its name as the user name.
+    Raises Failure when no ports are free.
     """
     example = (toolbox.root / ".env.example").read_text(encoding="utf-8")
     values = inherited(dotenv.read(toolbox.root / ".env"), example)
     values |= {"COMPOSE_PROJECT_NAME": f"{project}-{toolbox.name}", "NOTEBOOK_USER": toolbox.name}
     values |= ports.free(reserved_ports(toolbox.root))
     lines = [
-        f"# The toolbox {toolbox.name}. It may have all settings of .env.example.",
+        f"# The toolbox {toolbox.name}. All settings of .env.example are possible.",
         *map("{}={}".format, values, values.values()),
     ]
     return "\n".join(lines) + "\n"
 
 
 def inherited(text, example):
-    """Return what a new toolbox takes over from `text`, the settings of another one, as written there, by name."""
+    """Return the settings that a new toolbox inherits from `text`, the .env of another one, by name, as written."""
     known = dotenv.defaults(example).keys() - OWN
     return {name: value for name, value in re.findall(r"^(\w+)=(.*)$", text, flags=re.M) if name in known}
 

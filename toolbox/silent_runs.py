@@ -1,7 +1,7 @@
-"""What `invoke runs` does: find the runs that MLflow calls running, and end those of programs that are gone.
+"""The task `runs`: list the runs with the status RUNNING, and end those whose programs are gone.
 
-MLflow learns that a run has ended from the program that logs it. One that was killed says nothing, so its run goes on
-being called running. Whether a silent program is gone or only busy, a person has to say.
+The program that logs a run also reports its end. If it was killed, the run keeps the status RUNNING. Only people know
+whether a silent program is gone or busy.
 """
 
 import json
@@ -12,7 +12,7 @@ from . import console
 from .data import backup, postgres
 from .errors import Failure, one_line
 
-# The last metrics of a run say when it was heard of. Their times are what its program says, so no later than now.
+# The last metrics of a run show when it was last active. Programs choose their times, so limit them to now.
 HEARD = """
     SELECT runs.run_uuid, greatest(runs.start_time, least(max(metric.timestamp), {now})) AS heard
     FROM runs LEFT JOIN latest_metrics AS metric USING (run_uuid)
@@ -36,9 +36,9 @@ LONGEST_NAME = 12
 
 
 def show(toolbox, hours_silent):
-    """Print the runs that MLflow calls running, after ending those that are silent for so many hours, if that is given.
+    """Print the runs with the status RUNNING, after ending those that were silent for `hours_silent`, if it is given.
 
-    Raises Failure when that is no number, or the toolbox is not healthy.
+    Raises Failure when that is not a number, or the toolbox is not healthy.
     """
     limit = hours(hours_silent) if hours_silent else None
     backup.check_healthy(toolbox)
@@ -47,37 +47,37 @@ def show(toolbox, hours_silent):
         print(f"Ended as killed: {len(end(toolbox, now - limit * 3_600_000, now))}.")
     if still := found(toolbox, now):
         console.table(rows(still, now))
-        print('\nA program that was killed cannot say so: "--end HOURS" ends what has logged no metric for so long.')
+        print('\nA killed program cannot end its run: "--end HOURS" ends runs without a new metric for that long.')
     else:
         print("No run is running.")
 
 
 def hours(text):
-    """Return what was given to --end as a number of hours. Raises Failure when it is none."""
+    """Return the value of --end as a number of hours. Raises Failure when it is not one."""
     if not re.fullmatch(r"[0-9]{1,6}", text):
         raise Failure(f"--end {one_line(text)} is not a number of hours: give a whole number from 0.")
     return int(text)
 
 
 def found(toolbox, now):
-    """Return (id, experiment, name, user, ms since 1970 when it was last heard of) of each running run, as of `now`."""
+    """Return (id, experiment, name, user, time of its last metric in ms since 1970) of each running run at `now`."""
     return [
         tuple(json.loads(line)) for line in postgres.sql(toolbox, FOUND.format(heard=HEARD.format(now=now)), "mlflow")
     ]
 
 
 def end(toolbox, limit, now):
-    """End as killed the running runs that were last heard of at `limit` (ms since 1970) or before; return their ids."""
+    """Set running runs without a metric after `limit` (ms since 1970) to KILLED; return their ids."""
     return postgres.sql(toolbox, END.format(heard=HEARD.format(now=now), limit=limit), "mlflow")
 
 
 def milliseconds():
-    """Return the time as MLflow's tables have it, in ms since 1970."""
+    """Return the current time as in MLflow's tables, in ms since 1970."""
     return int(time.time() * 1000)
 
 
 def rows(runs, now):
-    """Return the rows of a table of what `found` returned."""
+    """Return the rows of the table of what `found` returned."""
     return [
         TITLES,
         *((silence(now - heard), cut(where), cut(name), cut(who), id_) for id_, where, name, who, heard in runs),
@@ -85,13 +85,13 @@ def rows(runs, now):
 
 
 def cut(text):
-    """Return a name, or the beginning of a long one."""
+    """Return a name, truncated to LONGEST_NAME."""
     text = one_line(text or "-")
     return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
 
 
 def silence(milliseconds):
-    """Return a duration as people say it: 40 min, 5 h or 3 d."""
+    """Return a duration in its largest suitable unit: 40 min, 5 h or 3 d."""
     minutes = max(0, milliseconds) // 60_000
     if minutes < 120:
         return f"{minutes} min"

@@ -8,9 +8,9 @@ ROLES = ("postgres", *credentials.ROLES)
 
 
 def psql(toolbox, role, database, command):
-    """Open psql as a role, or print the answer to one SQL command; return whether that succeeded.
+    """Open psql as a role, or print the result of one SQL command; return whether that succeeded.
 
-    Raises Failure when there is no such role, or the database does not run.
+    Raises Failure when there is no such role, or the database is not running.
     """
     if role not in ROLES:
         raise Failure(f'there is no role "{role}": choose from {", ".join(ROLES)}.')
@@ -18,7 +18,7 @@ def psql(toolbox, role, database, command):
         raise Failure('postgres is not running: "invoke up" starts it.')
     client = ("psql", "--username", role, "--dbname", database)
     if command:
-        # The answer alone, for programs.
+        # Print only the result, for programs.
         return toolbox.print_output("docker", "compose", "exec", "--no-TTY", "postgres", *client, "--command", command)
     tty = () if on_terminal() else ("--no-TTY",)
     return toolbox.compose("exec", *tty, "postgres", *client, in_stream=None)

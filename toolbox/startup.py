@@ -1,4 +1,4 @@
-"""What starts and stops a whole toolbox. Each step ends a start with one line when it fails."""
+"""Start and stop a whole toolbox. A step that fails ends the start with one line."""
 
 from . import credentials, health, images, overrides, ports, services, settings, side_by_side, time_zones, work_folder
 from .data import restore, upgrade
@@ -6,9 +6,9 @@ from .errors import Failure
 
 
 def up(toolbox, insecure=False):
-    """Build and start everything, and print the addresses; `insecure` also publishes it beyond this machine.
+    """Build and start everything, and print the addresses; `insecure` allows publishing beyond this machine.
 
-    Raises Failure, with the remedy, where that cannot be done.
+    Raises Failure when a step fails.
     """
     settings.check(toolbox)
     if toolbox.is_new:
@@ -33,7 +33,7 @@ def up(toolbox, insecure=False):
 def upgrade_and_start(toolbox, old_base, insecure):
     """Move the data to another major version of Postgres, if the image has one, and start, as `up` does.
 
-    `old_base` is the base image that can read the volume, or empty. Raises Failure where that cannot be done.
+    `old_base` is the base image that can read the volume, or empty. Raises Failure when a step fails.
     """
     settings.check(toolbox)
     upgrade.migrate_databases(toolbox, old_base)
@@ -41,20 +41,20 @@ def upgrade_and_start(toolbox, old_base, insecure):
 
 
 def ensure_running(toolbox):
-    """Start it unless its database runs. Raises Failure where that cannot be done."""
+    """Start it unless its database is healthy. Raises Failure when that fails."""
     if toolbox.is_new or not health.is_healthy(toolbox.containers().get("postgres")):
         up(toolbox)
 
 
 def rotate(toolbox):
-    """Change all passwords and the token, and start with them. Raises Failure where that cannot be done."""
+    """Change all passwords and the token, and start with them. Raises Failure when that fails."""
     toolbox.own_containers()
     credentials.renew(toolbox)
     services.start(toolbox)
 
 
 def down(toolbox):
-    """Stop and remove the containers. Raises Failure when they are another clone's, or Docker cannot."""
+    """Stop and remove the containers. Raises Failure when they belong to another clone, or Docker fails."""
     toolbox.containers()
     if not toolbox.compose("down", "--remove-orphans"):
         raise Failure("Docker could not stop everything: its own message is above.")

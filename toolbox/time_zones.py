@@ -1,16 +1,16 @@
-"""The time zone that TZ names, which each image has to know: unknown ones are taken for UTC in silence."""
+"""The time zone in TZ, which each image has to know, because an unknown one would silently be UTC."""
 
 from . import compose
 from .errors import Failure
 
 DEFAULT = "UTC"
 FOLDER = "/usr/share/zoneinfo"
-# What the file of a time zone begins with.
+# The first bytes of a time zone's file.
 MAGIC = "TZif"
 
 
 def check(toolbox):
-    """Raise Failure when an image does not know the time zone of the configuration. The images have to be there."""
+    """Raise Failure when an image does not know the time zone of the configuration. The images have to exist."""
     zone = compose.environment(toolbox.config, "postgres").get("TZ", DEFAULT)
     if zone == DEFAULT:
         return
@@ -19,5 +19,5 @@ def check(toolbox):
         begin = toolbox.run("docker", "run", "--rm", "--pull=never", "--network=none", "--entrypoint", *look).stdout
         if begin != MAGIC:
             raise Failure(
-                f'TZ in .env is "{zone}", a time zone that {service} does not know: take one such as Asia/Tokyo.'
+                f'TZ in .env is "{zone}", a time zone that {service} does not know: use one such as Asia/Tokyo.'
             )

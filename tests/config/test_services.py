@@ -166,7 +166,7 @@ def test_a_host_for_pages_is_told_to_all_that_show_it_and_the_database_stays_at_
     assert "http://a_b.localhost:5555" in mlflow["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"].split(",")
     assert notebook["MLFLOW_NOTEBOOK_TRACE_RENDERER_BASE_URL"] == "http://a_b.localhost:5555"
     assert notebook["NOTEBOOK_ADDRESS"] == "a_b.localhost:8899"
-    assert addresses.listed(config, "token", "password") == [
+    assert addresses.summary(config, "token", "password") == [
         "notebook  http://a_b.localhost:8899/lab?token=token",
         "mlflow    http://a_b.localhost:5555  no login",
         "postgres  postgresql://analyst:password@127.0.0.1:5432/mlflow",

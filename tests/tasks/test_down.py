@@ -1,4 +1,4 @@
-"""tasks.py: down keeps the data, and clean deletes them with --yes alone."""
+"""tasks.py: down keeps the data, and clean deletes them only with --yes."""
 
 import sys
 
@@ -21,7 +21,7 @@ def test_down_keeps_the_data(env):
 
 
 @pytest.mark.parametrize(("task", "options"), [(tasks.down, {}), (tasks.clean, {"yes": True})], ids=["down", "clean"])
-def test_no_env_is_needed(env, task, options):
+def test_down_and_clean_need_no_env(env, task, options):
     env.unlink()
     c = docker()
     task(c, **options)
@@ -29,7 +29,7 @@ def test_no_env_is_needed(env, task, options):
 
 
 @pytest.mark.parametrize("terminal", [True, False], ids=["a terminal", "no terminal"])
-def test_clean_shows_what_there_is_and_deletes_nothing_without_yes(env, monkeypatch, capsys, terminal):
+def test_clean_without_yes_lists_everything_and_deletes_nothing(env, monkeypatch, capsys, terminal):
     for name in ("stdin", "stdout", "stderr"):
         monkeypatch.setattr(getattr(sys, name), "isatty", lambda: terminal, raising=False)
     c = docker({"docker volume ls": "box_db-store\n", "docker image inspect box-mlflow": True})
@@ -49,7 +49,7 @@ def test_clean_deletes_this_project_and_nothing_else(env):
     assert doings(c) == ["docker compose down --volumes --rmi local --remove-orphans"]
 
 
-def test_clean_deletes_the_volumes_too_that_an_upgrade_has_replaced(env, capsys):
+def test_clean_also_deletes_volumes_that_an_upgrade_has_replaced(env, capsys):
     c = docker({"docker volume ls": ["box_db-store\nbox_db-store-18\n", "box_db-store\n"]})
     tasks.clean(c, yes=True)
     assert "volume box_db-store\n" in capsys.readouterr().out
@@ -63,30 +63,30 @@ def test_clean_keeps_the_settings(env):
 
 
 @pytest.mark.parametrize(("task", "options"), [(tasks.down, {}), (tasks.clean, {"yes": True})], ids=["down", "clean"])
-def test_what_docker_could_not_do_is_a_failure(env, task, options):
+def test_a_failure_of_docker_makes_down_and_clean_fail(env, task, options):
     with pytest.raises(Failure) as raised:
         task(docker({"docker compose down": False}), **options)
     assert "Docker could not" in the_line(raised)
 
 
-def another(folder):
-    """Return another toolbox's folder, which is made in `folder`."""
+def another_clone(folder):
+    """Create another clone in `folder`; return its directory."""
     other = folder / "other"
     other.mkdir()
     (other / "docker-compose.yml").touch()
     return other
 
 
-def marked(folder):
+def owned_by(folder):
     return {"docker volume ls": "box_db-store\n", "docker volume inspect --format .*folder": f"{folder}\n"}
 
 
 @pytest.mark.parametrize(
     ("task", "options"), [(tasks.clean, {"yes": True}), (tasks.up, {}), (tasks.rotate, {}), (tasks.upgrade, {})]
 )
-def test_data_of_another_folder_are_not_touched_though_nothing_runs(env, tmp_path, task, options):
-    other = another(tmp_path)
-    c = docker(marked(other))
+def test_data_of_another_clone_are_not_touched_even_if_nothing_runs(env, tmp_path, task, options):
+    other = another_clone(tmp_path)
+    c = docker(owned_by(other))
     with pytest.raises(Failure) as raised:
         task(c, **options)
     assert f"the data of box belong to the toolbox in {other}: set another COMPOSE_PROJECT_NAME" in the_line(raised)
@@ -94,24 +94,24 @@ def test_data_of_another_folder_are_not_touched_though_nothing_runs(env, tmp_pat
     assert doings(c) == []
 
 
-def test_a_note_without_data_is_in_nobodys_way(env, tmp_path):
-    c = docker(marked(another(tmp_path)) | {"docker volume ls": "box_folder\n"})
+def test_an_owner_without_data_does_not_prevent_a_start(env, tmp_path):
+    c = docker(owned_by(another_clone(tmp_path)) | {"docker volume ls": "box_folder\n"})
     tasks.up(c)
     assert "docker volume rm box_folder" in doings(c)
 
 
-def test_data_that_nobody_owns_are_not_deleted(env):
-    c = docker(marked(""))
+def test_data_without_a_known_owner_are_not_deleted(env):
+    c = docker(owned_by(""))
     with pytest.raises(Failure) as raised:
         tasks.clean(c, yes=True)
-    assert 'nothing says whose data the volumes of box are: "' in the_line(raised)
+    assert 'the owner of the volumes of box is unknown: "' in the_line(raised)
     assert doings(c) == []
 
 
-def test_a_folder_that_was_moved_goes_on_and_the_data_are_its_own_from_then_on(env, tmp_path):
-    c = docker(marked(tmp_path / "gone"))
+def test_a_clone_that_was_moved_takes_ownership_of_its_data(env, tmp_path):
+    c = docker(owned_by(tmp_path / "gone"))
     tasks.up(c)
     labels = f"--label=com.docker.compose.project=box --label=data-toolbox.folder={tmp_path}"
     assert doings(c)[:2] == ["docker volume rm box_folder", f"docker volume create {labels} box_folder"]
-    c = docker(marked(tmp_path / "gone"))
+    c = docker(owned_by(tmp_path / "gone"))
     tasks.clean(c, yes=True)

@@ -11,7 +11,7 @@ from tests.support.layers import ROOT
 
 CELL = {"cell_type": "code", "execution_count": 1, "id": "a", "metadata": {}, "source": []}
 OUTPUT = {"name": "stdout", "output_type": "stream", "text": ["1\n"]}
-# Something for each hook to find.
+# A problem for each hook.
 WRONG = {
     "a.py": "import os\nx = {  }\n",
     "program": "#!/bin/sh\ncd $x\n",
@@ -25,7 +25,7 @@ WRONG = {
 }
 
 
-def test_each_check_finds_what_it_is_for_without_a_network(tmp_path):
+def test_each_hook_finds_its_problem_without_a_network(tmp_path):
     (tmp_path / ".venv").symlink_to(sys.prefix)
     for name in (".pre-commit-config.yaml", ".env.example"):
         shutil.copy(ROOT / name, tmp_path)
@@ -35,9 +35,9 @@ def test_each_check_finds_what_it_is_for_without_a_network(tmp_path):
     (tmp_path / "program").chmod(0o755)
     for command in (["git", "init"], ["git", "add", "--", ".env.example", *WRONG]):
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-    alone = {"PRE_COMMIT_HOME": str(tmp_path / "cache"), "HTTPS_PROXY": "http://127.0.0.1:1"}
+    offline = {"PRE_COMMIT_HOME": str(tmp_path / "cache"), "HTTPS_PROXY": "http://127.0.0.1:1"}
     command = [sys.executable, "-m", "pre_commit", "run", "--all-files"]
-    ran = subprocess.run(command, cwd=tmp_path, env=os.environ | alone, capture_output=True, text=True, check=False)
+    ran = subprocess.run(command, cwd=tmp_path, env=os.environ | offline, capture_output=True, text=True, check=False)
     assert ran.returncode == 1
     hooks = re.findall(r"- id: (\S+)", (ROOT / ".pre-commit-config.yaml").read_text())
     assert re.findall(r"^- hook id: (\S+)", ran.stdout, flags=re.M) == hooks

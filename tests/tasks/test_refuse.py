@@ -46,7 +46,7 @@ def env(tmp_path, monkeypatch):
     ],
     ids=["no docker", "no engine", "not permitted", "no Compose", "old Compose", "no buildx"],
 )
-def test_every_task_that_needs_docker_says_what_is_wrong_with_it(env, task, answers, remedy):
+def test_every_task_that_needs_docker_reports_what_is_wrong_with_it(env, task, answers, remedy):
     c = docker(answers)
     with pytest.raises(Failure) as raised:
         task(c)
@@ -56,7 +56,7 @@ def test_every_task_that_needs_docker_says_what_is_wrong_with_it(env, task, answ
 
 @pytest.mark.parametrize("task", [tasks.build, tasks.up, tasks.status, tasks.bases], ids=lambda task: task.name)
 @pytest.mark.parametrize(
-    ("content", "answer", "told"),
+    ("content", "answer", "problem"),
     [
         ("A=1\r\n", None, "CRLF"),
         ("A=1\n", configuration(ports=(5432, "5000-5010", 8888)), "MLFLOW_PORT"),
@@ -64,18 +64,18 @@ def test_every_task_that_needs_docker_says_what_is_wrong_with_it(env, task, answ
     ],
     ids=["CRLF", "several ports", "something else"],
 )
-def test_a_bad_env_is_told_and_not_changed(env, task, content, answer, told):
+def test_a_bad_env_is_reported_and_not_changed(env, task, content, answer, problem):
     env.write_bytes(content.encode())
     answers = {"docker compose config": answer if isinstance(answer, Result) else json.dumps(answer or configuration())}
     c = docker(answers)
     with pytest.raises(Failure) as raised:
         task(c)
-    assert told in the_line(raised)
+    assert problem in the_line(raised)
     assert doings(c) == []
     assert env.read_bytes() == content.encode()
 
 
-def test_a_taken_port_is_told_before_anything_is_built(env):
+def test_a_taken_port_is_reported_before_anything_is_built(env):
     config = configuration()
     c = docker(config=config)
     with socket.create_server(compose.address(config, "postgres")), pytest.raises(Failure) as raised:
@@ -92,7 +92,7 @@ def test_a_taken_port_is_told_before_anything_is_built(env):
     ],
     ids=["logs", "psql"],
 )
-def test_an_unknown_name_is_told_with_those_that_there_are(env, task, options, choices):
+def test_an_unknown_service_or_role_is_reported_with_the_choices(env, task, options, choices):
     c = docker({"docker compose ps": HEALTHY})
     with pytest.raises(Failure) as raised:
         task(c, **options)
@@ -106,11 +106,11 @@ def test_psql_says_how_to_start_a_database_that_is_down(env):
     assert "invoke up" in the_line(raised)
 
 
-def test_invoke_prints_the_line_and_no_traceback_and_fails(tmp_path):
-    # Nothing but what Invoke itself runs: no docker.
+def test_invoke_without_docker_prints_one_line_and_no_traceback(tmp_path):
+    # Only what Invoke itself runs, so no docker.
     (tmp_path / "bash").symlink_to(shutil.which("bash"))
     command = [sys.executable, "-m", "invoke", "--search-root", ROOT, "status"]
-    ended = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
-    assert ended.returncode == 1
-    assert ended.stdout == ""
-    assert ended.stderr == "FAIL: Docker is not installed: see https://docs.docker.com/engine/install/.\n"
+    ran = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stdout == ""
+    assert ran.stderr == "FAIL: Docker is not installed: see https://docs.docker.com/engine/install/.\n"

@@ -1,4 +1,4 @@
-"""run: the launcher, with a Python that is played by a script, so that nothing is installed."""
+"""run: the launcher, with a script in place of Python, so that nothing is installed."""
 
 import os
 import shutil
@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.layers import ROOT
 
-# Plays every python3 and the one in .venv: notes what it is told, makes an environment with itself, and runs no tasks.
+# Replaces every python3 and the one in .venv: logs its arguments, copies itself into environments, and runs no tasks.
 PYTHON = """#!/bin/sh
 printf "%s\\n" "$*" >>"$LOG"
 case "$1 $2" in
@@ -57,8 +57,8 @@ class Launcher:
         return subprocess.run(command, env=environment, input="", capture_output=True, text=True, check=False)
 
     def done(self):
-        """Return which of these were done so far, in order: making an environment, filling it, installing an engine."""
-        steps = {"-m venv": "made", "-m pip": "filled", "engine": "engine"}
+        """Return the steps done so far: creating an environment, installing its packages, installing an engine."""
+        steps = {"-m venv": "created", "-m pip": "installed", "engine": "engine"}
         lines = self.log.read_text().splitlines()
         return [step for line in lines for start, step in steps.items() if line.startswith(start)]
 
@@ -69,15 +69,15 @@ def run(tmp_path):
     assert [*Path().glob("PWNED"), *tmp_path.rglob("PWNED")] == []
 
 
-def test_the_first_time_it_makes_the_environment_and_every_time_it_hands_over_to_the_tasks(run):
+def test_the_first_run_creates_the_environment_and_each_run_calls_the_tasks(run):
     for _ in range(2):
         ran = run("psql", "--command", "SELECT 'a b'")
         assert ran.stdout == f"{run.root}/tasks.py psql --command SELECT 'a b'\n"
         assert ran.returncode == 0
-    assert run.done() == ["made", "filled"]
+    assert run.done() == ["created", "installed"]
 
 
-def test_packages_are_installed_with_their_hashes_only(run):
+def test_packages_are_installed_only_with_hashes(run):
     run("--list")
     assert f"--require-hashes --requirement {run.root}/requirements.txt" in run.log.read_text()
 
@@ -86,10 +86,10 @@ def test_packages_are_installed_with_their_hashes_only(run):
 def test_packages_of_developers_are_installed_once_and_only_for_their_tasks(run, task):
     run("up")
     run(task, "--help")
-    assert run.done() == ["made", "filled"]
+    assert run.done() == ["created", "installed"]
     for _ in range(2):
         assert run(task).stdout == f"{run.root}/tasks.py {task}\n"
-    assert run.done() == ["made", "filled", "filled"]
+    assert run.done() == ["created", "installed", "installed"]
     assert f"--require-hashes --requirement {run.root}/tests/requirements.txt" in run.log.read_text()
 
 
@@ -104,39 +104,39 @@ def test_packages_of_developers_are_installed_again_after_a_failure_and_when_the
     with (run.root / "tests" / "requirements.txt").open("a") as lock:
         lock.write("# Changed.\n")
     run("test")
-    assert run.done() == ["made", *["filled"] * 4]
+    assert run.done() == ["created", *["installed"] * 4]
 
 
-def test_another_lock_makes_another_environment(run):
+def test_a_changed_lock_recreates_the_environment(run):
     run("--list")
     with (run.root / "requirements.txt").open("a") as lock:
         lock.write("# Changed.\n")
     run("--list")
-    assert run.done() == ["made", "filled"] * 2
+    assert run.done() == ["created", "installed"] * 2
 
 
-def test_an_environment_whose_python_is_gone_is_made_again(run):
+def test_an_environment_without_its_python_is_recreated(run):
     run("--list")
     run.program(run.root / ".venv" / "bin" / "python", "exit 127")
     run("--list")
-    assert run.done() == ["made", "filled"] * 2
+    assert run.done() == ["created", "installed"] * 2
 
 
-def test_an_environment_is_made_again_for_a_newer_python_that_does_not_find_its_packages(run):
+def test_an_environment_is_recreated_for_a_newer_python_that_does_not_find_its_packages(run):
     run("--list")
     run("--list", NO_PACKAGES="1")
-    assert run.done() == ["made", "filled"] * 2
+    assert run.done() == ["created", "installed"] * 2
 
 
-def test_it_is_found_however_it_is_called(run):
+def test_the_launcher_finds_its_clone_however_it_is_called(run):
     run("--list")
-    beside = {"cwd": run.root, "env": {"PATH": f"{run.programs}:/usr/bin:/bin", "LOG": str(run.log), "CDPATH": "/"}}
+    options = {"cwd": run.root, "env": {"PATH": f"{run.programs}:/usr/bin:/bin", "LOG": str(run.log), "CDPATH": "/"}}
     for command in (["./run"], ["sh", "run"], ["sh", "./bare-machine/../run"]):
-        assert subprocess.run(command, **beside, capture_output=True, check=False).returncode == 0
-    assert run.done() == ["made", "filled"]
+        assert subprocess.run(command, **options, capture_output=True, check=False).returncode == 0
+    assert run.done() == ["created", "installed"]
 
 
-def test_a_link_to_it_touches_no_other_environment(run, tmp_path):
+def test_the_launcher_refuses_to_run_through_a_link(run, tmp_path):
     (tmp_path / "other" / ".venv").mkdir(parents=True)
     (tmp_path / "other" / "run").symlink_to(run.root / "run")
     ran = subprocess.run([tmp_path / "other" / "run", "up"], capture_output=True, text=True, check=False)
@@ -145,14 +145,14 @@ def test_a_link_to_it_touches_no_other_environment(run, tmp_path):
     assert (tmp_path / "other" / ".venv").exists()
 
 
-def test_python_makes_no_environment_in_a_folder_with_a_colon(tmp_path):
+def test_a_clone_in_a_folder_with_a_colon_is_refused(tmp_path):
     failed = Launcher(tmp_path, "a:b")("up")
     assert failed.returncode == 1
     assert failed.stderr.startswith("FAIL: Python makes no environment in a folder with a colon")
     assert failed.stderr.count("\n") == 1
 
 
-def test_an_environment_that_could_not_be_filled_is_told_in_one_line_and_made_again(run):
+def test_a_failed_installation_of_packages_is_reported_in_one_line_and_repeated(run):
     failed = run("up", PIP="1")
     assert failed.returncode == 1
     assert failed.stdout == ""
@@ -160,15 +160,15 @@ def test_an_environment_that_could_not_be_filled_is_told_in_one_line_and_made_ag
         "FAIL: the packages of requirements.txt could not be installed: the message is above."
     ]
     assert run("--list").returncode == 0
-    assert run.done() == ["made", "filled"] * 2
+    assert run.done() == ["created", "installed"] * 2
 
 
-def test_an_environment_that_could_not_be_made_leaves_nothing(run):
+def test_a_failed_installation_of_packages_leaves_no_environment(run):
     run("up", PIP="1")
     assert not (run.root / ".venv").exists()
 
 
-def test_a_disk_without_room_for_an_environment_is_told_before_anything_is_done(run):
+def test_a_disk_without_space_for_an_environment_is_reported_before_anything_is_done(run):
     run.program(run.programs / "df", "printf 'a b c d\\n/dev/a 1 1 12000 99%% /\\n'")
     failed = run("up")
     assert failed.returncode == 1
@@ -177,7 +177,7 @@ def test_a_disk_without_room_for_an_environment_is_told_before_anything_is_done(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user is needed")
-def test_a_clone_of_somebody_else_is_told_before_anything_is_done(tmp_path):
+def test_a_clone_of_another_user_is_reported_before_anything_is_done(tmp_path):
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         run = Launcher(Path(folder))
@@ -187,7 +187,7 @@ def test_a_clone_of_somebody_else_is_told_before_anything_is_done(tmp_path):
     assert ran.stderr.count("\n") == 1
 
 
-def test_without_a_python_that_is_new_enough_it_says_what_to_install(run):
+def test_without_a_recent_python_the_launcher_says_what_to_install(run):
     failed = run("up", OLD="1")
     assert failed.returncode == 1
     assert failed.stderr.startswith("FAIL: there is no Python 3.10 or later")
@@ -209,21 +209,21 @@ def test_without_a_python_that_is_new_enough_it_says_what_to_install(run):
     ],
     ids=["not root", "DOCKER_HOST", "DOCKER_CONTEXT", "init", "--list", "help", "help at the end", "nothing"],
 )
-def test_no_engine_is_installed_unless_it_is_needed_and_may_be(run, arguments, variables):
+def test_no_engine_is_installed_unless_it_is_needed_and_allowed(run, arguments, variables):
     if arguments != ["up"] or variables:
         run.program(run.programs / "id", "echo 0")
     assert run(*arguments, **variables).returncode == 0
     assert "engine" not in run.done()
 
 
-def test_no_engine_is_installed_where_one_answers(run):
+def test_no_engine_is_installed_if_one_answers(run):
     run.program(run.programs / "id", "echo 0")
     run.program(run.programs / "docker", "exit 0")
     run("up")
     assert "engine" not in run.done()
 
 
-def test_root_gets_an_engine_on_debian_and_ubuntu_and_nowhere_else(run):
+def test_root_gets_an_engine_only_on_debian_and_ubuntu(run):
     run.program(run.programs / "id", "echo 0")
     assert run("up").returncode == 0
     release = Path("/etc/os-release")
@@ -231,7 +231,7 @@ def test_root_gets_an_engine_on_debian_and_ubuntu_and_nowhere_else(run):
     assert ("engine" in run.done()) == ("ID=debian" in names or "ID=ubuntu" in names)
 
 
-def test_no_engine_is_installed_for_a_word_that_is_misspelt(run):
+def test_no_engine_is_installed_for_a_misspelt_task(run):
     run.program(run.programs / "id", "echo 0")
     assert run("upp", UNKNOWN="1").returncode == 1
     assert "engine" not in run.done()

@@ -1,4 +1,4 @@
-"""tasks.py: the list of tasks, and what they tell Docker and the tools to do."""
+"""tasks.py: the list of tasks, and the commands that they run."""
 
 import importlib.util
 import re
@@ -28,14 +28,14 @@ def test_every_option_is_explained(verb):
     assert [argument.name for argument in VERBS[verb].get_arguments() if not argument.help] == []
 
 
-def test_invoke_lists_them_from_any_folder(tmp_path):
+def test_invoke_lists_all_tasks_from_any_folder(tmp_path):
     command = [sys.executable, "-m", "invoke", "--search-root", ROOT, "--list"]
     listing = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert [verb for verb in VERBS if f"\n  {verb} " not in listing] == []
 
 
 def run(verb, c):
-    """Run a task, with the options that let it do all that it can."""
+    """Run a task, with options that make it do everything."""
     options = {"clean": {"yes": True}, "psql": {"role": "postgres", "command": "SELECT 1"}}
     VERBS[verb](c, **options.get(verb, {}))
 
@@ -63,7 +63,7 @@ def test_no_task_but_clean_deletes_data(env, verb):
     ],
     ids=["all services", "follow one", "since"],
 )
-def test_logs_shows_the_newest_lines_unless_told_otherwise(options, passed_on):
+def test_logs_shows_the_newest_lines_by_default(options, passed_on):
     c = docker()
     tasks.logs(c, **options)
     assert commands(c)[-1] == f"docker compose logs {passed_on}"
@@ -79,27 +79,27 @@ def test_ctrl_c_ends_logs_that_are_followed_without_an_error():
 
 
 @pytest.mark.parametrize("tail", ["ten", "-1", "1.5", ""])
-def test_a_tail_that_is_no_number_of_lines_is_refused(tail):
+def test_a_tail_that_is_not_a_number_of_lines_is_refused(tail):
     with pytest.raises(Failure) as raised:
         tasks.logs(docker(), tail=tail)
     assert "--tail" in the_line(raised)
 
 
 @pytest.mark.parametrize("since", ["yesterday", "10", "10d", "2026-11", "09:30"])
-def test_a_time_that_docker_does_not_know_is_refused(since):
+def test_a_time_that_docker_does_not_accept_is_refused(since):
     with pytest.raises(Failure) as raised:
         tasks.logs(docker(), since=since)
     assert "--since" in the_line(raised)
 
 
 @pytest.mark.parametrize("since", ["90s", "1h30m", "2026-11-28", "2026-11-28T09:30", "2026-11-28T09:30:00+01:00"])
-def test_a_time_that_docker_knows_is_passed_on(since):
+def test_a_time_that_docker_accepts_is_passed_on(since):
     c = docker()
     tasks.logs(c, since=since)
     assert f"--since {since}" in commands(c)[-1]
 
 
-def test_psql_hands_sql_over_whole_and_prints_the_answer_alone(env, capsys):
+def test_psql_passes_sql_on_unchanged_and_prints_only_the_result(env, capsys):
     sql = "SELECT 'a b', \"c\", $1; -- ü"
     c = docker({"docker compose ps": HEALTHY})
     tasks.psql(c, role="mlflow", command=sql)
@@ -132,7 +132,7 @@ def test_the_options_of_test_choose_the_tests(options, passed_on):
 
 
 @pytest.mark.parametrize("package", ["rich", "backports" if sys.version_info < (3, 14) else "compression"])
-def test_an_invoke_without_the_other_packages_ends_in_one_line(package):
+def test_invoke_without_the_other_packages_fails_with_one_line(package):
     program = f"import sys; sys.modules[{package!r}] = None; sys.argv[1:] = ['--list']; import invoke.__main__"
     ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 1
@@ -140,7 +140,7 @@ def test_an_invoke_without_the_other_packages_ends_in_one_line(package):
 
 
 @pytest.mark.parametrize("task", [tasks.run_tests, tasks.lint, dev.lock], ids=["test", "lint", "lock"])
-def test_a_program_that_invoke_alone_does_not_bring_is_told(task, monkeypatch):
+def test_a_program_that_is_not_installed_is_reported(task, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(Failure) as raised:
         task(docker())
@@ -148,7 +148,7 @@ def test_a_program_that_invoke_alone_does_not_bring_is_told(task, monkeypatch):
     assert "./run" in the_line(raised)
 
 
-def test_tests_that_fail_are_a_failure():
+def test_failed_tests_make_the_task_fail():
     with pytest.raises(tasks.Exit) as raised:
         tasks.run_tests(docker({"": False}))
     assert raised.value.code == 1

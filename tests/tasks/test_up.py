@@ -29,7 +29,7 @@ def env(tmp_path, monkeypatch):
     return a_users_env(tmp_path, monkeypatch)
 
 
-def test_up_makes_no_env_builds_starts_and_says_where_it_is(env, capsys):
+def test_up_without_an_env_builds_starts_and_prints_the_addresses(env, capsys):
     env.unlink()
     c = docker({"docker image inspect": True})
     tasks.up(c)
@@ -40,7 +40,7 @@ def test_up_makes_no_env_builds_starts_and_says_where_it_is(env, capsys):
     assert f"postgresql://analyst:{SECRETS['ANALYST_DB_PASSWORD']}@" in printed
 
 
-def test_up_can_be_repeated_while_it_runs(env):
+def test_up_can_be_repeated_while_the_toolbox_runs(env):
     config = configuration()
     address = compose.address(config, "mlflow")
     running = {"Service": "mlflow", "ID": "1", "State": "running", "Publishers": [{"PublishedPort": address[1]}]}
@@ -56,10 +56,10 @@ def test_up_names_the_service_that_does_not_become_healthy_and_shows_its_log(env
         tasks.up(c)
     assert "mlflow did not become healthy (running unhealthy)" in the_line(raised)
     assert f"docker compose logs --no-log-prefix --tail {services.LOG_LINES} mlflow" in commands(c)
-    assert "The last health check said: MLflow cannot read its database\n" in capsys.readouterr().out
+    assert "The last health check printed: MLflow cannot read its database\n" in capsys.readouterr().out
 
 
-def test_up_leaves_it_to_docker_to_say_why_nothing_was_started(env):
+def test_up_refers_to_dockers_message_if_nothing_was_started(env):
     with pytest.raises(Failure) as raised:
         tasks.up(docker({UP: False}))
     assert "Docker could not start everything" in the_line(raised)
@@ -73,7 +73,7 @@ def test_a_build_that_fails_starts_nothing(env):
     assert UP not in commands(c)
 
 
-def test_up_tells_why_no_secrets_were_made(env):
+def test_up_reports_why_no_secrets_were_generated(env):
     log = "FAIL: JUPYTER_TOKEN has a line break: choose one without.\n"
     states = listed(secrets="exited 1", postgres="created", mlflow="created")
     c = docker({UP: False, "docker compose ps": states, "docker compose logs .* secrets": log})
@@ -82,11 +82,11 @@ def test_up_tells_why_no_secrets_were_made(env):
     assert the_line(raised) == "FAIL: JUPYTER_TOKEN has a line break: choose one without."
 
 
-# --- The database comes first, because it may refuse its volume, or have what a restore left ---
+# --- The database starts first, because it may reject its volume, or contain an interrupted restore ---
 
 
 def with_database(before, *states):
-    """Return a context where postgres is in a state before, and then in one after the other, the last for ever."""
+    """Return a context where postgres is in the state `before`, then in each of `states`, and stays in the last."""
     listings = [listed(postgres=state) if state else "" for state in (before, *states)]
     return docker({"docker compose ps": [*listings, *[listings[-1]] * 99], "docker image inspect": True})
 
@@ -113,21 +113,21 @@ def test_up_does_not_wait_for_a_database_that_stopped(env, state):
     assert UP in commands(c)
 
 
-def test_up_does_not_wait_for_ever(env, monkeypatch):
+def test_up_does_not_wait_forever_for_the_database(env, monkeypatch):
     monkeypatch.setattr(services, "DATABASE_SECONDS", 0)
     c = with_database("", "running starting")
     tasks.up(c)
     assert UP in commands(c)
 
 
-def test_a_database_that_cannot_be_started_is_left_to_the_next_step_to_tell(env):
+def test_a_database_that_cannot_be_started_is_reported_by_the_next_step(env):
     c = docker({START_DATABASE: False, UP: False, "docker image inspect": True})
     with pytest.raises(Failure) as raised:
         tasks.up(c)
     assert "Docker could not start everything" in the_line(raised)
 
 
-def test_a_database_that_refuses_its_volume_is_stopped_and_the_reason_told(env):
+def test_a_database_that_rejects_its_volume_is_stopped_and_the_reason_reported(env):
     reason = 'the volume has a database of Postgres 15, and this is Postgres 17: run "invoke upgrade".'
     states = ["", *[listed(postgres="running starting")] * 9]
     answers = {"docker compose logs": f"FAIL: {reason}\n", "docker compose ps": states}
@@ -138,7 +138,7 @@ def test_a_database_that_refuses_its_volume_is_stopped_and_the_reason_told(env):
     assert doings(c) == ["docker compose build", START_DATABASE, "docker compose stop postgres"]
 
 
-def test_up_tells_what_the_tables_of_mlflow_could_not_be_brought_to(env):
+def test_up_reports_why_the_tables_of_mlflow_could_not_be_migrated(env):
     states = listed(postgres="running healthy", migrate="exited 1", mlflow="created")
     log = "Waiting for the database: no\nFAIL: the tables are from MLflow 9.9: set that version.\n"
     c = docker({UP: False, "docker compose ps": states, "docker compose logs .* migrate": log})
@@ -148,7 +148,7 @@ def test_up_tells_what_the_tables_of_mlflow_could_not_be_brought_to(env):
 
 
 @pytest.mark.parametrize(
-    ("noted", "since"),
+    ("recorded", "since"),
     [
         ("2026-11-28T09:05:01.123456789Z\n", "2026-11-28T09:05:00+00:00"),
         ("2026-11-28T00:00:00Z\n", "2026-11-27T23:59:59+00:00"),
@@ -157,5 +157,5 @@ def test_up_tells_what_the_tables_of_mlflow_could_not_be_brought_to(env):
     ],
     ids=["nanoseconds", "midnight", "not started", "gone"],
 )
-def test_the_log_of_a_start_is_read_from_a_second_before_docker_noted_it(noted, since):
-    assert service_logs.started_at(a_toolbox({"docker inspect": noted}), {"ID": "1"}) == since
+def test_the_log_of_a_start_is_read_from_a_second_before_docker_recorded_it(recorded, since):
+    assert service_logs.started_at(a_toolbox({"docker inspect": recorded}), {"ID": "1"}) == since

@@ -1,4 +1,4 @@
-"""toolbox.addresses and health: what the tasks tell."""
+"""toolbox.addresses, service_logs and health: what a start reports."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,7 +14,7 @@ HEALTHY = dict.fromkeys(SERVICES, "running healthy")
 
 def test_the_address_of_the_notebook_logs_in():
     token = "a b&c=d#e%20/ü$f"
-    [line, *_] = addresses.listed(configuration(ports=(1, 2, 18888)), token, "x")
+    [line, *_] = addresses.summary(configuration(ports=(1, 2, 18888)), token, "x")
     service, address = line.split()
     address = urlsplit(address)
     assert service == "notebook"
@@ -22,9 +22,9 @@ def test_the_address_of_the_notebook_logs_in():
     assert parse_qs(address.query) == {"token": [token]}
 
 
-def test_the_address_of_the_database_is_whole_whatever_the_password():
+def test_the_address_of_the_database_is_complete_with_any_password():
     password = "a b:c@d/e?f#g%20ü"
-    *_, line = addresses.listed(configuration(ports=(15432, 2, 3)), "x", password)
+    *_, line = addresses.summary(configuration(ports=(15432, 2, 3)), "x", password)
     assert psycopg2.extensions.parse_dsn(line.split()[1]) == {
         "user": "analyst",
         "password": password,
@@ -36,12 +36,12 @@ def test_the_address_of_the_database_is_whole_whatever_the_password():
 
 def test_the_addresses_fit_80_columns():
     made = "x" * 24
-    assert max(map(len, addresses.listed(configuration(ports=(55432, 55000, 58888)), made, made))) <= 80
+    assert max(map(len, addresses.summary(configuration(ports=(55432, 55000, 58888)), made, made))) <= 80
 
 
 @pytest.mark.parametrize("clear", ["", "\x1b[2K"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", ""])
-def test_the_reason_for_which_a_service_refused_to_start_is_found_in_its_log(clear, end):
+def test_the_reason_why_a_service_did_not_start_is_found_in_its_log(clear, end):
     lines = ["starting", f"{clear}FAIL: first: do this.", "ERROR: FAIL: not this", f"{clear}FAIL: last: do that."]
     assert service_logs.refusals("\n".join(lines) + end) == ["first: do this.", "last: do that."]
 
@@ -63,13 +63,13 @@ def test_the_reason_for_which_a_service_refused_to_start_is_found_in_its_log(cle
         "none",
         "one that another waits for",
         "the one that starts first",
-        "one that is not there",
-        "one that has ended as it should",
+        "one without a container",
+        "one that has succeeded",
         "one that has failed",
-        "what the one that failed needs",
-        "what has made no secrets",
-        "what has made them",
+        "the dependency of one that has failed",
+        "secrets, failed",
+        "secrets, succeeded",
     ],
 )
-def test_the_first_service_that_is_not_healthy_is_to_blame(states, first):
+def test_the_first_service_that_is_not_healthy_is_found(states, first):
     assert health.first_unhealthy(compose.containers(listed(**states))) == first

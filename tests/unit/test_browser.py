@@ -1,4 +1,4 @@
-"""The task `open`: the notebook's page, logged in, or MLflow's, in the browser of whoever asked for it."""
+"""The task `open`: the notebook's page, logged in, or MLflow's, in the user's browser."""
 
 import html
 import re
@@ -16,9 +16,9 @@ PORTS = (5432, 5000, 8888)
 
 @pytest.fixture
 def opened(tmp_path, monkeypatch):
-    """The addresses that a browser was told to open; it is there."""
+    """The addresses that were opened in a browser."""
     a_users_env(tmp_path, monkeypatch)
-    monkeypatch.setattr(browser, "DOOR", tmp_path / "open.html")
+    monkeypatch.setattr(browser, "REDIRECT", tmp_path / "open.html")
     monkeypatch.setenv("BROWSER", "a-browser")
     addresses = []
     monkeypatch.setattr(webbrowser, "open", lambda address: addresses.append(address) or True)
@@ -30,27 +30,27 @@ def run(states=HEALTHY, **options):
     tasks.open_(docker({"docker compose ps": states}, configuration(ports=PORTS)), **options)
 
 
-def test_the_notebook_is_opened_by_way_of_a_file_that_others_cannot_read(opened, capsys):
+def test_the_notebook_is_opened_through_a_file_that_others_cannot_read(opened, capsys):
     run()
-    assert opened == [browser.DOOR.as_uri()]
-    assert browser.DOOR.stat().st_mode & 0o777 == 0o600
-    [address] = re.findall(r'url=([^"]+)"', browser.DOOR.read_text())
+    assert opened == [browser.REDIRECT.as_uri()]
+    assert browser.REDIRECT.stat().st_mode & 0o777 == 0o600
+    [address] = re.findall(r'url=([^"]+)"', browser.REDIRECT.read_text())
     assert html.unescape(address) == f"http://127.0.0.1:8888/lab?token={SECRETS['JUPYTER_TOKEN']}"
     assert capsys.readouterr().out == "Opened http://127.0.0.1:8888.\n"
 
 
-def test_the_file_of_before_is_made_anew(opened):
-    browser.DOOR.write_text("old")
-    browser.DOOR.chmod(0o644)
+def test_an_existing_redirect_file_is_replaced(opened):
+    browser.REDIRECT.write_text("old")
+    browser.REDIRECT.chmod(0o644)
     run()
-    assert "old" not in browser.DOOR.read_text()
-    assert browser.DOOR.stat().st_mode & 0o777 == 0o600
+    assert "old" not in browser.REDIRECT.read_text()
+    assert browser.REDIRECT.stat().st_mode & 0o777 == 0o600
 
 
-def test_the_page_of_mlflow_is_opened_as_it_is(opened):
+def test_the_page_of_mlflow_is_opened_directly(opened):
     run(service="mlflow")
     assert opened == ["http://127.0.0.1:5000"]
-    assert not browser.DOOR.exists()
+    assert not browser.REDIRECT.exists()
 
 
 @pytest.mark.parametrize("service", ["postgres", "x", ""])
@@ -62,15 +62,15 @@ def test_a_service_without_a_page_is_refused(opened, service):
 
 
 @pytest.mark.parametrize("service", browser.PAGES)
-def test_nothing_is_opened_that_does_not_run(opened, service):
+def test_the_page_of_a_service_that_is_not_running_is_not_opened(opened, service):
     with pytest.raises(Failure) as raised:
         run(listed(postgres="running healthy"), service=service)
     assert "invoke up" in the_line(raised)
     assert opened == []
 
 
-def test_a_machine_without_a_browser_is_told_the_address(opened, monkeypatch):
-    monkeypatch.setattr(browser, "can_draw", lambda *_: False)
+def test_the_address_is_printed_if_there_is_no_browser(opened, monkeypatch):
+    monkeypatch.setattr(browser, "has_display", lambda *_: False)
     with pytest.raises(Failure) as raised:
         run()
     message = the_line(raised)
@@ -79,7 +79,7 @@ def test_a_machine_without_a_browser_is_told_the_address(opened, monkeypatch):
 
 
 @pytest.mark.parametrize("answer", [webbrowser.Error("could not locate runnable browser"), False])
-def test_a_browser_that_does_not_start_is_told_too(opened, monkeypatch, answer):
+def test_the_address_is_printed_if_the_browser_does_not_start(opened, monkeypatch, answer):
     def fail(address):
         if answer:
             raise answer
@@ -88,7 +88,7 @@ def test_a_browser_that_does_not_start_is_told_too(opened, monkeypatch, answer):
     monkeypatch.setattr(webbrowser, "open", fail)
     with pytest.raises(Failure) as raised:
         run(service="mlflow")
-    assert "there is no browser on this machine: open http://127.0.0.1:5000 in yours" in the_line(raised)
+    assert "there is no browser on this machine: open http://127.0.0.1:5000 on yours" in the_line(raised)
 
 
 @pytest.mark.parametrize(
@@ -103,5 +103,5 @@ def test_a_browser_that_does_not_start_is_told_too(opened, monkeypatch, answer):
         ("win32", {}, True),
     ],
 )
-def test_a_browser_needs_windows_unless_one_is_named(platform, environment, can):
-    assert browser.can_draw(environment, platform) == can
+def test_a_browser_needs_a_display_unless_one_is_named(platform, environment, can):
+    assert browser.has_display(environment, platform) == can

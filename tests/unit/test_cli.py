@@ -1,4 +1,4 @@
-"""toolbox.cli: `./run` as people type it, with its help and what it says of a word that is misspelt."""
+"""toolbox.cli: `./run` with its help, and its messages about misspelt words."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ def test_help_is_shown_however_it_is_asked_for(shown, asked):
     assert (asking.returncode, asking.stdout) == (0, shown)
 
 
-def test_help_names_every_task_and_no_option_of_invokes(shown):
+def test_help_names_every_task_and_no_option_of_invoke(shown):
     assert {line.split()[0] for line in shown.splitlines() if line.startswith("  ")} >= set(LISTED)
     assert " -" not in shown.replace("with --yes", "")
 
@@ -50,13 +50,13 @@ def test_help_on_a_task_shows_what_it_does_and_its_options(asked):
 
 
 @pytest.mark.parametrize("name", ["down", "logs"])
-def test_a_task_has_help_with_or_without_options(name):
+def test_help_on_a_task_works_with_and_without_options(name):
     asking = run("help", name)
     assert (asking.returncode, asking.stderr) == (0, "")
     assert asking.stdout.startswith(f"Usage: ./run {name}")
 
 
-def test_help_on_a_task_names_what_it_needs():
+def test_help_on_a_task_names_its_required_arguments():
     assert run("help", "restore").stdout.startswith("Usage: ./run restore FILE [OPTIONS]\n")
 
 
@@ -71,21 +71,21 @@ def test_help_on_a_task_names_what_it_needs():
         (["up", "--old-base=x"], 'up has no option "--old-base": "./run help up" shows all.'),
         (["logs", "-x"], 'logs has no option "-x": "./run help logs" shows all.'),
         (["--insecure", "up"], 'there is no option "--insecure" before a task: "./run help" shows all tasks.'),
-        (["psql", "--role"], '--role needs a value: "./run help" and the name of the task shows which.'),
+        (["psql", "--role"], '--role needs a value: "./run help TASK" shows which.'),
         (["restore"], 'restore needs a file: type "./run restore FILE".'),
     ],
     ids=" ".join,
 )
-def test_a_mistake_is_one_line_and_nothing_is_run(typed, line):
+def test_a_mistake_on_the_command_line_is_one_line_and_runs_nothing(typed, line):
     mistaken = run(*typed)
     assert (mistaken.returncode, mistaken.stdout, mistaken.stderr) == (1, "", f"FAIL: {line}\n")
 
 
-def test_messages_name_the_program_that_was_typed():
+def test_messages_name_the_program_that_was_called():
     typed = run("psql", "--role", "root")
     assert typed.stderr.startswith("FAIL: ")
-    said = 'print(as_typed(\'"invoke up" or "./run up", and use "./run", invoke\'))'
+    call = 'print(adapt_commands(\'"invoke up" or "./run up", and use "./run", invoke\'))'
     for name, program in (("tasks.py", "./run"), ("/usr/bin/invoke", "invoke")):
-        code = f"import sys; sys.argv = [{name!r}]; from toolbox.errors import as_typed; {said}"
+        code = f"import sys; sys.argv = [{name!r}]; from toolbox.errors import adapt_commands; {call}"
         printed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
         assert printed.stdout == f'"{program} up" or "{program} up", and use "./run", invoke\n'

@@ -18,7 +18,7 @@ def loaded(config):
     return load(Result(json.dumps(config)))
 
 
-def test_a_variable_is_what_the_container_sees():
+def test_a_variable_has_the_value_that_the_container_sees():
     config = loaded(configuration(JUPYTER_TOKEN="a$b$$c${d}"))
     assert compose.environment(config, "secrets") == {"JUPYTER_TOKEN": "a$b$$c${d}"}
 
@@ -33,7 +33,7 @@ def test_a_variable_is_what_the_container_sees():
     ],
     ids=["none", "blank", "two", "a file"],
 )
-def test_the_secrets_are_known_that_somebody_has_set(variables, chosen):
+def test_the_secrets_that_are_set_are_found(variables, chosen):
     assert compose.chosen_secrets(configuration(**variables)) == chosen
 
 
@@ -50,16 +50,16 @@ def test_a_port_must_be_one_number(port):
     + [lambda services, name=name: services["mlflow"]["ports"][0].pop(name) for name in ("published", "host_ip")],
     ids=["no service", "no ports", "no number", "no address"],
 )
-def test_an_override_that_takes_away_what_the_tasks_need_is_told_in_one_line(spoil):
+def test_an_override_that_removes_what_the_tasks_need_is_reported_in_one_line(spoil):
     config = configuration()
     spoil(config["services"])
     with pytest.raises(Failure) as raised:
         loaded(config)
-    assert "the configuration has no mlflow, or not its port and address: correct" in the_line(raised)
+    assert "the configuration lacks mlflow, or its port or address: correct" in the_line(raised)
 
 
 @pytest.mark.parametrize(
-    ("stderr", "told"),
+    ("stderr", "reason"),
     [
         (
             'time="..." level=warning msg="The \\"b\\" variable is not set."\nInvalid hostPort: abc\n',
@@ -67,13 +67,13 @@ def test_an_override_that_takes_away_what_the_tasks_need_is_told_in_one_line(spo
         ),
         ("", "no reason given"),
     ],
-    ids=["after a warning", "without a word"],
+    ids=["after a warning", "without a message"],
 )
-def test_another_refusal_of_compose_is_passed_on_in_one_line(stderr, told):
+def test_another_error_of_compose_is_passed_on_in_one_line(stderr, reason):
     with pytest.raises(Failure) as raised:
         load(Result("", stderr, exited=1))
     line = the_line(raised)
-    assert line.startswith(f"FAIL: Docker Compose does not accept the configuration ({told}): correct .env")
+    assert line.startswith(f"FAIL: Docker Compose does not accept the configuration ({reason}): correct .env")
 
 
 def test_containers_are_found_by_their_service():
@@ -83,14 +83,14 @@ def test_containers_are_found_by_their_service():
     assert compose.containers("") == {}
 
 
-def test_what_docker_compose_run_made_is_no_container_of_a_service():
+def test_a_container_of_docker_compose_run_is_not_that_of_a_service():
     one = {"Service": "mlflow", "ID": "run", "Labels": "a=b,com.docker.compose.oneoff=True"}
     own = {"Service": "mlflow", "ID": "own", "Labels": "a=b,com.docker.compose.oneoff=False"}
     for order in ([one, own], [own, one]):
         assert compose.containers("\n".join(map(json.dumps, order)))["mlflow"]["ID"] == "own"
 
 
-def test_a_line_that_compose_cannot_read_is_told_whatever_the_folder_is_called():
+def test_a_line_that_compose_cannot_read_is_reported_whatever_the_folder_is_called():
     for folder in ("/box", "/a b: c;d", "/new\nline"):
         with pytest.raises(Failure) as raised:
             load(Result("", f'failed to read {folder}/.env: line 9: unterminated quoted value "x\n', exited=1))

@@ -1,4 +1,4 @@
-"""toolbox.console: tables and progress, drawn on a terminal and plain elsewhere."""
+"""toolbox.console: tables and progress, styled on a terminal and plain elsewhere."""
 
 import io
 import re
@@ -13,7 +13,7 @@ ROWS = [("SERVICE", "ADDRESS"), ("notebook", LONG), ("[b]mlflow[/b]", "short")]
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """A function that makes standard output or error a terminal of 60 columns; it returns what is drawn there."""
+    """A function that makes standard output or error a terminal of 60 columns; it returns what is written there."""
 
     def made(name, **variables):
         stream = io.StringIO()
@@ -28,24 +28,24 @@ def terminal(monkeypatch):
 
 
 def without_codes(text):
-    """Return a text without what moves the cursor and sets colours."""
+    """Return a text without terminal control sequences."""
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
 def lines(text):
-    """Return the lines of a text without the blanks at their ends."""
+    """Return the lines of a text without trailing blanks."""
     return [line.rstrip() for line in text.splitlines()]
 
 
 TABLE = ["SERVICE        ADDRESS", f"notebook       {LONG}", "[b]mlflow[/b]  short"]
 
 
-def test_a_table_is_plain_lines_where_no_terminal_is(capsys):
+def test_a_table_is_plain_lines_without_a_terminal(capsys):
     console.table(ROWS)
     assert lines(capsys.readouterr().out) == TABLE
 
 
-def test_a_table_is_drawn_on_a_terminal_and_no_address_is_cut(terminal):
+def test_a_table_is_styled_on_a_terminal_and_no_address_is_cut(terminal):
     stream = terminal("stdout")
     console.table(ROWS)
     assert "\x1b[1m" in stream.getvalue()
@@ -58,14 +58,14 @@ def test_a_table_is_plain_on_a_dumb_terminal(terminal):
     assert lines(stream.getvalue()) == TABLE
 
 
-def test_the_bytes_of_a_long_step_are_counted_on_a_terminal(terminal):
+def test_the_progress_of_a_long_step_is_shown_on_a_terminal(terminal):
     stream = terminal("stderr")
     assert list(console.counted("home", [b"12", b"345"], 5)) == [b"12", b"345"]
     assert "home 5/5 bytes" in without_codes(stream.getvalue())
 
 
 @pytest.mark.parametrize("variables", [None, {"TERM": "dumb"}], ids=["a file", "a dumb terminal"])
-def test_nothing_is_shown_of_a_long_step_elsewhere(terminal, capsys, variables):
+def test_no_progress_is_shown_without_a_capable_terminal(terminal, capsys, variables):
     stream = terminal("stderr", **variables) if variables else io.StringIO()
     assert list(console.counted("home", [b"12", b"345"])) == [b"12", b"345"]
     assert stream.getvalue() + "".join(capsys.readouterr()) == ""

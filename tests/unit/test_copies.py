@@ -1,4 +1,4 @@
-"""What the report of a failed test shows of a toolbox has no secret in it."""
+"""The report of a failed test contains no secrets of its toolbox."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""toolbox.credentials: reading the secrets, having new ones made, and which of them the database takes."""
+"""toolbox.credentials: reading and renewing the secrets, and which of them the database rejects."""
 
 import subprocess
 
@@ -9,7 +9,7 @@ from tests.support.layers import SECRETS, a_toolbox, configuration, doings, the_
 from toolbox import credentials
 from toolbox.errors import Failure
 
-# Refuses, as Postgres does, whoever does not show the password that is in a file of the role's name.
+# Like Postgres, rejects a role that does not send the password in the role's file.
 PSQL = """#!/bin/sh
 while [ "$1" ]; do
     case "$1" in -U) role=$2 ;; esac
@@ -23,7 +23,7 @@ NEW = "docker compose run --rm --no-TTY secrets --new"
 
 
 def refused(folder, **takes):
-    """Run the check where the roles' files have absurd passwords and a database takes others; return what it prints."""
+    """Run the check where the files have absurd passwords and the database expects others; return its output."""
     (folder / "psql").write_text(PSQL)
     (folder / "psql").chmod(0o755)
     for role in credentials.ROLES:
@@ -34,50 +34,50 @@ def refused(folder, **takes):
     return ran.stdout.split()
 
 
-def test_the_right_passwords_are_taken_whatever_characters_they_have(tmp_path):
+def test_the_right_passwords_are_accepted_whatever_characters_they_have(tmp_path):
     assert refused(tmp_path) == []
 
 
 @pytest.mark.parametrize("role", credentials.ROLES)
-def test_a_role_with_another_password_is_found(tmp_path, role):
+def test_a_role_whose_password_is_rejected_is_found(tmp_path, role):
     assert refused(tmp_path, **{role: "another"}) == [role]
 
 
-def test_a_secret_is_read_as_it_is_without_the_end_of_its_line():
+def test_a_secret_is_read_verbatim_without_the_final_newline():
     c = a_toolbox({"docker compose exec --no-TTY postgres cat /secrets/analyst": f"{ABSURD}\n"})
     assert credentials.read(c, "postgres", "analyst") == ABSURD
 
 
-def test_a_service_that_does_not_run_is_told_with_what_starts_it():
+def test_reading_a_secret_of_a_stopped_service_fails_with_the_remedy():
     with pytest.raises(Failure) as raised:
         credentials.read(a_toolbox({"docker compose exec": False}), "notebook", "token")
-    assert 'notebook does not run, or has no secrets: "invoke up" starts it.' in the_line(raised)
+    assert 'notebook is not running, or has no secrets: "invoke up" starts it.' in the_line(raised)
 
 
-def test_everything_is_stopped_before_and_after_new_ones_are_made():
+def test_all_services_are_stopped_before_and_after_secrets_are_renewed():
     c = a_toolbox()
     credentials.renew(c)
     assert doings(c) == ["docker compose stop", NEW, "docker compose stop"]
 
 
 @pytest.mark.parametrize("name", SECRETS)
-def test_one_that_is_set_would_not_change_so_nothing_is_done(name):
+def test_secrets_are_not_renewed_if_one_is_set_in_env(name):
     c = a_toolbox(config=configuration(**{name: "mine"}))
     with pytest.raises(Failure) as raised:
         credentials.renew(c)
-    assert f"{name} in .env would still count: take that out there" in the_line(raised)
+    assert f"{name} in .env would take precedence: remove it there" in the_line(raised)
     assert doings(c) == []
 
 
-def test_where_not_all_could_be_stopped_or_ctrl_c_was_typed_meanwhile_no_secret_changes():
+def test_no_secret_is_changed_if_stopping_the_services_fails_or_is_interrupted():
     c = a_toolbox({"docker compose stop": False})
     with pytest.raises(Failure) as raised:
         credentials.renew(c)
-    assert "all secrets are what they were" in the_line(raised)
+    assert "no secret was changed" in the_line(raised)
     assert doings(c) == ["docker compose stop"]
 
 
-def test_where_not_all_new_ones_were_made_the_way_on_is_told():
+def test_an_incomplete_renewal_of_secrets_is_reported_with_the_remedy():
     with pytest.raises(Failure) as raised:
         credentials.renew(a_toolbox({NEW: False}))
-    assert 'perhaps not all secrets are new: start with "invoke up", and "invoke rotate" again.' in the_line(raised)
+    assert 'some secrets may be unchanged: start with "invoke up", and "invoke rotate" again.' in the_line(raised)

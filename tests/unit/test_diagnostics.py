@@ -1,4 +1,4 @@
-"""What `invoke doctor` finds: each thing when it is well, and when it is not, with the remedy."""
+"""toolbox.diagnostics: what `invoke doctor` finds, with and without problems."""
 
 import json
 
@@ -24,33 +24,33 @@ from toolbox import compose, diagnostics, dotenv, instance, ports
 from toolbox.errors import Failure
 
 KNOWN = diagnostics.known_variables((ROOT / "docker-compose.yml").read_text(), (ROOT / ".env.example").read_text())
-WELL = "".join(f"{name}={value}\n" for name, value in SECRETS.items())
+VALID = "".join(f"{name}={value}\n" for name, value in SECRETS.items())
 NO_ENGINE = {"docker version": Result("", "Cannot connect to the Docker daemon", exited=1)}
 
 
 def levels(findings):
-    """Return how findings are, without what they say; each that is not ok must name a remedy."""
+    """Return the levels of findings, of which each that is not ok must name a remedy."""
     findings = list(findings)
     assert all("\n" not in text and (level == "ok" or ":" in text) for level, text in findings)
     return [level for level, _ in findings]
 
 
 def text(findings):
-    """Return what the only finding says."""
-    [(_, said)] = findings
-    return said
+    """Return the text of the only finding."""
+    [(_, text)] = findings
+    return text
 
 
 @pytest.fixture
 def env(tmp_path, monkeypatch):
-    """An .env that is well."""
+    """A valid .env."""
     path = a_users_env(tmp_path, monkeypatch)
-    dotenv.write(path, WELL)
+    dotenv.write(path, VALID)
     return path
 
 
 def examined(c):
-    """Return the findings of all checks, by what was looked at, as lists of (level, text)."""
+    """Return the findings of all checks, by check, as lists of (level, text)."""
     found = {}
     for finding in diagnostics.examine(instance.Toolbox(c)):
         found.setdefault(finding.check, []).append((finding.level, finding.text))
@@ -60,8 +60,8 @@ def examined(c):
 # --- The list of checks ---
 
 
-def test_a_finding_is_one_line_that_begins_with_how_it_is():
-    assert str(diagnostics.Finding("ok", "disk", "room")).split() == ["ok", "disk", "room"]
+def test_a_finding_is_one_line_that_begins_with_its_level():
+    assert str(diagnostics.Finding("ok", "disk", "space")).split() == ["ok", "disk", "space"]
     assert str(diagnostics.Finding("FAIL", "disk", "full")).startswith("FAIL  disk ")
 
 
@@ -90,30 +90,30 @@ def test_only_a_failed_check_makes_the_task_fail(monkeypatch, capsys, levels, fa
         (["ok", "warn"], "No problem, but 1 warning: see check-1."),
         (["warn", "FAIL", "FAIL"], "2 problems: begin with the first FAIL, check-1."),
     ],
-    ids=["well", "warned", "failed"],
+    ids=["ok", "warned", "failed"],
 )
-def test_the_last_sentence_says_where_to_begin(levels, sentence):
+def test_the_last_line_says_where_to_begin(levels, sentence):
     findings = [diagnostics.Finding(level, f"check-{number}", "…") for number, level in enumerate(levels)]
     assert diagnostics.conclusion(findings) == sentence
 
 
-def test_without_an_engine_only_what_needs_none_is_looked_at(env):
+def test_without_an_engine_only_checks_that_need_none_are_run(env):
     found = examined(docker(NO_ENGINE))
     assert list(found) == [".env", "cloud", "engine"]
     assert found[".env"][0][0] == "ok"
     assert found["engine"][0][0] == "FAIL"
 
 
-def test_a_toolbox_that_is_down_has_warnings_alone(env):
+def test_a_toolbox_that_is_down_has_only_warnings(env):
     found = examined(docker())
     assert {level for entry in found.values() for level, _ in entry} == {"ok", "warn"}
     assert "invoke up" in found["services"][0][1]
 
 
-def test_without_env_all_is_checked(env):
+def test_without_an_env_everything_is_checked(env):
     env.unlink()
     found = examined(docker())
-    assert found[".env"] == [("ok", "there is none: all settings have their defaults")]
+    assert found[".env"] == [("ok", "not present: all settings have their defaults")]
     assert found["settings"][0][0] == found["ports"][0][0] == "ok"
 
 
@@ -123,7 +123,7 @@ def test_a_configuration_that_cannot_be_read_is_the_last_finding(env):
     assert found["settings"][0][0] == "FAIL"
 
 
-def test_data_of_another_folder_are_the_last_finding(env, tmp_path):
+def test_data_of_another_clone_are_the_last_finding(env, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     (other / "docker-compose.yml").touch()
@@ -133,7 +133,7 @@ def test_data_of_another_folder_are_the_last_finding(env, tmp_path):
     assert f"the data of box belong to the toolbox in {other}" in text(found["settings"])
 
 
-def test_a_mistake_in_a_check_is_a_finding_and_the_others_go_on(monkeypatch, env):
+def test_an_exception_in_a_check_is_a_finding_and_the_other_checks_run(monkeypatch, env):
     def broken(it):
         raise ValueError(SECRETS["JUPYTER_TOKEN"])
 
@@ -144,17 +144,17 @@ def test_a_mistake_in_a_check_is_a_finding_and_the_others_go_on(monkeypatch, env
 
 
 @pytest.mark.parametrize("answers", [{}, NO_ENGINE], ids=["down", "no engine"])
-def test_nothing_is_changed_and_no_secret_is_told_or_on_a_command_line(env, answers):
+def test_doctor_changes_nothing_and_shows_no_secret_in_findings_or_commands(env, answers):
     before = env.read_bytes()
     c = docker(answers)
-    said = str(examined(c)) + str(commands(c))
+    printed = str(examined(c)) + str(commands(c))
     assert doings(c) == []
     assert env.read_bytes() == before
     assert [path.name for path in env.parent.iterdir() if not path.is_symlink()] == [".env"]
-    assert [secret for secret in SECRETS.values() if secret in said] == []
+    assert [secret for secret in SECRETS.values() if secret in printed] == []
 
 
-def test_the_versions_are_told(env):
+def test_the_versions_are_found(env):
     versions = {"docker buildx version": Result("github.com/docker/buildx 0.13.1+ds1 x\n")}
     assert examined(docker(versions))["engine"] == [("ok", "Docker Engine 28.2.2, Compose 2.26.1, buildx 0.13.1")]
     assert text(examined(docker())["engine"]).endswith("buildx of unknown version")
@@ -163,7 +163,7 @@ def test_the_versions_are_told(env):
 # --- .env ---
 
 
-def test_an_env_for_its_owner_with_known_variables_is_ok(env):
+def test_an_env_that_only_its_owner_can_read_with_known_variables_is_ok(env):
     assert examined(docker(NO_ENGINE))[".env"] == [("ok", "mode 0600, 3 variables")]
 
 
@@ -176,15 +176,15 @@ def test_secrets_that_others_can_read_are_a_problem(mode):
     assert "chmod 600 .env" in text(found)
 
 
-def test_the_mode_of_the_file_is_looked_at(env):
+def test_the_mode_of_the_env_is_checked(env):
     env.chmod(0o644)
-    assert [level for level, said in examined(docker(NO_ENGINE))[".env"] if "mode 0644" in said] == ["FAIL"]
+    assert [level for level, text in examined(docker(NO_ENGINE))[".env"] if "mode 0644" in text] == ["FAIL"]
 
 
-def test_a_role_that_does_not_get_in_is_told(env):
+def test_a_role_that_cannot_log_in_is_found(env):
     c = docker({"docker compose ps": HEALTHY, "docker compose exec --no-TTY postgres sh -c": "analyst\n"})
     assert examined(c)["passwords"] == [
-        ("FAIL", 'the database does not take the password of analyst: "invoke up" sets it again.')
+        ("FAIL", 'the database rejects the password of analyst: "invoke up" sets it again.')
     ]
 
 
@@ -195,7 +195,7 @@ def test_a_variable_that_nothing_reads_is_a_warning(name):
     assert text(found) == f"{name} is set, but nothing reads it: correct its name, or remove the line."
 
 
-def test_every_variable_that_env_example_explains_is_known():
+def test_every_variable_of_env_example_is_known():
     example = (ROOT / ".env.example").read_text().replace("\n#", "\n")
     names = [name for name in dotenv.values(example) if name.isupper()]
     assert len(names) > 20
@@ -203,7 +203,7 @@ def test_every_variable_that_env_example_explains_is_known():
 
 
 @pytest.mark.parametrize("line", ['POSTGRES_PASSWORD="hidden', "POSTGRES_PASSWORD 'hidden'", "hidden 1=2"])
-def test_a_line_that_cannot_be_read_is_told_by_its_number_and_not_quoted(line):
+def test_a_line_of_the_env_that_cannot_be_read_is_reported_but_not_quoted(line):
     with pytest.raises(Failure) as raised:
         compose.load(lambda *words: docker_compose(*words[2:], env_file=f"A=1\n{line}\n"))
     assert "of .env" in str(raised.value.message)
@@ -213,7 +213,7 @@ def test_a_line_that_cannot_be_read_is_told_by_its_number_and_not_quoted(line):
 # --- The services ---
 
 
-def test_services_are_well_when_all_are_healthy():
+def test_healthy_services_are_ok():
     healthy = compose.containers(listed(**dict.fromkeys(compose.SERVICES, "running healthy")))
     assert levels(diagnostics.services_found(healthy)) == ["ok"]
 
@@ -222,25 +222,25 @@ def test_services_are_well_when_all_are_healthy():
     ("state", "level"),
     [("exited", "FAIL"), ("running unhealthy", "FAIL"), ("paused", "FAIL"), ("running starting", "warn")],
 )
-def test_a_service_that_is_not_healthy_is_told(state, level):
+def test_a_service_that_is_not_healthy_is_found(state, level):
     found = list(diagnostics.services_found(compose.containers(listed(postgres="running healthy", mlflow=state))))
     assert levels(found) == [level, "FAIL"]
     assert found[0][1].startswith("mlflow ")
     assert "(down)" in found[1][1]
 
 
-def test_a_migration_that_failed_is_told():
+def test_a_failed_migration_is_found():
     running = dict.fromkeys(compose.SERVICES, "running healthy")
     found = list(diagnostics.services_found(compose.containers(listed(**running, migrate="exited 1"))))
     assert levels(found) == ["FAIL"]
     assert "invoke logs --service migrate" in text(found)
 
 
-def test_nothing_running_is_no_failure():
+def test_services_that_are_all_down_are_a_warning():
     assert levels(diagnostics.services_found({})) == ["warn"]
 
 
-def test_ports_are_ours_free_or_taken(env):
+def test_ports_that_are_free_or_of_this_toolbox_are_ok(env):
     config = configuration()
     taken = {compose.address(config, "mlflow")[1]}
     container = {
@@ -249,18 +249,18 @@ def test_ports_are_ours_free_or_taken(env):
         "State": "exited",
         "Publishers": [{"PublishedPort": next(iter(taken))}],
     }
-    [(level, said)] = examined(docker({"docker compose ps": json.dumps(container)}, config))["ports"]
-    assert (level, said.count("is ours"), said.count("is free")) == ("ok", 1, 2)
+    [(level, text)] = examined(docker({"docker compose ps": json.dumps(container)}, config))["ports"]
+    assert (level, text.count("is ours"), text.count("is free")) == ("ok", 1, 2)
 
 
-def test_a_port_of_another_program_fails(env, monkeypatch):
+def test_a_port_of_another_program_is_a_failure(env, monkeypatch):
     monkeypatch.setattr(ports, "is_taken", lambda host, port: True)
-    [(level, said)] = examined(docker())["ports"]
+    [(level, text)] = examined(docker())["ports"]
     assert level == "FAIL"
-    assert "set POSTGRES_PORT in .env" in said
+    assert "set POSTGRES_PORT in .env" in text
 
 
-def test_being_reachable_from_elsewhere_is_a_warning(env, monkeypatch):
+def test_publishing_beyond_this_machine_is_a_warning(env, monkeypatch):
     config = configuration()
     for service in compose.SERVICES:
         config["services"][service]["ports"][0]["host_ip"] = "0.0.0.0"
@@ -269,7 +269,7 @@ def test_being_reachable_from_elsewhere_is_a_warning(env, monkeypatch):
     assert "BIND_ADDRESS=0.0.0.0" in found[0][1]
 
 
-def test_base_images_are_those_that_are_set():
+def test_a_container_on_another_base_image_than_the_set_one_is_a_warning():
     assert levels(diagnostics.images_found(configuration(), OFFICIAL)) == ["ok"]
     found = list(diagnostics.images_found(configuration(), OFFICIAL | {"postgres": "mirror/postgres"}))
     assert levels(found) == ["warn"]
@@ -279,7 +279,7 @@ def test_base_images_are_those_that_are_set():
 # --- The volumes ---
 
 
-def test_every_volume_of_the_compose_file_is_looked_at():
+def test_every_volume_of_the_compose_file_is_checked():
     config = json.loads(docker_compose("config", "--format", "json").stdout)
     mounts = diagnostics.mounts(config)
     assert mounts.keys() == {volume["name"] for volume in config["volumes"].values()}
@@ -287,36 +287,36 @@ def test_every_volume_of_the_compose_file_is_looked_at():
     assert {service for volume, (service, _) in mounts.items() if "-secrets" in volume} == {"secrets"}
 
 
-def test_a_volume_can_only_be_looked_at():
-    command = " ".join(diagnostics.look("box_db-store", "/data", "box-postgres", None))
+def test_the_check_of_a_volume_can_only_read_it():
+    command = " ".join(diagnostics.probe("box_db-store", "/data", "box-postgres", None))
     for word in ("--rm", "--read-only", "readonly,volume-nocopy", "--network none", "--cap-drop ALL", "--pull never"):
         assert word in command
 
 
-def looked_at(printed, **answers):
-    """Return what is found of a volume, when the container that looks at it prints something."""
+def examined_volume(printed, **answers):
+    """Return the findings about a volume for the output of the container that inspects it."""
     config = configuration()
     config["services"]["postgres"]["volumes"] = [{"type": "volume", "source": "db-store", "target": "/data"}]
     usual = {"docker (volume|image) inspect": True, "docker run": printed}
     return examined(docker(answers | usual, config))
 
 
-def test_an_owner_that_is_the_user_of_the_service_is_well(env):
-    assert looked_at(Result("70\n70\n90000000\n"))["volumes"] == [("ok", "92.2 GB free for the volumes")]
+def test_a_volume_of_the_user_of_its_service_is_ok(env):
+    assert examined_volume(Result("70\n70\n90000000\n"))["volumes"] == [("ok", "92.2 GB free for the volumes")]
 
 
-def test_another_owner_fails_and_the_remedy_is_a_command(env):
-    [(level, said), _] = looked_at(Result("0\n70\n90000000\n"))["volumes"]
+def test_a_volume_of_another_user_is_a_failure_with_a_command_as_the_remedy(env):
+    [(level, text), _] = examined_volume(Result("0\n70\n90000000\n"))["volumes"]
     assert level == "FAIL"
-    assert "belongs to user 0, but postgres runs as 70" in said
-    assert "chown box-postgres -R 70 /data" in said
+    assert "belongs to user 0, but postgres runs as 70" in text
+    assert "chown box-postgres -R 70 /data" in text
 
 
-def test_a_volume_that_cannot_be_looked_at_fails(env):
-    assert levels(looked_at(Result("", "docker: Error", exited=125))["volumes"]) == ["FAIL"]
+def test_a_volume_that_cannot_be_inspected_is_a_failure(env):
+    assert levels(examined_volume(Result("", "docker: Error", exited=125))["volumes"]) == ["FAIL"]
 
 
-def test_a_volume_that_is_not_there_is_not_made(env):
+def test_a_volume_that_does_not_exist_is_not_created(env):
     config = configuration()
     config["services"]["postgres"]["volumes"] = [{"type": "volume", "source": "db-store", "target": "/data"}]
     c = docker(config=config)
@@ -324,7 +324,7 @@ def test_a_volume_that_is_not_there_is_not_made(env):
     assert [command for command in commands(c) if command.startswith("docker run")] == []
 
 
-def test_little_room_is_a_warning_that_says_the_limit():
+def test_little_free_space_is_a_warning_with_the_limit():
     assert levels([diagnostics.disk_found(5_000_000_000)]) == ["ok"]
     found = [diagnostics.disk_found(4_999_999_999)]
     assert levels(found) == ["warn"]
@@ -348,14 +348,14 @@ RULE = "-N DOCKER-USER\n-A DOCKER-USER -d 169.254.169.254/32 -j REJECT --reject-
         ("", None),
     ],
 )
-def test_a_machine_of_a_cloud_is_known_by_its_firmware(firmware, cloud):
+def test_a_machine_of_a_cloud_is_recognized_by_its_firmware(firmware, cloud):
     assert diagnostics.cloud_of(firmware) == cloud
 
 
 @pytest.mark.parametrize(("rules", "level"), [("", "warn"), ("-N DOCKER-USER\n", "warn"), (RULE, "ok")])
-def test_a_cloud_that_notebooks_can_ask_is_told_with_where_the_rule_is(tmp_path, monkeypatch, rules, level):
+def test_access_of_notebooks_to_credentials_of_the_cloud_is_a_warning(tmp_path, monkeypatch, rules, level):
     (tmp_path / "sys_vendor").write_text("Amazon EC2\n")
     monkeypatch.setattr(diagnostics, "DMI", tmp_path)
     [(found, text)] = diagnostics.check_cloud(a_toolbox({"iptables --list-rules DOCKER-USER": rules}))
     assert found == level
-    assert ("ask Amazon, at 169.254.169.254," in text and "docs/security.md" in text) == (level == "warn")
+    assert ("from Amazon, at 169.254.169.254:" in text and "docs/security.md" in text) == (level == "warn")

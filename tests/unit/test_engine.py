@@ -1,4 +1,4 @@
-"""toolbox.engine: what the Docker on a machine must be."""
+"""toolbox.engine: the requirements on Docker."""
 
 import pytest
 from invoke import Result
@@ -8,7 +8,7 @@ from toolbox import engine
 from toolbox.errors import Failure
 
 SOCKET = "unix:///var/run/docker.sock"
-FINE = {
+SUITABLE = {
     "docker version": Result("28.2.2\n"),
     "docker compose": Result("2.26.1-4\n"),
     "docker buildx": Result("github.com/docker/buildx v0.13.1\n"),
@@ -16,8 +16,8 @@ FINE = {
 
 
 def check(**results):
-    """Check a Docker that is fine but for its answers to `docker version`, `compose` or `buildx`."""
-    answers = FINE | {f"docker {command}": result for command, result in results.items()}
+    """Check a suitable Docker, with other answers to `docker version`, `compose` or `buildx`."""
+    answers = SUITABLE | {f"docker {command}": result for command, result in results.items()}
     engine.check(lambda *words: answers[" ".join(words[:2])])
 
 
@@ -25,11 +25,11 @@ def failed(stderr, code=1):
     return Result("", stderr, exited=code)
 
 
-def test_the_oldest_versions_are_enough():
+def test_the_minimum_versions_are_accepted():
     check(version=Result("25.0.0\n"), compose=Result("v2.24.0\n"))
 
 
-def test_later_major_versions_are_enough():
+def test_later_major_versions_are_accepted():
     check(version=Result("30.0.1\n"), compose=Result("5.0.0\n"))
 
 
@@ -54,7 +54,7 @@ def test_later_major_versions_are_enough():
                 )
             },
             "start Docker Desktop or the docker service",
-            id="no engine, in the words of Docker 29",
+            id="no engine, message of Docker 29",
         ),
         pytest.param(
             {"version": failed('error during connect: Get "http://box:2375/version": lookup box: no such host\n')},
@@ -91,7 +91,7 @@ def test_later_major_versions_are_enough():
         ),
     ],
 )
-def test_a_docker_that_will_not_do_is_told_with_the_remedy(results, remedy):
+def test_an_unsuitable_docker_is_reported_with_the_remedy(results, remedy):
     with pytest.raises(Failure) as raised:
         check(**results)
     assert remedy in the_line(raised)

@@ -31,7 +31,7 @@ def absent(chosen=OFFICIAL, there=(), answer=None):
     return images.absent(config, OFFICIAL, has=lambda image: image in there, pull=pull), pulled
 
 
-def test_images_that_are_there_are_not_pulled():
+def test_images_that_exist_are_not_pulled():
     assert absent(there=OFFICIAL.values(), answer=NO_REGISTRY) == ([], [])
 
 
@@ -55,10 +55,10 @@ def test_official_images_are_built_where_no_registry_answers(answer):
     assert absent(answer=answer) == (list(SERVICES), list(OFFICIAL.values()))
 
 
-def test_a_stand_in_that_is_gone_is_built_and_never_pulled():
-    stand_in = images.STAND_INS["mlflow"].image
+def test_a_missing_substitute_is_built_and_never_pulled():
+    substitute = images.SUBSTITUTES["mlflow"].image
     there = [OFFICIAL["postgres"], OFFICIAL["notebook"]]
-    assert absent(chosen=OFFICIAL | {"mlflow": stand_in}, there=there) == (["mlflow"], [])
+    assert absent(chosen=OFFICIAL | {"mlflow": substitute}, there=there) == (["mlflow"], [])
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_stand_in_that_is_gone_is_built_and_never_pulled():
         pytest.param(OFFICIAL, NO_SPACE, "no space left on device", id="another reason"),
     ],
 )
-def test_an_image_that_cannot_be_had_for_another_reason_is_an_error(chosen, answer, remedy):
+def test_an_image_that_is_not_available_for_another_reason_is_an_error(chosen, answer, remedy):
     with pytest.raises(Failure) as raised:
         absent(chosen=chosen, there=[OFFICIAL["postgres"]], answer=answer)
     message = the_line(raised)
@@ -84,21 +84,21 @@ def test_an_image_that_cannot_be_had_for_another_reason_is_an_error(chosen, answ
 
 
 def test_the_progress_of_a_pull_is_not_in_the_message():
-    assert "Pulling fs layer" not in images.explained("mlflow", "python", NO_SPACE)
+    assert "Pulling fs layer" not in images.explain("mlflow", "python", NO_SPACE)
 
 
-def test_stand_ins_have_the_names_that_build_bases_gives_them():
+def test_substitutes_have_the_names_that_build_bases_gives_them():
     script = (ROOT / "bare-machine" / "build-bases").read_text()
     prefix = re.search(r"^prefix=(.+)$", script, flags=re.M)[1]
     tags = {
         name: tag.replace("$prefix", prefix)
         for name, tag in re.findall(r'^ +(\S+)\) echo "(.+)" ;;$', script, flags=re.M)
     }
-    stand_ins = [*images.STAND_INS.values(), images.OLD_POSTGRES]
-    assert tags == {stand_in.name: stand_in.image for stand_in in stand_ins}
+    substitutes = [*images.SUBSTITUTES.values(), images.OLD_POSTGRES]
+    assert tags == {substitute.name: substitute.image for substitute in substitutes}
     below = {f"{prefix}/debian:{suite}" for suite in re.findall(r"^ +\S+\) echo (\w+) ;;$", script, flags=re.M)}
     assert {*tags.values(), *below} == set(images.BUILT_HERE)
 
 
-def test_no_stand_in_has_a_name_that_a_registry_could_serve():
+def test_no_substitute_has_a_name_that_a_registry_could_serve():
     assert all(image.startswith("localhost/") for image in images.BUILT_HERE)

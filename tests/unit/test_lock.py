@@ -1,4 +1,4 @@
-"""toolbox.lock: tasks that keep each other out, in processes of their own."""
+"""toolbox.lock: tasks in several processes exclude each other."""
 
 import os
 import subprocess
@@ -38,31 +38,31 @@ def holder(path):
 
 def refusal(path):
     with pytest.raises(Failure) as raised, lock.exclusive(path, "rotate"):
-        pytest.fail("not alone")
+        pytest.fail("two tasks hold the lock")
     return the_line(raised)
 
 
-def test_a_second_task_is_refused_and_told_which_one_runs(path, holder):
-    told = f'FAIL: another task of this toolbox is running ("invoke backup", process {holder.pid}): wait until it ends.'
-    assert refusal(path) == told
+def test_a_second_task_is_refused_with_the_name_of_the_first(path, holder):
+    line = f'FAIL: another task of this toolbox is running ("invoke backup", process {holder.pid}): wait until it ends.'
+    assert refusal(path) == line
 
 
 @pytest.mark.parametrize("end", ["kill", "terminate"])
-def test_whatever_ends_a_task_lets_the_next_one_begin(path, holder, end):
+def test_a_task_that_was_killed_releases_its_lock(path, holder, end):
     getattr(holder, end)()
     holder.wait()
     with lock.exclusive(path, "rotate"):
         pass
 
 
-def test_what_an_error_ends_has_no_lock_any_more(path):
+def test_a_task_that_fails_releases_its_lock(path):
     with pytest.raises(ZeroDivisionError), lock.exclusive(path, "up"):
         raise ZeroDivisionError
     with lock.exclusive(path, "up"):
         pass
 
 
-def test_nobody_else_on_the_machine_can_open_it(path):
+def test_only_its_owner_can_open_the_lock_file(path):
     before = os.umask(0)
     try:
         with lock.exclusive(path, "up"):
@@ -71,25 +71,25 @@ def test_nobody_else_on_the_machine_can_open_it(path):
         os.umask(before)
 
 
-def test_a_link_that_somebody_put_there_is_not_followed(path, tmp_path):
+def test_a_symbolic_link_in_place_of_the_lock_file_is_not_followed(path, tmp_path):
     (tmp_path / "kept").write_text("kept")
     path.symlink_to("kept")
     assert "cannot be opened" in refusal(path)
     assert (tmp_path / "kept").read_text() == "kept"
 
 
-def test_one_that_cannot_be_made_is_told(tmp_path):
+def test_a_lock_file_that_cannot_be_created_is_reported(tmp_path):
     line = refusal(tmp_path / "none" / ".lock")
     assert "/none/.lock cannot be opened (No such file or directory): run this as the owner of the folder" in line
 
 
-def test_a_lock_file_stays_no_longer_than_its_lock(path):
+def test_the_lock_file_is_deleted_with_its_lock(path):
     with lock.exclusive(path, "up"):
         assert path.exists()
     assert not path.exists()
 
 
-def test_those_who_wait_for_a_lock_have_it_one_after_the_other(path, tmp_path):
+def test_processes_that_wait_for_a_lock_hold_it_one_after_the_other(path, tmp_path):
     # Each adds one to a number, in two steps between which another could read it.
     program = """
 import sys
@@ -97,7 +97,7 @@ from pathlib import Path
 from toolbox import lock
 path, number = map(Path, sys.argv[1:])
 for _ in range(50):
-    with lock.taking_turns(path):
+    with lock.exclusive_after_wait(path):
         number.write_text(str(int(number.read_text()) + 1))
 """
     number = tmp_path / "number"

@@ -1,4 +1,4 @@
-"""toolbox.overrides: what the environment sets, which Compose lets count more than .env."""
+"""toolbox.overrides: settings in the environment, which take precedence over .env."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ def env(tmp_path, monkeypatch):
         ({"TZ": "UTC"}, {"TZ": "Asia/Tokyo"}),
     ],
 )
-def test_a_setting_that_counts_because_of_the_environment_is_found(environment, written):
+def test_a_setting_that_the_environment_changes_is_found(environment, written):
     assert overrides.settings(environment, written, DEFAULTS) == list(environment)
 
 
@@ -45,21 +45,21 @@ def test_a_setting_that_counts_because_of_the_environment_is_found(environment, 
         ({"TZ": "Asia/Tokyo", "NO_PROXY": "localhost"}, {}),
     ],
 )
-def test_what_changes_nothing_that_matters_is_not(environment, written):
+def test_a_variable_that_changes_no_setting_is_not_reported(environment, written):
     assert overrides.settings(environment, written, DEFAULTS) == []
 
 
-def test_a_task_says_once_which_settings_count_and_not_what_they_are(env, monkeypatch, capsys):
+def test_a_task_reports_settings_of_the_environment_once_and_without_values(env, monkeypatch, capsys):
     monkeypatch.setenv("JUPYTER_TOKEN", "a-weak-one")
     monkeypatch.setenv("MLFLOW_WORKERS", "4")
     c = docker({"docker image inspect": True})
     tasks.up(c)
     tasks.down(c)
     lines = [line for line in capsys.readouterr().err.splitlines() if "environment" in line]
-    assert lines == ["Set in the environment, which counts more than .env: JUPYTER_TOKEN, MLFLOW_WORKERS."]
+    assert lines == ["Set by the environment, not by .env: JUPYTER_TOKEN, MLFLOW_WORKERS."]
 
 
-def test_an_engine_elsewhere_is_said_and_one_of_this_machine_is_not(env, monkeypatch, capsys):
+def test_an_engine_of_another_machine_is_reported_and_a_local_one_is_not(env, monkeypatch, capsys):
     for host in ("unix:///run/user/1000/docker.sock", "ssh://elsewhere"):
         monkeypatch.setenv("DOCKER_HOST", host)
         tasks.down(docker())
@@ -75,7 +75,7 @@ def test_an_engine_elsewhere_is_said_and_one_of_this_machine_is_not(env, monkeyp
         ("COMPOSE_DISABLE_ENV_FILE", "1"),
     ],
 )
-def test_what_leads_to_other_files_is_refused_before_anything_is_done(env, monkeypatch, name, value):
+def test_a_variable_that_selects_other_files_is_refused_before_anything_is_done(env, monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     c = docker()
     with pytest.raises(Failure) as raised:
@@ -84,11 +84,11 @@ def test_what_leads_to_other_files_is_refused_before_anything_is_done(env, monke
     assert doings(c) == []
 
 
-def test_compose_files_of_another_project_in_env_are_refused_too(env):
+def test_compose_files_of_another_project_in_env_are_refused(env):
     env.write_text("COMPOSE_FILE=../x.yml\n")
     with pytest.raises(Failure) as raised:
         tasks.down(docker())
-    assert "COMPOSE_FILE in .env does not begin" in the_line(raised)
+    assert "COMPOSE_FILE in .env does not start" in the_line(raised)
 
 
 @pytest.mark.parametrize(
@@ -100,11 +100,11 @@ def test_compose_files_of_another_project_in_env_are_refused_too(env):
         {"COMPOSE_FILE": ""},
     ],
 )
-def test_more_files_of_ones_own_are_not(environment):
+def test_additional_compose_files_are_accepted(environment):
     overrides.check(environment, {}, ROOT)
 
 
-def test_a_real_task_says_it_first_and_in_one_line():
+def test_a_foreign_compose_file_is_refused_first_and_in_one_line():
     environment = os.environ | {"DOCKER_HOST": "unix:///nonexistent", "COMPOSE_FILE": "/elsewhere/x.yml"}
     command = [sys.executable, "-m", "invoke", "status"]
     ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

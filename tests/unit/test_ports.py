@@ -17,13 +17,13 @@ def free():
     return free_ports(3)
 
 
-def test_free_ports_are_fine(free):
+def test_free_ports_are_accepted(free):
     ports.check(configuration(ports=free), own=set())
 
 
 @pytest.mark.parametrize("place", [0, 1, 2], ids=compose.SERVICES)
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
-def test_a_taken_port_is_told_with_the_variable_that_moves_it(free, place, address):
+def test_a_taken_port_is_reported_with_its_setting(free, place, address):
     with socket.create_server((address, free[place])), pytest.raises(Failure) as raised:
         ports.check(configuration(ports=free), own=set())
     message = the_line(raised)
@@ -31,12 +31,12 @@ def test_a_taken_port_is_told_with_the_variable_that_moves_it(free, place, addre
     assert f"set {compose.SERVICES[place].upper()}_PORT in .env" in message
 
 
-def test_the_ports_that_the_toolbox_has_already_are_not_taken(free):
+def test_ports_that_the_toolbox_already_publishes_are_accepted(free):
     with socket.create_server(("127.0.0.1", free[0])):
         ports.check(configuration(ports=free), own={free[0]})
 
 
-def test_a_connection_that_just_ended_does_not_count(free):
+def test_a_port_with_a_connection_in_time_wait_is_free(free):
     with socket.create_server(("127.0.0.1", free[0])) as server:
         client = socket.create_connection(server.getsockname())
         answered, _ = server.accept()
@@ -47,7 +47,7 @@ def test_a_connection_that_just_ended_does_not_count(free):
 
 
 @pytest.mark.parametrize("address", ["192.0.2.77", "240.0.0.1", "224.0.0.1"])
-def test_an_address_that_this_machine_lacks_is_told(free, address):
+def test_an_address_that_this_machine_does_not_have_is_reported(free, address):
     config = configuration(ports=free)
     for service in compose.SERVICES:
         config["services"][service]["ports"][0]["host_ip"] = address
@@ -56,18 +56,18 @@ def test_an_address_that_this_machine_lacks_is_told(free, address):
     assert f"BIND_ADDRESS={address} is not an address of this machine" in the_line(raised)
 
 
-def test_two_services_on_one_port_are_told(free):
+def test_two_services_on_one_port_are_reported(free):
     with pytest.raises(Failure) as raised:
         ports.check(configuration(ports=(free[0], free[1], free[1])), own=set())
     message = the_line(raised)
-    assert f"port {free[1]} is wanted by both mlflow and notebook" in message
+    assert f"port {free[1]} is set for both mlflow and notebook" in message
     assert "set NOTEBOOK_PORT in .env" in message
 
 
-def test_two_services_on_one_port_are_told_while_the_toolbox_runs(free):
+def test_two_services_on_one_port_are_reported_while_the_toolbox_runs(free):
     with pytest.raises(Failure) as raised:
         ports.check(configuration(ports=(free[0], free[0], free[1])), own={free[0]})
-    assert "wanted by both postgres and mlflow" in the_line(raised)
+    assert "set for both postgres and mlflow" in the_line(raised)
 
 
 def test_published_ports_are_those_of_running_containers():

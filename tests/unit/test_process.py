@@ -1,4 +1,4 @@
-"""toolbox.process: programs are run in the root of the repository, whatever that folder is called."""
+"""toolbox.process: programs run in the root of the repository, whatever its name is."""
 
 import os
 import subprocess
@@ -59,7 +59,7 @@ def test_a_command_runs_in_the_root_whatever_its_name(root):
     assert os.getcwd() == before
 
 
-def test_a_command_with_a_terminal_runs_there_too(tmp_path):
+def test_a_command_on_a_terminal_runs_in_the_root_whatever_its_name(tmp_path):
     root = tmp_path / """a;touch PWNED;'b"$(touch PWNED)\\\n"""
     root.mkdir()
     program = (
@@ -72,7 +72,7 @@ def test_a_command_with_a_terminal_runs_there_too(tmp_path):
     assert [*Path().glob("PWNED"), *tmp_path.rglob("PWNED")] == []
 
 
-def test_a_command_runs_there_when_the_users_own_folder_is_gone(root, tmp_path, monkeypatch):
+def test_a_command_runs_in_the_root_when_the_working_directory_is_gone(root, tmp_path, monkeypatch):
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
@@ -88,38 +88,40 @@ def test_a_folder_with_a_comma_is_read_from_a_containers_labels():
     assert compose.folder({"Labels": "x=y"}) is None
 
 
-# --- Input and output that are larger than the memory ---
+# --- Input and output that do not fit into memory ---
 
 
 def python(text):
     return [sys.executable, "-c", text]
 
 
-def test_what_a_command_prints_is_yielded_in_pieces():
+def test_the_output_of_a_command_is_yielded_in_chunks():
     size = 5 << 20
-    pieces = list(process.stream(python(f"print(end='x' * {size})"), "no"))
-    assert b"".join(pieces) == b"x" * size
-    assert max(map(len, pieces)) <= process.CHUNK
+    chunks = list(process.stream(python(f"print(end='x' * {size})"), "no"))
+    assert b"".join(chunks) == b"x" * size
+    assert max(map(len, chunks)) <= process.CHUNK
 
 
-def test_a_command_that_fails_in_the_end_is_a_failure_with_its_last_word():
+def test_a_command_that_fails_after_its_output_is_a_failure_with_its_last_line():
     with pytest.raises(Failure) as raised:
         list(process.stream(python("import sys; print('much'); sys.exit('first\\nno such table')"), "cannot be dumped"))
     assert the_line(raised) == "FAIL: cannot be dumped (no such table)."
 
 
-def test_of_several_lines_the_one_with_the_error_is_the_cause():
-    said = "pg_restore: error: could not execute query: ERROR:  permission denied\nCommand was: CREATE EXTENSION x;\n"
-    assert process.cause(said) == "pg_restore: error: could not execute query: ERROR: permission denied"
+def test_the_cause_is_the_line_with_the_error():
+    messages = (
+        "pg_restore: error: could not execute query: ERROR:  permission denied\nCommand was: CREATE EXTENSION x;\n"
+    )
+    assert process.cause(messages) == "pg_restore: error: could not execute query: ERROR: permission denied"
     assert process.cause("first\nlast\n") == "last"
 
 
-def test_a_command_that_stops_reading_is_a_failure_with_its_last_word():
+def test_a_command_that_stops_reading_is_a_failure_with_its_last_line():
     with pytest.raises(Failure) as raised:
         process.output(
-            python("import sys; sys.exit('no room')"), "cannot be restored", (bytes(1 << 20) for _ in range(100))
+            python("import sys; sys.exit('no space')"), "cannot be restored", (bytes(1 << 20) for _ in range(100))
         )
-    assert the_line(raised) == "FAIL: cannot be restored (no room)."
+    assert the_line(raised) == "FAIL: cannot be restored (no space)."
 
 
 def test_a_command_gets_all_of_its_input():
@@ -127,7 +129,7 @@ def test_a_command_gets_all_of_its_input():
     assert int(process.output(python("import sys; print(len(sys.stdin.read()))"), "no", chunks)) == 5_000_000
 
 
-def test_a_command_is_over_when_nobody_wants_its_output_any_more():
-    pieces = process.stream(python("import sys\nwhile True: print('x' * 9999)"), "no")
-    next(pieces)
-    pieces.close()
+def test_a_command_is_ended_when_its_output_is_no_longer_read():
+    chunks = process.stream(python("import sys\nwhile True: print('x' * 9999)"), "no")
+    next(chunks)
+    chunks.close()

@@ -1,4 +1,4 @@
-"""toolbox.overrides: the names that Docker's settings leave out of its proxies."""
+"""toolbox.overrides: the proxy exceptions in Docker's configuration."""
 
 import json
 
@@ -18,30 +18,30 @@ def env(tmp_path, monkeypatch):
     return a_users_env(tmp_path, monkeypatch)
 
 
-def noted(env, settings):
-    """Return what .env has as NO_PROXY, for the text of Docker's settings."""
+def saved(env, settings):
+    """Return NO_PROXY of .env for the text of Docker's configuration."""
     (env.parent / "config.json").write_text(settings)
     overrides.keep_no_proxy(a_toolbox())
     return dotenv.values(env.read_text()).get("NO_PROXY")
 
 
-def test_what_docker_leaves_out_is_noted_and_said(env, capsys):
+def test_proxy_exceptions_of_docker_are_saved_and_reported(env, capsys):
     names = "intranet.example.org,.example.org,10.0.0.0/8"
-    assert noted(env, json.dumps({"proxies": {"default": DEFAULT}})) == names
+    assert saved(env, json.dumps({"proxies": {"default": DEFAULT}})) == names
     assert capsys.readouterr().out == (
-        f"Docker asks no proxy for {names}: neither does the toolbox now (NO_PROXY in .env).\n"
+        f"Docker uses no proxy for {names}: neither does the toolbox now (NO_PROXY in .env).\n"
     )
 
 
 @pytest.mark.parametrize("value", ["mine.example.org", ""])
-def test_a_setting_of_ones_own_stays(env, value):
+def test_no_proxy_in_env_is_kept(env, value):
     env.write_text(f"NO_PROXY={value}\n")
-    assert noted(env, json.dumps({"proxies": {"default": DEFAULT}})) == value
+    assert saved(env, json.dumps({"proxies": {"default": DEFAULT}})) == value
 
 
-def test_a_variable_of_the_environment_comes_first(env, monkeypatch):
+def test_no_proxy_in_the_environment_takes_precedence(env, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "mine.example.org")
-    assert noted(env, json.dumps({"proxies": {"default": DEFAULT}})) is None
+    assert saved(env, json.dumps({"proxies": {"default": DEFAULT}})) is None
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,13 @@ def test_a_variable_of_the_environment_comes_first(env, monkeypatch):
         '{"proxies": {"default": {"noProxy": ""}}}',
     ],
 )
-def test_without_such_names_nothing_changes(env, settings):
+def test_without_proxy_exceptions_nothing_changes(env, settings):
     before = env.read_text()
-    assert noted(env, settings) is None
+    assert saved(env, settings) is None
     assert env.read_text() == before
 
 
-def test_without_settings_of_docker_nothing_changes(env):
+def test_without_a_configuration_of_docker_nothing_changes(env):
     before = env.read_text()
     overrides.keep_no_proxy(a_toolbox())
     assert env.read_text() == before

@@ -44,7 +44,7 @@ def cells(printed):
     return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in printed.splitlines()[1:]]
 
 
-def test_each_service_has_a_row_with_all_that_is_known(capsys):
+def test_each_service_has_a_row_with_all_values(capsys):
     rows = cells(shown(capsys, ANSWERS))
     assert [row[:2] + row[3:] for row in rows] == [
         ["postgres", "healthy", "127.0.0.1:5432", "17.12", "251/2048", "75.8 kB"],
@@ -53,7 +53,7 @@ def test_each_service_has_a_row_with_all_that_is_known(capsys):
     ]
 
 
-def test_what_does_not_run_has_a_row_too(capsys):
+def test_a_service_that_is_not_running_has_a_row(capsys):
     answers = ANSWERS | {"docker compose ps": listed(postgres="exited 1", mlflow="running starting")}
     rows = cells(shown(capsys, answers))
     assert rows[0] == ["postgres", "exited", "-", "127.0.0.1:5432", "-", "-", "-"]
@@ -61,7 +61,7 @@ def test_what_does_not_run_has_a_row_too(capsys):
     assert rows[2] == ["notebook", "down", "-", "http://127.0.0.1:8888", "-", "-", "-"]
 
 
-def test_the_table_fits_80_columns(capsys):
+def test_the_table_of_services_fits_80_columns(capsys):
     full = {"service": "postgres", "state": "running", "health": "unhealthy", "since": "2026-01-01T00:00:00Z"}
     full |= {"address": "http://127.0.0.1:55000", "version": "17.12.1", "memory_bytes": 9 << 30}
     full |= {"memory_limit_bytes": 10 << 30, "volume_bytes": 999_900_000}
@@ -80,20 +80,20 @@ def test_the_table_fits_80_columns(capsys):
     ],
     ids=["seconds", "minutes", "hours", "days", "a clock that is behind"],
 )
-def test_how_long_a_service_is_up_is_said_in_one_unit(since, words):
+def test_the_uptime_of_a_service_is_shown_in_one_unit(since, words):
     assert service_status.age(since, datetime(2026, 11, 28, 12, tzinfo=timezone.utc)) == words
 
 
-def test_programs_that_were_ended_for_memory_are_said_below_the_table(capsys):
-    assert "memory was used up" not in shown(capsys, ANSWERS)
+def test_processes_killed_for_lack_of_memory_are_reported_below_the_table(capsys):
+    assert "ran out of memory" not in shown(capsys, ANSWERS)
     killed = {"docker compose exec --no-TTY notebook": PROBED.replace("killed 0", "killed 2")}
     assert shown(capsys, ANSWERS | killed).endswith(
-        "notebook: 2 processes were ended since its start because its memory was used up: "
+        "notebook: 2 processes were killed since its start because it ran out of memory: "
         "raise NOTEBOOK_MEMORY in .env.\n"
     )
 
 
-def test_programs_get_the_numbers(capsys):
+def test_the_json_has_exact_numbers(capsys):
     services = json.loads(shown(capsys, ANSWERS, json=True))
     assert services[1] == {
         "service": "mlflow",
@@ -111,7 +111,7 @@ def test_programs_get_the_numbers(capsys):
     }
 
 
-def test_people_get_the_host_for_browsers_and_programs_the_address_that_all_know(capsys):
+def test_the_table_has_the_host_for_browsers_and_the_json_the_address_for_programs(capsys):
     config = configuration(ports=(5432, 5000, 8888), host="alice.localhost")
     tasks.status(docker(ANSWERS, config))
     printed = capsys.readouterr().out
@@ -129,12 +129,12 @@ def test_people_get_the_host_for_browsers_and_programs_the_address_that_all_know
 
 
 @pytest.mark.parametrize("json", [False, True])
-def test_no_secret_is_shown(capsys, json):
+def test_the_status_shows_no_secret(capsys, json):
     printed = shown(capsys, ANSWERS, json=json)
     assert [secret for secret in SECRETS.values() if secret in printed] == []
 
 
-def test_a_folder_of_the_machine_does_not_count_as_the_volumes(capsys):
+def test_the_work_folder_is_not_part_of_the_size_of_the_volume(capsys):
     config = configuration()
     config["services"]["notebook"]["volumes"] = [{"type": "bind", "source": "/mine", "target": "/home/jovyan/work"}]
     answers = ANSWERS | {"docker compose exec --no-TTY notebook": PROBED + "mounted 70\t/home/jovyan/work\n"}
@@ -144,5 +144,5 @@ def test_a_folder_of_the_machine_does_not_count_as_the_volumes(capsys):
     assert json.loads(capsys.readouterr().out)[2]["volume_bytes"] == 4 * 1024
 
 
-def test_what_a_container_does_not_answer_is_missing():
-    assert service_status.understood("memory \nsh: cannot open\nversion \n") == {}
+def test_values_that_a_container_does_not_print_are_missing():
+    assert service_status.parse("memory \nsh: cannot open\nversion \n") == {}

@@ -1,4 +1,4 @@
-"""toolbox.settings: what is wrong with the values of settings, before anything runs."""
+"""toolbox.settings: validation of the settings before anything runs."""
 
 import pytest
 
@@ -71,42 +71,42 @@ def pairs(table):
 
 
 @pytest.mark.parametrize(("name", "value"), pairs(WRONG))
-def test_what_cannot_work_is_found_with_the_setting_and_a_remedy(name, value):
+def test_an_invalid_value_is_found_with_its_setting_and_a_remedy(name, value):
     [problem] = settings.problems({name: value}, cpus=2)
     assert problem.startswith(f'{name} is "{" ".join(value.split())}": ')
     assert "\n" not in problem
 
 
 @pytest.mark.parametrize(("name", "value"), [*pairs(RIGHT), *DEFAULTS.items(), ("MLFLOW_WORKERS", "${WORKERS}")])
-def test_what_can_work_is_not(name, value):
+def test_a_valid_value_is_accepted(name, value):
     assert list(settings.problems({name: value}, cpus=2)) == []
 
 
-def test_every_setting_is_checked_here_or_known_not_to_be():
+def test_every_setting_is_either_checked_or_exempt():
     assert settings.CHECKS.keys() | settings.NOT_CHECKED == DEFAULTS.keys()
     assert WRONG.keys() == settings.CHECKS.keys()
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "problem"),
     [
-        ("MLFLOW_WORKERS=abc", 'MLFLOW_WORKERS is "abc": take a whole number from 1 to 32.'),
-        ('MLFLOW_MEMORY="2 g"', 'MLFLOW_MEMORY is "2 g": take a number and a unit without a space'),
-        ("NOTEBOOK_CPUS=64", 'NOTEBOOK_CPUS is "64": take 0 for all, or a number from 0.1 to the 2 that there are.'),
+        ("MLFLOW_WORKERS=abc", 'MLFLOW_WORKERS is "abc": use a whole number from 1 to 32.'),
+        ('MLFLOW_MEMORY="2 g"', 'MLFLOW_MEMORY is "2 g": use a number and a unit without a space'),
+        ("NOTEBOOK_CPUS=64", 'NOTEBOOK_CPUS is "64": use 0 for all, or a number from 0.1 to 2, which is all.'),
     ],
 )
 @pytest.mark.parametrize("task", [tasks.up, tasks.upgrade])
-def test_a_start_refuses_it_before_anything_is_done_and_doctor_says_the_same(tmp_path, monkeypatch, task, line, told):
+def test_a_start_refuses_an_invalid_setting_and_doctor_finds_it(tmp_path, monkeypatch, task, line, problem):
     a_users_env(tmp_path, monkeypatch).write_text(f"{line}\n")
     c = a_toolbox({"docker info": "2\n"})
     with pytest.raises(Failure) as raised:
         task(c.context)
-    assert told in the_line(raised)
+    assert problem in the_line(raised)
     assert doings(c) == []
-    assert [told in finding.text for finding in diagnostics.examine(c) if finding.check == "settings"] == [True]
+    assert [problem in finding.text for finding in diagnostics.examine(c) if finding.check == "settings"] == [True]
 
 
-def test_a_new_toolbox_that_would_take_it_over_is_not_made(tmp_path, monkeypatch):
+def test_a_new_toolbox_that_would_inherit_an_invalid_setting_is_not_created(tmp_path, monkeypatch):
     env = a_users_env(tmp_path, monkeypatch)
     env.write_text("MLFLOW_WORKERS=abc\n")
     with pytest.raises(Failure) as raised:
@@ -115,7 +115,7 @@ def test_a_new_toolbox_that_would_take_it_over_is_not_made(tmp_path, monkeypatch
     assert [path for path in tmp_path.iterdir() if not path.is_symlink()] == [env]
 
 
-def test_what_the_environment_sets_counts(tmp_path, monkeypatch):
+def test_settings_in_the_environment_are_checked(tmp_path, monkeypatch):
     a_users_env(tmp_path, monkeypatch).write_text("MLFLOW_WORKERS=2\n")
     monkeypatch.setenv("MLFLOW_WORKERS", "abc")
-    assert settings.found(a_toolbox()) == ['MLFLOW_WORKERS is "abc": take a whole number from 1 to 32.']
+    assert settings.found(a_toolbox()) == ['MLFLOW_WORKERS is "abc": use a whole number from 1 to 32.']

@@ -1,4 +1,4 @@
-"""toolbox.instance and side_by_side: toolboxes with a name, each with settings, a project and ports of its own."""
+"""toolbox.instance and side_by_side: named toolboxes, each with its own settings, project and ports."""
 
 import inspect
 import re
@@ -35,7 +35,7 @@ def _free_ports(monkeypatch):
 
 
 def made(env, name):
-    """Make a toolbox with a name; return its settings."""
+    """Create a named toolbox; return its settings."""
     tasks.up(docker({"docker image inspect": True}), name=name)
     return dotenv.values(env.with_name(f".env.{name}").read_text())
 
@@ -43,19 +43,19 @@ def made(env, name):
 # --- Names ---
 
 
-def test_every_task_takes_a_name_but_those_that_are_about_no_toolbox(env):
+def test_every_task_that_is_about_a_toolbox_takes_a_name(env):
     without = {verb for verb in VERBS if "name" not in inspect.signature(VERBS[verb].body).parameters}
     assert without == WITHOUT_A_TOOLBOX
 
 
 @pytest.mark.parametrize("name", ["alice", "a", "0", "team-1", "a_b", "x" * 30])
-def test_a_name_is_letters_digits_dashes_and_underscores(name):
+def test_a_name_of_letters_digits_dashes_and_underscores_is_valid(name):
     instance.check_name(name)
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
 @pytest.mark.parametrize("verb", ["up", "clean", "down"])
-def test_another_name_is_refused_in_one_line_and_nothing_done(env, verb, name):
+def test_an_invalid_name_is_refused_in_one_line_and_nothing_done(env, verb, name):
     before = sorted(env.parent.iterdir())
     c = docker()
     with pytest.raises(Failure) as raised:
@@ -65,20 +65,18 @@ def test_another_name_is_refused_in_one_line_and_nothing_done(env, verb, name):
     assert sorted(env.parent.iterdir()) == before
 
 
-def test_a_name_that_no_toolbox_has_is_told_with_those_that_there_are(env):
+def test_an_unknown_name_is_reported_with_the_existing_ones(env):
     made(env, "alice")
     made(env, "bob")
     for verb in set(VERBS) - WITHOUT_A_TOOLBOX - {"up", "restore"}:
         c = docker()
         with pytest.raises(Failure) as raised:
             VERBS[verb](c, name="carol")
-        assert 'no toolbox is called "carol", there are alice, bob: "invoke up --name carol" makes it.' in the_line(
-            raised
-        )
+        assert 'there is no toolbox "carol", only alice, bob: "invoke up --name carol" creates it.' in the_line(raised)
         assert doings(c) == []
 
 
-def test_a_toolbox_of_another_folder_with_the_same_name_is_not_touched(env, tmp_path):
+def test_a_toolbox_of_another_clone_with_the_same_name_is_not_touched(env, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     (other / "docker-compose.yml").touch()
@@ -93,7 +91,7 @@ def test_a_toolbox_of_another_folder_with_the_same_name_is_not_touched(env, tmp_
         assert doings(c) == []
 
 
-def test_a_repository_that_was_moved_goes_on_with_its_containers(env, tmp_path):
+def test_a_clone_that_was_moved_keeps_its_containers(env, tmp_path):
     container = HEALTHY.replace("}", ', "Labels": "com.docker.compose.project.working_dir=%s"}' % (tmp_path / "gone"))
     tasks.down(docker({"docker compose ps": container}))
 
@@ -101,7 +99,7 @@ def test_a_repository_that_was_moved_goes_on_with_its_containers(env, tmp_path):
 # --- Settings of its own ---
 
 
-def test_a_toolbox_with_a_name_has_its_own_project_and_ports(env):
+def test_a_named_toolbox_has_its_own_project_and_ports(env):
     alice, bob = made(env, "alice"), made(env, "bob")
     assert alice["COMPOSE_PROJECT_NAME"] == "box-alice"
     assert bob["COMPOSE_PROJECT_NAME"] == "box-bob"
@@ -109,29 +107,29 @@ def test_a_toolbox_with_a_name_has_its_own_project_and_ports(env):
         assert len({alice[name], bob[name], dotenv.values(env.read_text()).get(name)}) == 3
 
 
-def test_its_settings_are_short_and_have_no_secret(env):
+def test_the_settings_of_a_new_toolbox_are_short_and_have_no_secret(env):
     own = {"COMPOSE_PROJECT_NAME", "NOTEBOOK_USER", "PAGE_HOST"}
     assert made(env, "alice").keys() == {*own, *ports.DEFAULTS, "MLFLOW_WORKERS"}
 
 
-def test_it_takes_over_what_is_not_one_toolboxs_alone(env):
+def test_a_new_toolbox_inherits_settings_that_are_not_specific_to_one(env):
     alice = made(env, "alice")
     assert alice["MLFLOW_WORKERS"] == "3"
     assert {"WORK_FOLDER", "NOTEBOOK_UID", "DB_STORE"}.isdisjoint(alice)
 
 
-def test_who_works_there_has_its_name(env):
+def test_the_user_of_a_new_toolbox_has_its_name(env):
     assert made(env, "alice")["NOTEBOOK_USER"] == "alice"
     env.write_text(env.read_text() + "NOTEBOOK_USER=ada\n")
     assert made(env, "bob")["NOTEBOOK_USER"] == "bob"
 
 
-def test_browsers_know_it_by_its_name(env):
+def test_the_pages_of_a_named_toolbox_have_their_own_host_name(env):
     env.write_text(env.read_text() + "PAGE_HOST=localhost\n")
     assert made(env, "a_b")["PAGE_HOST"] == "a_b.localhost"
 
 
-def test_one_from_before_gets_its_name_in_browsers_at_the_next_start(env):
+def test_an_older_toolbox_gets_its_host_name_at_the_next_start(env):
     made(env, "alice")
     path = env.with_name(".env.alice")
     path.write_text(re.sub("PAGE_HOST=.*\n", "", path.read_text()))
@@ -142,7 +140,7 @@ def test_one_from_before_gets_its_name_in_browsers_at_the_next_start(env):
     ("written", "kept"),
     [("PAGE_HOST=", ""), ("PAGE_HOST=192.0.2.7", "192.0.2.7"), ("BIND_ADDRESS=192.0.2.7", None)],
 )
-def test_a_host_that_its_owner_chose_or_that_does_not_lead_to_it_is_left_alone(env, written, kept):
+def test_no_host_name_is_set_if_one_is_set_or_would_not_resolve(env, written, kept):
     made(env, "alice")
     path = env.with_name(".env.alice")
     path.write_text(re.sub("PAGE_HOST=.*\n", "", path.read_text()) + f"{written}\n")
@@ -150,23 +148,23 @@ def test_a_host_that_its_owner_chose_or_that_does_not_lead_to_it_is_left_alone(e
     assert dotenv.values(path.read_text()).get("PAGE_HOST") == kept
 
 
-def test_the_one_without_a_name_keeps_its_address(env):
+def test_the_toolbox_without_a_name_gets_no_host_name(env):
     tasks.up(docker({"docker image inspect": True}))
     assert "PAGE_HOST" not in env.read_text()
 
 
-def test_its_settings_are_for_its_owner_alone(env):
+def test_only_the_owner_can_read_the_settings_of_a_new_toolbox(env):
     made(env, "alice")
     assert env.with_name(".env.alice").stat().st_mode & 0o777 == 0o600
 
 
-def test_it_can_be_made_before_the_one_without_a_name(env):
+def test_a_named_toolbox_can_be_created_before_the_one_without_a_name(env):
     env.unlink()
     assert made(env, "alice")["COMPOSE_PROJECT_NAME"] == "box-alice"
     assert not env.exists()
 
 
-def test_a_port_that_is_taken_or_anothers_is_passed_over():
+def test_a_port_that_is_taken_or_reserved_is_skipped():
     assert ports.free({8889}, lambda port: port == 5002) == {
         "NOTEBOOK_PORT": 8891,
         "MLFLOW_PORT": 5003,
@@ -174,18 +172,18 @@ def test_a_port_that_is_taken_or_anothers_is_passed_over():
     }
 
 
-def test_no_free_port_is_told_and_nothing_made(env, monkeypatch):
+def test_a_lack_of_free_ports_is_reported_and_nothing_created(env, monkeypatch):
     monkeypatch.setattr(ports, "is_taken", lambda host, port: True)
     with pytest.raises(Failure) as raised:
         tasks.up(docker(), name="alice")
-    assert "no ports are free up to 1000 above 8888, 5000, 5432: stop what takes them." in the_line(raised)
+    assert "no ports are free up to 1000 above 8888, 5000, 5432: stop what uses them." in the_line(raised)
     assert not env.with_name(".env.alice").exists()
 
 
 # --- What the tasks are about ---
 
 
-def test_compose_gets_the_settings_of_the_toolbox_and_not_what_the_environment_says_of_another(env, monkeypatch):
+def test_compose_gets_the_settings_of_the_named_toolbox_whatever_the_environment_selects(env, monkeypatch):
     made(env, "alice")
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", "of-the-environment")
     environment = a_toolbox(name="alice").environment()
@@ -195,7 +193,7 @@ def test_compose_gets_the_settings_of_the_toolbox_and_not_what_the_environment_s
     assert "COMPOSE_ENV_FILES" not in a_toolbox().environment()
 
 
-def test_compose_gets_its_settings_as_soon_as_it_has_some(env):
+def test_compose_gets_the_settings_of_a_new_toolbox_as_soon_as_they_exist(env):
     toolbox = a_toolbox(name="alice")
     assert toolbox.is_new
     assert "COMPOSE_ENV_FILES" not in toolbox.environment()
@@ -204,15 +202,15 @@ def test_compose_gets_its_settings_as_soon_as_it_has_some(env):
     assert toolbox.environment()["COMPOSE_ENV_FILES"] == ".env.alice"
 
 
-def test_another_value_of_a_setting_changes_neither_the_file_nor_the_toolbox(env):
+def test_a_toolbox_with_other_settings_changes_neither_the_file_nor_the_original(env):
     before, toolbox = env.read_text(), a_toolbox()
-    other = toolbox.having(DB_STORE="db-store-18")
+    other = toolbox.with_settings(DB_STORE="db-store-18")
     assert other.environment()["DB_STORE"] == "db-store-18"
     assert "DB_STORE" not in toolbox.environment()
     assert env.read_text() == before
 
 
-def test_settings_that_would_make_it_the_one_without_a_name_are_refused(env):
+def test_settings_of_a_named_toolbox_without_a_project_are_refused(env):
     made(env, "alice")
     path = env.with_name(".env.alice")
     path.write_text(re.sub("^COMPOSE_PROJECT_NAME=.*\n", "", path.read_text(), flags=re.M))
@@ -223,20 +221,20 @@ def test_settings_that_would_make_it_the_one_without_a_name_are_refused(env):
     assert doings(c) == []
 
 
-def test_what_is_told_speaks_of_it(env):
+def test_messages_have_the_settings_and_commands_of_the_named_toolbox(env):
     made(env, "alice")
     c = docker({"docker compose config": Result("", "nothing fits", exited=1)})
     with pytest.raises(Failure) as raised:
         tasks.status(c, name="alice")
     assert "correct .env.alice or docker-compose.yml" in the_line(raised)
-    told = 'X in .env, of .env.example and a.env: "invoke up", "./run up", invoke up.'
-    assert a_toolbox(name="alice").words(told) == (
+    text = 'X in .env, of .env.example and a.env: "invoke up", "./run up", invoke up.'
+    assert a_toolbox(name="alice").add_name(text) == (
         'X in .env.alice, of .env.example and a.env: "invoke up --name alice", "./run up --name alice", invoke up.'
     )
-    assert a_toolbox().words(told) == told
+    assert a_toolbox().add_name(text) == text
 
 
-def test_clean_takes_its_settings_with_it_and_no_others(env):
+def test_clean_deletes_the_settings_of_the_named_toolbox_and_no_others(env):
     made(env, "alice")
     made(env, "bob")
     tasks.clean(docker(config=configuration() | {"name": "box-alice"}), name="alice", yes=True)
@@ -244,14 +242,14 @@ def test_clean_takes_its_settings_with_it_and_no_others(env):
     assert env.exists()
 
 
-def test_clean_leaves_them_where_docker_could_not_delete_all(env):
+def test_clean_keeps_the_settings_of_a_named_toolbox_if_docker_fails(env):
     made(env, "alice")
     with pytest.raises(Failure):
         tasks.clean(docker({"docker compose down": False}), name="alice", yes=True)
     assert instance.names(env.parent) == ["alice"]
 
 
-def test_backups_are_kept_apart(env):
+def test_each_toolbox_has_its_own_folder_of_backups(env):
     made(env, "alice")
     assert backup.folder(a_toolbox(name="alice")) == env.parent / "backups" / "alice"
     assert backup.folder(a_toolbox()) == env.parent / "backups"

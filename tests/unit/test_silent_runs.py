@@ -1,4 +1,4 @@
-"""toolbox.silent_runs: the runs that MLflow calls running, in words."""
+"""toolbox.silent_runs: the table of running runs, and the option --end."""
 
 import pytest
 
@@ -20,22 +20,22 @@ MINUTE, HOUR = 60_000, 3_600_000
         (48 * HOUR, "2 d"),
     ],
 )
-def test_how_long_a_run_is_silent_is_said_in_one_unit(milliseconds, words):
+def test_the_silence_of_a_run_is_shown_in_one_unit(milliseconds, words):
     assert silent_runs.silence(milliseconds) == words
 
 
-def test_the_table_fits_80_columns_whatever_the_names_are(capsys):
+def test_the_table_of_runs_fits_80_columns_whatever_the_names_are(capsys):
     console.table(silent_runs.rows([("0" * 32, "x" * 200, "two\nlines " * 9, None, 0)], 9999 * 24 * HOUR))
     assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
-def test_no_name_of_a_run_reaches_the_terminal_as_a_command_to_it():
+def test_names_of_runs_cannot_control_the_terminal():
     rows = silent_runs.rows([("0" * 32, "\x1b[2Jx", "\x9b2Jy", "\x1b]0;z\x07", 0)], HOUR)
     assert rows[1][1:4] == ("[2Jx", "2Jy", "]0;z")
 
 
 @pytest.mark.parametrize("text", ["x", "-1", "1.5", "1e3", "٣"])
-def test_an_end_that_is_no_number_of_hours_is_refused(text):
+def test_an_end_that_is_not_a_number_of_hours_is_refused(text):
     with pytest.raises(Failure) as raised:
         silent_runs.hours(text)
     assert "--end" in the_line(raised)

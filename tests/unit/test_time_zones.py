@@ -1,4 +1,4 @@
-"""toolbox.time_zones: the time zone that TZ names, and whether every image knows it."""
+"""toolbox.time_zones: whether every image knows the time zone in TZ."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.support.layers import a_toolbox, a_users_env, commands, configuration
 from toolbox import compose, time_zones
 from toolbox.errors import Failure
 
-LOOKING = "docker run .*--entrypoint head"
+PROBE = "docker run .*--entrypoint head"
 KNOWN = "TZif"
 
 
@@ -18,27 +18,25 @@ def with_zone(zone):
     return config
 
 
-def test_the_default_needs_no_look():
+def test_the_default_time_zone_is_not_checked():
     c = a_toolbox(config=with_zone("UTC"))
     time_zones.check(c)
     assert [command for command in commands(c) if "docker run" in command] == []
 
 
-def test_a_zone_that_every_image_knows_is_taken():
-    c = a_toolbox({LOOKING: KNOWN}, with_zone("Asia/Tokyo"))
+def test_a_time_zone_that_every_image_knows_is_accepted():
+    c = a_toolbox({PROBE: KNOWN}, with_zone("Asia/Tokyo"))
     time_zones.check(c)
-    looked = [command for command in commands(c) if "docker run" in command]
-    assert [command.split()[-4] for command in looked] == [f"box-{service}" for service in compose.SERVICES]
-    assert all(command.endswith("/usr/share/zoneinfo/Asia/Tokyo") for command in looked)
+    probes = [command for command in commands(c) if "docker run" in command]
+    assert [command.split()[-4] for command in probes] == [f"box-{service}" for service in compose.SERVICES]
+    assert all(command.endswith("/usr/share/zoneinfo/Asia/Tokyo") for command in probes)
 
 
 @pytest.mark.parametrize("service", compose.SERVICES)
 @pytest.mark.parametrize("answer", ["", "# tz", False])
-def test_a_zone_that_one_image_does_not_know_is_told_before_anything_starts(tmp_path, monkeypatch, service, answer):
+def test_a_time_zone_that_an_image_does_not_know_is_reported_before_the_start(tmp_path, monkeypatch, service, answer):
     a_users_env(tmp_path, monkeypatch)
-    c = docker(
-        {f"{LOOKING} box-{service} ": answer, LOOKING: KNOWN, "docker image inspect": True}, with_zone("US/Pacific")
-    )
+    c = docker({f"{PROBE} box-{service} ": answer, PROBE: KNOWN, "docker image inspect": True}, with_zone("US/Pacific"))
     with pytest.raises(Failure) as raised:
         tasks.up(c)
     assert f'TZ in .env is "US/Pacific", a time zone that {service} does not know' in the_line(raised)

@@ -1,4 +1,4 @@
-"""toolbox.work_folder: a folder of the machine as ~/work, and whose it is."""
+"""toolbox.work_folder: a folder of the machine as ~/work, and its owner."""
 
 import json
 import re
@@ -22,8 +22,8 @@ from tests.support.layers import (
 from toolbox import compose, dotenv, work_folder
 from toolbox.errors import Failure
 
-LOOKING = "docker run .*stat -c %u"
-HOME = "docker run .*type=volume,.*stat -c %u"
+PROBE = "docker run .*stat -c %u"
+PROBE_OF_HOME = "docker run .*type=volume,.*stat -c %u"
 
 
 @pytest.fixture
@@ -46,30 +46,30 @@ def with_folder(path, user="1000"):
 # --- What Compose makes of the setting ---
 
 
-def test_without_the_setting_the_home_is_the_volume_alone():
+def test_without_a_work_folder_the_home_is_only_the_volume():
     config = real_configuration()
     assert work_folder.folder(config) is None
     assert work_folder.user(config) == "1000"
 
 
 @pytest.mark.parametrize("written", ["{}", "'{}/a b'"])
-def test_the_folder_is_mounted_in_the_home(tmp_path, written):
+def test_the_work_folder_is_mounted_in_the_home(tmp_path, written):
     config = loaded(f"WORK_FOLDER={written.format(tmp_path)}\n", **SECRETS)
     assert str(work_folder.folder(config)) == written.format(tmp_path).strip("'")
     targets = [mount["target"] for mount in config["services"]["notebook"]["volumes"]]
     assert targets == ["/home/jovyan", "/home/jovyan/work", "/secrets"]
 
 
-def test_a_name_that_is_no_path_is_told_in_one_line():
+def test_a_work_folder_that_is_not_a_path_is_reported_in_one_line():
     with pytest.raises(Failure) as raised:
         real_configuration(WORK_FOLDER="data")
-    assert "WORK_FOLDER in .env is data: give a whole path, or one that begins with ./ or ~/." in the_line(raised)
+    assert "WORK_FOLDER in .env is data: use an absolute path, or one that starts with ./ or ~/." in the_line(raised)
 
 
 # --- What is refused before anything is done ---
 
 
-def test_a_folder_that_is_missing_is_refused(env, tmp_path):
+def test_a_work_folder_that_is_missing_is_refused(env, tmp_path):
     c = docker(config=with_folder(tmp_path / "none"))
     with pytest.raises(Failure) as raised:
         tasks.up(c)
@@ -78,7 +78,7 @@ def test_a_folder_that_is_missing_is_refused(env, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_a_file_is_refused(env):
+def test_a_work_folder_that_is_a_file_is_refused(env):
     c = docker(config=with_folder(env))
     with pytest.raises(Failure) as raised:
         tasks.up(c)
@@ -86,26 +86,26 @@ def test_a_file_is_refused(env):
     assert doings(c) == []
 
 
-# --- Whose it is ---
+# --- Its owner ---
 
 
-def settled(answers, env, tmp_path, user="1000"):
-    """Settle whose a folder is; return the context and the text of .env."""
+def adopted(answers, env, tmp_path, user="1000"):
+    """Adopt the owner of a folder; return the toolbox and the text of .env."""
     c = a_toolbox(answers, with_folder(tmp_path, user))
     work_folder.adopt_owner(c)
     return c, env.read_text()
 
 
-def test_a_folder_that_the_notebook_can_write_changes_nothing(env, tmp_path):
+def test_a_work_folder_that_the_notebook_can_write_changes_nothing(env, tmp_path):
     before = env.read_text()
-    c, text = settled({LOOKING: "1000\nyes\n"}, env, tmp_path)
+    c, text = adopted({PROBE: "1000\nyes\n"}, env, tmp_path)
     assert text == before
     assert not [command for command in commands(c) if "chown" in command]
 
 
-def test_the_notebook_becomes_the_owner_of_the_folder(env, tmp_path, capsys):
+def test_the_notebook_runs_as_the_owner_of_the_work_folder(env, tmp_path, capsys):
     looked = ["1001\nno\n", "1001\nyes\n", "1001\nyes\n"]
-    _, text = settled({LOOKING: looked, "docker volume inspect": True}, env, tmp_path)
+    _, text = adopted({PROBE: looked, "docker volume inspect": True}, env, tmp_path)
     assert dotenv.values(text)["NOTEBOOK_UID"] == "1001"
     assert "# mine\n" in text
     assert capsys.readouterr().out == (
@@ -113,9 +113,9 @@ def test_the_notebook_becomes_the_owner_of_the_folder(env, tmp_path, capsys):
     )
 
 
-def test_the_home_goes_to_the_user_of_the_notebook_with_no_more_rights_than_that_takes(env, tmp_path):
-    answers = {HOME: "1000\nno\n", LOOKING: "1001\nyes\n", "docker volume inspect": True}
-    c, _ = settled(answers, env, tmp_path, user="1001")
+def test_the_home_is_given_to_the_user_of_the_notebook_with_minimal_capabilities(env, tmp_path):
+    answers = {PROBE_OF_HOME: "1000\nno\n", PROBE: "1001\nyes\n", "docker volume inspect": True}
+    c, _ = adopted(answers, env, tmp_path, user="1001")
     [chown] = [command for command in commands(c) if "chown" in command]
     assert "'chown -hR 1001 /home/jovyan'" in chown
     assert "--cap-drop ALL" in chown
@@ -124,42 +124,42 @@ def test_the_home_goes_to_the_user_of_the_notebook_with_no_more_rights_than_that
     assert str(tmp_path) not in chown
 
 
-def test_a_new_home_of_the_image_s_user_is_left_to_docker(env, tmp_path):
-    c, _ = settled({LOOKING: "1000\nyes\n"}, env, tmp_path)
+def test_a_new_home_of_user_1000_is_left_to_docker(env, tmp_path):
+    c, _ = adopted({PROBE: "1000\nyes\n"}, env, tmp_path)
     assert not [command for command in commands(c) if "chown" in command or "create" in command]
 
 
-def test_a_new_home_of_another_user_is_created_before_it_is_given_away(env, tmp_path):
-    c, _ = settled({HOME: "1000\nno\n", LOOKING: "1001\nyes\n"}, env, tmp_path, user="1001")
+def test_a_new_home_of_another_user_is_created_before_its_owner_is_changed(env, tmp_path):
+    c, _ = adopted({PROBE_OF_HOME: "1000\nno\n", PROBE: "1001\nyes\n"}, env, tmp_path, user="1001")
     created, chown = [command for command in commands(c) if "create" in command or "chown" in command]
     assert created == "docker compose create notebook"
     assert "'chown -hR 1001 /home/jovyan'" in chown
 
 
-def test_a_new_home_that_cannot_be_created_is_not_made_without_compose(env, tmp_path):
+def test_a_new_home_that_cannot_be_created_stops_the_start(env, tmp_path):
     with pytest.raises(Failure) as raised:
-        settled({LOOKING: "1001\nyes\n", "docker compose create": False}, env, tmp_path, user="1001")
+        adopted({PROBE: "1001\nyes\n", "docker compose create": False}, env, tmp_path, user="1001")
     assert "Docker could not create the notebook" in the_line(raised)
 
 
 @pytest.mark.parametrize(
-    ("looked", "told"),
+    ("looked", "message"),
     [
         (["0\nno\n"], 'belongs to root, and the notebook does not run as root: "chown 1000 '),
         (["1000\nno\n"], 'cannot be written by its owner, user 1000: "chmod u+rwx '),
         (["1001\nno\n", "1001\nno\n"], 'cannot be written by its owner, user 1001: "chmod u+rwx '),
         ([Result("", "no such device", exited=125)], "cannot be used as /home/jovyan/work (no such device)"),
     ],
-    ids=["root's", "read only", "another one's and read only", "not mounted"],
+    ids=["root's", "read only", "another user's and read only", "not mounted"],
 )
-def test_a_folder_that_nobody_but_root_can_write_is_refused(env, tmp_path, looked, told):
+def test_a_work_folder_that_the_notebook_cannot_write_is_refused(env, tmp_path, looked, message):
     config = with_folder(tmp_path)
     with pytest.raises(Failure) as raised:
-        work_folder.adopt_owner(a_toolbox({LOOKING: looked}, config))
-    assert told in the_line(raised)
+        work_folder.adopt_owner(a_toolbox({PROBE: looked}, config))
+    assert message in the_line(raised)
 
 
-def test_doctor_says_that_it_is_missing(env, tmp_path, capsys):
+def test_doctor_reports_a_missing_work_folder(env, tmp_path, capsys):
     with pytest.raises(Exit):
         tasks.doctor(docker(config=with_folder(tmp_path / "gone")))
     [line] = [line for line in capsys.readouterr().out.splitlines() if " folder " in line]
@@ -167,7 +167,7 @@ def test_doctor_says_that_it_is_missing(env, tmp_path, capsys):
     assert "gone does not exist: make it" in line
 
 
-def test_the_configuration_of_the_tests_is_as_the_real_one():
+def test_the_configuration_in_these_tests_matches_the_real_one():
     real = json.dumps(loaded("WORK_FOLDER=/mine\n", **SECRETS)["services"]["notebook"]["volumes"])
     for mount in with_folder("/mine")["services"]["notebook"]["volumes"]:
         assert all(json.dumps(value) in real for value in mount.values())

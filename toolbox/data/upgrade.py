@@ -44,8 +44,8 @@ def migrate_databases(toolbox, old_base):
     with backup.exit_on_signals(), dump_folder(toolbox) as folder:
         toolbox.compose("stop")
         try:
-            rows, others = dump(toolbox.having(POSTGRES_BASE_IMAGE=old_base), folder)
-            compared, incomplete = fill(toolbox.having(DB_STORE=store), folder, rows)
+            rows, others = dump(toolbox.with_settings(POSTGRES_BASE_IMAGE=old_base), folder)
+            compared, incomplete = fill(toolbox.with_settings(DB_STORE=store), folder, rows)
         except BaseException:
             toolbox.compose("rm", "--stop", "--force", "postgres")
             toolbox.run("docker", "volume", "rm", f"{toolbox.project}_{store}")
@@ -93,7 +93,7 @@ def ensure_base(toolbox, image):
         return
     pulled, answer = images.puller(toolbox)(image)
     if not pulled:
-        reason = images.explained("postgres", image, answer).rpartition(": ")[0]
+        reason = images.explain("postgres", image, answer).rpartition(": ")[0]
         raise Failure(f"{reason}, and it is needed to read the old volume: give another one with --old-base.")
 
 

@@ -53,7 +53,7 @@ def pack(toolbox, name, contents):
     return toolbox.stream(
         exec_command(name, *program(name, "pack")),
         f"the files of {STORES[name].service} cannot be read: see its log",
-        said=lambda text: contents.update(json.loads(text.splitlines()[-1])),
+        on_end=lambda text: contents.update(json.loads(text.splitlines()[-1])),
     )
 
 

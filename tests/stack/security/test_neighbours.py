@@ -182,5 +182,5 @@ def test_a_session_that_is_idle_in_a_transaction_is_terminated_after_the_configu
     with copy.changed(POSTGRES_IDLE_TRANSACTIONS="soon"):
         refused = copy.invoke("up")
     assert refused.returncode == 1
-    assert refused.stderr.splitlines()[-1].startswith('FAIL: POSTGRES_IDLE_TRANSACTIONS is "soon": take a time such')
+    assert refused.stderr.splitlines()[-1].startswith('FAIL: POSTGRES_IDLE_TRANSACTIONS is "soon": use a time such')
     copy.succeed("up")

@@ -67,5 +67,7 @@ def test_an_address_that_other_machines_can_reach_is_refused(toolbox):
     with toolbox.changed(BIND_ADDRESS="0.0.0.0"):
         result = toolbox.invoke("up")
     assert result.returncode != 0
-    assert result.stderr.splitlines()[-1].startswith("FAIL: BIND_ADDRESS=0.0.0.0 would let in")
+    assert result.stderr.splitlines()[-1].startswith(
+        "FAIL: BIND_ADDRESS=0.0.0.0 would expose the services to the network"
+    )
     assert answers(toolbox)

@@ -225,7 +225,7 @@ def test_after_the_loss_of_a_volume_secrets_are_generated_again_and_the_login_wo
 def test_a_changed_password_of_a_role_is_reported_by_doctor_and_reset_by_the_next_start(bare):
     bare.sql("postgres", "postgres", "ALTER ROLE analyst PASSWORD 'mine'")
     result = bare.invoke("doctor")
-    assert "FAIL  passwords  the database does not take the password of analyst" in result.stdout
+    assert "FAIL  passwords  the database rejects the password of analyst" in result.stdout
     bare.succeed("backup")
     bare.succeed("up")
     assert not bare.accepts_password("mine")

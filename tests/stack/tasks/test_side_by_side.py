@@ -241,7 +241,7 @@ def test_clean_of_one_toolbox_does_not_affect_the_others(toolbox, logged):
 @pytest.mark.parametrize(
     ("arguments", "cause"),
     [
-        (["status", "--name", "dave"], 'no toolbox is called "dave"'),
+        (["status", "--name", "dave"], 'there is no toolbox "dave"'),
         (["up", "--name", "a b"], 'cannot be called "a b"'),
         (["up", "--name", "../alice"], 'cannot be called "../alice"'),
     ],

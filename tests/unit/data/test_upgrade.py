@@ -14,7 +14,7 @@ from toolbox.errors import Failure
         ("postgres:17-alpine", "postgres:15-alpine"),
         ("postgres:17.6-alpine3.22", "postgres:15-alpine3.22"),
         ("mirror.example:5000/library/postgres:17", "mirror.example:5000/library/postgres:15"),
-        (images.STAND_INS["postgres"].image, images.OLD_POSTGRES.image),
+        (images.SUBSTITUTES["postgres"].image, images.OLD_POSTGRES.image),
     ],
 )
 def test_the_image_for_the_old_volume_is_the_current_one_with_the_old_version(image, expected):
