@@ -22,7 +22,7 @@ OFFICIAL = {name: images.default((ROOT / folder / "Dockerfile").read_text()) for
 NO_REGISTRY = 'Error response from daemon: Get "https://registry/v2/": dial tcp: lookup registry: no such host\n'
 
 
-def the_line(raised):
+def error_line(raised):
     """Return the message of a raised Failure, after checking that it is one line that begins with FAIL."""
     message = str(raised.value.message)
     assert message.startswith("FAIL: ")
@@ -113,12 +113,12 @@ def docker(answers=None, config=None):
     return MockContext(run={re.compile(pattern): result for pattern, result in answers.items()})
 
 
-def a_toolbox(answers=None, config=None, name=""):
+def fake_toolbox(answers=None, config=None, name=""):
     """Return a toolbox with the substitute for Docker."""
     return instance.Toolbox(docker(answers, config), name)
 
 
-def a_clone(folder, monkeypatch):
+def use_clone(folder, monkeypatch):
     """Make the tasks use a clone in a folder, without settings."""
     for path in ROOT.iterdir():
         if path.name in ("docker-compose.yml", ".env.example", *images.FOLDERS.values()):
@@ -126,11 +126,11 @@ def a_clone(folder, monkeypatch):
     monkeypatch.setattr(instance, "ROOT", folder)
 
 
-def a_users_env(folder, monkeypatch):
+def user_env(folder, monkeypatch):
     """Make the tasks use a clone in a folder, with an .env that a user has edited; return the path of that."""
     path = folder / ".env"
     path.write_text("# mine\nMLFLOW_WORKERS=3\n")
-    a_clone(folder, monkeypatch)
+    use_clone(folder, monkeypatch)
     return path
 
 
@@ -139,7 +139,7 @@ def commands(c):
     return [call.args[0] for call in getattr(c, "context", c).run.call_args_list]
 
 
-def doings(c):
+def changing_commands(c):
     """Return the commands of a context that change something."""
     reading = (
         r"docker ((compose |buildx )?version|(volume |image )?inspect|volume ls|info|compose (config|ps|exec|logs))\b"

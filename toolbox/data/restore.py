@@ -246,8 +246,8 @@ def count_tables(counts):
 
 
 def count_files(count, size, checksum):
-    """Return a summary of a result of volume_files.Contents."""
-    return f"{count} files, {size} bytes, checksum {checksum[:16]}"
+    """Return a summary of a result of volume_files.Contents, with the start of its checksum."""
+    return f"{count} files, {human_size(size)} ({checksum[:8]})"
 
 
 # --- Recovery from an interrupted restore ---

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.support.layers import a_clone, a_toolbox
+from tests.support.layers import fake_toolbox, use_clone
 from tests.unit.images.test_make_secrets import Secrets
 from toolbox import dotenv, side_by_side
 from toolbox.data import archive
@@ -78,8 +78,8 @@ def test_a_written_env_survives_a_power_cut(disk, before):
 
 
 def test_the_settings_of_a_new_toolbox_survive_a_power_cut(disk, monkeypatch):
-    a_clone(disk.root, monkeypatch)
-    toolbox = a_toolbox(name="alice")
+    use_clone(disk.root, monkeypatch)
+    toolbox = fake_toolbox(name="alice")
     side_by_side.create(toolbox)
     written = toolbox.env.read_text()
     disk.lose_power()

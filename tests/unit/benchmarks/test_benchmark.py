@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from benchmarks import results, run
-from tests.support.layers import ROOT, docker, the_line
+from tests.support.layers import ROOT, docker, error_line
 from toolbox import dev
 from toolbox.errors import Failure
 
@@ -146,7 +146,7 @@ def test_a_file_of_another_format_is_refused(content, tmp_path):
     path.write_bytes(content)
     with pytest.raises(Failure) as raised:
         results.load(path)
-    assert str(path) in the_line(raised)
+    assert str(path) in error_line(raised)
 
 
 def test_a_missing_file_is_refused_before_anything_is_built(tmp_path):
@@ -174,7 +174,7 @@ def test_other_bad_arguments_are_refused_before_anything_is_built(arguments, cau
 def test_too_little_room_is_refused(memory, disk, word):
     with pytest.raises(Failure) as raised:
         run.check_space(memory, disk, quick=True)
-    assert f"of {word}, 1.0 GB are free" in the_line(raised)
+    assert f"of {word}, 1.0 GB are free" in error_line(raised)
 
 
 def test_a_quick_run_needs_less_room():

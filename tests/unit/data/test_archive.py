@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-from tests.support.layers import the_line
+from tests.support.layers import error_line
 from toolbox.data import archive
 from toolbox.data.archive import zstd
 from toolbox.errors import Failure
@@ -91,7 +91,7 @@ def refusal(path):
     """Return the error message with which an archive is refused."""
     with pytest.raises(Failure) as raised, archive.Archive(path) as opened:
         opened.check()
-    return the_line(raised)
+    return error_line(raised)
 
 
 def write(path):
@@ -155,7 +155,7 @@ def test_a_failed_backup_leaves_no_file(path, error):
 def test_a_full_disk_is_reported_in_one_line(path):
     with pytest.raises(Failure) as raised, archive.create(path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    assert "No space left on device" in the_line(raised)
+    assert "No space left on device" in error_line(raised)
 
 
 def test_a_new_backup_overwrites_the_partial_file_of_a_killed_one(path):
@@ -169,7 +169,7 @@ def test_writing_an_archive_never_overwrites_an_existing_file(path):
     path.write_bytes(b"mine")
     with pytest.raises(Failure) as raised:
         write(path)
-    assert "already exists" in the_line(raised)
+    assert "already exists" in error_line(raised)
     assert path.read_bytes() == b"mine"
 
 
@@ -322,7 +322,7 @@ def test_a_member_that_changes_after_the_check_is_refused_when_it_is_read(path, 
             file.write(bytes([byte ^ 1]))
         with pytest.raises(Failure) as raised:
             list(opened.chunks(name))
-    assert f"damaged ({name}: " in the_line(raised)
+    assert f"damaged ({name}: " in error_line(raised)
 
 
 def test_a_checked_archive_is_read(path):

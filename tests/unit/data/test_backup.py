@@ -6,7 +6,17 @@ import signal
 import pytest
 
 import tasks
-from tests.support.layers import HEALTHY, ROOT, a_clone, a_toolbox, a_users_env, docker, doings, listed, the_line
+from tests.support.layers import (
+    HEALTHY,
+    ROOT,
+    changing_commands,
+    docker,
+    error_line,
+    fake_toolbox,
+    listed,
+    use_clone,
+    user_env,
+)
 from tests.unit.data.test_archive import forged
 from toolbox import process
 from toolbox.data import archive, backup, postgres, restore, volumes
@@ -15,14 +25,14 @@ from toolbox.errors import Failure
 
 @pytest.fixture
 def env(tmp_path, monkeypatch):
-    return a_users_env(tmp_path, monkeypatch)
+    return user_env(tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """The directory of the backups."""
     monkeypatch.setattr(backup, "ROOT", tmp_path)
-    a_clone(tmp_path, monkeypatch)
+    use_clone(tmp_path, monkeypatch)
     folder = tmp_path / "backups"
     folder.mkdir()
     return folder
@@ -49,7 +59,7 @@ def _no_commands(monkeypatch):
 def test_a_backup_is_refused_unless_all_services_are_healthy(env, tmp_path, states, service):
     with pytest.raises(Failure) as raised:
         tasks.backup(docker({"docker compose ps": listed(**states)}), to=str(tmp_path / "new.zip"))
-    assert f'{service} is not running, or not healthy: start the toolbox with "invoke up".' in the_line(raised)
+    assert f'{service} is not running, or not healthy: start the toolbox with "invoke up".' in error_line(raised)
 
 
 def test_a_backup_never_overwrites_an_existing_file(env, tmp_path):
@@ -57,14 +67,14 @@ def test_a_backup_never_overwrites_an_existing_file(env, tmp_path):
     path.write_text("mine")
     with pytest.raises(Failure) as raised:
         tasks.backup(docker({"docker compose ps": HEALTHY}), to=str(path))
-    assert "already exists" in the_line(raised)
+    assert "already exists" in error_line(raised)
     assert path.read_text() == "mine"
 
 
 def test_a_backup_into_a_directory_that_does_not_exist_is_refused(env, tmp_path):
     with pytest.raises(Failure) as raised:
         tasks.backup(docker({"docker compose ps": HEALTHY}), to=str(tmp_path / "none" / "new.zip"))
-    assert f"the folder {tmp_path / 'none'} does not exist" in the_line(raised)
+    assert f"the folder {tmp_path / 'none'} does not exist" in error_line(raised)
 
 
 def test_a_backup_into_a_directory_that_is_not_writable_is_refused(env, tmp_path, monkeypatch):
@@ -72,7 +82,7 @@ def test_a_backup_into_a_directory_that_is_not_writable_is_refused(env, tmp_path
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(Failure) as raised:
         tasks.backup(docker({"docker compose ps": HEALTHY}), to=str(tmp_path / "new.zip"))
-    assert "cannot be written to" in the_line(raised)
+    assert "cannot be written to" in error_line(raised)
 
 
 def test_a_backup_to_a_disk_with_far_too_little_space_is_refused(tmp_path):
@@ -82,7 +92,7 @@ def test_a_backup_to_a_disk_with_far_too_little_space_is_refused(tmp_path):
     }
     with pytest.raises(Failure) as raised:
         backup.check_space(tmp_path, measured)
-    assert "the largest is data/ .csv in home, 6.0 GB: make room" in the_line(raised)
+    assert "the largest is data/ .csv in home, 6.0 GB: make room" in error_line(raised)
     measured["artifacts"]["bytes"] = 1000
     backup.check_space(tmp_path, measured)
 
@@ -111,7 +121,7 @@ def test_a_signal_raises_system_exit_so_that_cleanup_runs(number):
     [
         (lambda rows, files: rows["mlflow"].update({"public.runs": 1}), "mlflow has 1 tables, 1 rows, but"),
         (lambda rows, files: files["home"].__setitem__(0, 2), "home has 2 files, 2 bytes"),
-        (lambda rows, files: files["home"].__setitem__(2, "0" * 64), f"checksum {'0' * 16}, but 1 f"),
+        (lambda rows, files: files["home"].__setitem__(2, "0" * 64), f"({'0' * 8}), but 1 f"),
     ],
     ids=["rows", "files", "checksum"],
 )
@@ -125,13 +135,13 @@ def test_restored_data_that_differ_from_the_manifest_are_refused(tmp_path, monke
         monkeypatch.setattr(postgres, "analyze", lambda _: None)
         monkeypatch.setattr(volumes, "run", lambda _, name, *__: files[name])
         revisions = [source.manifest["schema"]]
-        table, incomplete = restore.stage(a_toolbox(), source, revisions)
+        table, incomplete = restore.stage(fake_toolbox(), source, revisions)
         assert (len(table), incomplete) == (5, [])
         change(rows, files)
         with pytest.raises(Failure) as raised:
-            restore.stage(a_toolbox(), source, revisions)
-    assert reason in the_line(raised)
-    assert "nothing was changed" in the_line(raised)
+            restore.stage(fake_toolbox(), source, revisions)
+    assert reason in error_line(raised)
+    assert "nothing was changed" in error_line(raised)
 
 
 def test_a_restore_verifies_the_archive_before_it_runs_any_command(env, tmp_path):
@@ -140,8 +150,8 @@ def test_a_restore_verifies_the_archive_before_it_runs_any_command(env, tmp_path
     c = docker({"docker compose ps": HEALTHY})
     with pytest.raises(Failure) as raised:
         tasks.restore(c, str(path), yes=True)
-    assert "is not a backup" in the_line(raised)
-    assert doings(c) == []
+    assert "is not a backup" in error_line(raised)
+    assert changing_commands(c) == []
 
 
 @pytest.mark.parametrize("made", [True, False], ids=["with an .env", "without one"])
@@ -151,7 +161,7 @@ def test_a_restore_starts_a_toolbox_that_does_not_run(env, tmp_path, monkeypatch
     monkeypatch.setattr(restore, "restore_archive", lambda *_: ([("RESTORED",)], []))
     c = docker({"docker compose ps": "", "docker image inspect": True})
     tasks.restore(c, str(forged(tmp_path / "box.zip")), yes=True)
-    assert any(command.startswith("docker compose up --detach --wait") for command in doings(c))
+    assert any(command.startswith("docker compose up --detach --wait") for command in changing_commands(c))
     assert env.exists() is made
 
 
@@ -159,7 +169,7 @@ def test_a_restore_into_a_toolbox_that_runs_starts_nothing(env, tmp_path, monkey
     monkeypatch.setattr(restore, "restore_archive", lambda *_: ([("RESTORED",)], []))
     c = docker({"docker compose ps": HEALTHY})
     tasks.restore(c, str(forged(tmp_path / "box.zip")), yes=True)
-    assert doings(c) == []
+    assert changing_commands(c) == []
 
 
 @pytest.mark.parametrize(
@@ -177,8 +187,8 @@ def test_a_backup_of_a_newer_version_is_refused_with_the_version_that_it_needs(t
     monkeypatch.setattr(backup, "mlflow_revisions", lambda *_: server[0])
     monkeypatch.setattr(postgres, "version", lambda _: server[1])
     with archive.Archive(forged(tmp_path / "box.zip")) as source, pytest.raises(Failure) as raised:
-        restore.check_versions(a_toolbox(), source)
-    assert reason in the_line(raised)
+        restore.check_versions(fake_toolbox(), source)
+    assert reason in error_line(raised)
 
 
 def test_the_space_needed_by_volumes_that_share_a_disk_is_added_up(tmp_path, monkeypatch):
@@ -189,12 +199,12 @@ def test_the_space_needed_by_volumes_that_share_a_disk_is_added_up(tmp_path, mon
 
     def check(database_device, free):
         monkeypatch.setattr(postgres, "disk", lambda _: (database_device, free))
-        restore.check_space(a_toolbox(), manifest, {name: {"device": 1, "free": files} for name in volumes.STORES})
+        restore.check_space(fake_toolbox(), manifest, {name: {"device": 1, "free": files} for name in volumes.STORES})
 
     check(2, rows)
     with pytest.raises(Failure) as raised:
         check(2, rows - 1)
-    assert "make room" in the_line(raised)
+    assert "make room" in error_line(raised)
     with pytest.raises(Failure):
         check(1, rows)
 
@@ -225,7 +235,7 @@ def test_the_space_needed_includes_indexes_wal_and_whole_blocks(tmp_path):
 def test_a_new_toolbox_has_no_data(monkeypatch, rows, own, files, expected):
     monkeypatch.setattr(postgres, "databases", lambda _: {"mlflow", "datasets", "postgres"})
     monkeypatch.setattr(postgres, "rows", lambda _, name: {"mlflow": rows, "datasets": own}[name])
-    assert restore.has_data(a_toolbox(), {"home": {"has_files": files}}) is expected
+    assert restore.has_data(fake_toolbox(), {"home": {"has_files": files}}) is expected
 
 
 # --- Existing backups ---
@@ -268,7 +278,7 @@ def test_keep_must_be_a_whole_number_from_1(folder, keep):
     dated(folder, "2026-01-02", "2026-01-03")
     with pytest.raises(Failure) as raised:
         tasks.backups(docker(), keep=keep)
-    assert "from 1" in the_line(raised)
+    assert "from 1" in error_line(raised)
     assert len(list(folder.iterdir())) == 2
 
 
@@ -279,10 +289,10 @@ def test_listing_backups_without_their_directory_succeeds(folder):
 
 def test_the_directory_of_backups_is_private_and_partial_files_in_it_are_deleted(folder):
     folder.rmdir()
-    backup.make_folder(a_toolbox())
+    backup.make_folder(fake_toolbox())
     assert folder.stat().st_mode & 0o777 == 0o700
     (folder / "killed.zip.part").write_bytes(b"half")
-    backup.make_folder(a_toolbox())
+    backup.make_folder(fake_toolbox())
     assert list(folder.iterdir()) == []
 
 
@@ -299,7 +309,7 @@ def test_a_dump_is_restored_as_a_role_without_rights_elsewhere(monkeypatch):
     monkeypatch.setattr(process, "output", lambda command, *_, **__: run.append(command) or "")
     for name, user in postgres.USERS.items():
         run.clear()
-        postgres.restore(a_toolbox(), name, [])
+        postgres.restore(fake_toolbox(), name, [])
         assert run[0].startswith(f"CREATE DATABASE {name}_restored OWNER {postgres.OWNERS[name]}")
         assert run[1] == f"\\i /etc/data-toolbox/{name}.sql"
         assert run[2][run[2].index("--username") + 1] == postgres.RESTORERS[name]

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import tasks
-from tests.support.layers import HEALTHY, a_clone, docker, listed, the_line
+from tests.support.layers import HEALTHY, docker, error_line, listed, use_clone
 from toolbox.data import gc
 from toolbox.errors import Failure
 from toolbox.inside import deleted_runs
@@ -58,7 +58,7 @@ def test_older_than_takes_a_whole_number_of_days(text, number):
 def test_older_than_refuses_anything_else_before_searching(requested, text):
     with pytest.raises(Failure) as raised:
         run_gc(older_than=text)
-    assert "give a whole number from 0" in the_line(raised)
+    assert "give a whole number from 0" in error_line(raised)
     assert requested == []
 
 
@@ -107,23 +107,23 @@ def test_gc_fails_if_something_cannot_be_deleted(requested):
     requested.problems = ("run 1: Permission denied", "run 2: Permission denied")
     with pytest.raises(Failure) as raised:
         run_gc(yes=True)
-    assert "2 could not be deleted, the rest is gone (run 1: Permission denied)" in the_line(raised)
+    assert "2 could not be deleted, the rest is gone (run 1: Permission denied)" in error_line(raised)
 
 
 def test_gc_fails_if_a_service_is_not_healthy(requested):
     with pytest.raises(Failure) as raised:
         tasks.gc(docker({"docker compose ps": listed(postgres="running healthy", mlflow="exited")}))
-    assert "mlflow is not running" in the_line(raised)
+    assert "mlflow is not running" in error_line(raised)
     assert requested == []
 
 
 def test_gc_is_refused_while_another_task_runs(requested, tmp_path, monkeypatch):
-    a_clone(tmp_path, monkeypatch)
+    use_clone(tmp_path, monkeypatch)
     with (tmp_path / ".lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(Failure) as raised:
             run_gc(yes=True)
-    assert "another task of this toolbox is running" in the_line(raised)
+    assert "another task of this toolbox is running" in error_line(raised)
     assert requested == []
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.layers import a_toolbox, the_line
+from tests.support.layers import error_line, fake_toolbox
 from toolbox import images
 from toolbox.data import upgrade
 from toolbox.errors import Failure
@@ -27,7 +27,7 @@ def test_the_image_for_the_old_volume_is_the_current_one_with_the_old_version(im
 def test_an_image_without_a_version_in_its_tag_needs_old_base(image):
     with pytest.raises(Failure) as raised:
         upgrade.older(image, 15)
-    assert "--old-base, an image of Postgres 15" in the_line(raised)
+    assert "--old-base, an image of Postgres 15" in error_line(raised)
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,13 @@ def test_an_image_without_a_version_in_its_tag_needs_old_base(image):
     ids=["another", "an empty volume", "a beta"],
 )
 def test_the_versions_of_volume_and_image_are_read_from_a_container(printed, expected):
-    assert upgrade.versions(a_toolbox({"docker compose run": printed})) == expected
+    assert upgrade.versions(fake_toolbox({"docker compose run": printed})) == expected
 
 
 def test_an_image_that_does_not_run_is_not_taken_for_an_empty_volume():
     with pytest.raises(Failure) as raised:
-        upgrade.versions(a_toolbox({"docker compose run": False}))
-    assert "cannot determine" in the_line(raised)
+        upgrade.versions(fake_toolbox({"docker compose run": False}))
+    assert "cannot determine" in error_line(raised)
 
 
 def test_the_name_of_the_new_volume_is_not_taken():
