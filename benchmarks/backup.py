@@ -1,10 +1,10 @@
 """How long `invoke backup` and `invoke restore` take, how large the backup is, and how much memory they need.
 
-    .venv/bin/python benchmarks/backup.py [RUNS] [MEGABYTES]
+    .venv/bin/python -m benchmarks.backup [RUNS] [MEGABYTES]
 
-Fills a toolbox of its own with runs (100,000, of ten metrics each) and artifacts (1000 MB), backs it up, restores that
-over the data and into a second, empty toolbox, and compares the checksums of all rows and files. Both toolboxes are
-gone afterwards. Takes minutes, and about eight times the room of the artifacts.
+Fills a temporary toolbox with runs (100,000, of ten metrics each) and artifacts (1000 MB), backs it up, restores the
+backup over the data and into a second, empty toolbox, and compares the checksums of all rows and files. Takes minutes,
+and about eight times the disk space of the artifacts.
 """
 
 import json
@@ -21,7 +21,7 @@ from rich.filesize import decimal as human_size
 from tests.support.copies import Copy
 from toolbox.data.archive import Archive
 
-# Ten metrics, two of them the latest, three params and three tags for each run, as the client of MLflow logs them.
+# Ten metrics, two of them the latest, three params and three tags for each run, as MLflow's client logs them.
 RUNS = """
 INSERT INTO experiments (experiment_id, name, artifact_location, lifecycle_stage, creation_time, last_update_time)
     VALUES (1000, 'many runs', 'mlflow-artifacts:/1000', 'active', 1, 1);
@@ -42,7 +42,7 @@ INSERT INTO tags (key, value, run_uuid)
     SELECT key, key || number, run
     FROM made, unnest(ARRAY['mlflow.runName', 'mlflow.source.name', 'mlflow.user']) AS key;
 """
-# A quarter in small files, the rest in three; random bytes, because models cannot be compressed much either.
+# A quarter in small files, the rest in three large ones; random bytes, because models hardly compress either.
 ARTIFACTS = """
 import os, sys
 size = int(sys.argv[1]) * 1_000_000
@@ -65,7 +65,7 @@ for parent, _, names in os.walk("/mlflow/artifacts"):
             sums[os.path.join(parent, name)] = hashlib.file_digest(file, "sha256").hexdigest()
 print(json.dumps(sums))
 """
-# One number for all rows of a table, whatever their order.
+# A checksum of all rows of a table that does not depend on their order.
 ROW_SUMS = """
 SELECT format('SELECT %L, count(*), sum(hashtextextended(it::text, 0)) FROM %I AS it', tablename, tablename)
     FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename
@@ -80,29 +80,29 @@ def fill(copy, runs, megabytes):
 
 def sums(copy):
     """Return the number and the checksum of the rows of each table, and the checksum of each file."""
-    rows = [copy.sql("mlflow", "mlflow", question) for [question] in copy.sql("mlflow", "mlflow", ROW_SUMS)]
+    rows = [copy.sql("mlflow", "mlflow", query) for [query] in copy.sql("mlflow", "mlflow", ROW_SUMS)]
     return rows, json.loads(copy.compose("exec", "--no-TTY", "mlflow", "python", "-c", FILE_SUMS))
 
 
-def measured(copy, *arguments):
-    """Run a task; print how long it took, and the most memory that one of its processes on this machine had."""
+def run_measured(copy, *arguments):
+    """Run a task; print how long it took, and the peak memory of its largest process on this machine."""
     begin = time.monotonic()
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as output:
         command = [sys.executable, "-m", "invoke", *arguments]
-        process = subprocess.Popen(command, cwd=copy.root, stdout=said, stderr=said)
+        process = subprocess.Popen(command, cwd=copy.root, stdout=output, stderr=output)
         _, status, usage = os.wait4(process.pid, 0)
-        said.seek(0)
-        text = said.read().decode()
+        output.seek(0)
+        text = output.read().decode()
     if status:
         sys.exit(f"invoke {arguments[0]} failed:\n{text}")
-    # In kB; a Mac gives bytes.
+    # In kB on Linux.
     seconds, memory = time.monotonic() - begin, human_size(usage.ru_maxrss * 1024)
     print(f"{arguments[0]:8} {seconds:6.1f} s  {memory} of memory", flush=True)
 
 
 @contextmanager
 def toolbox(folder):
-    """Give a toolbox that runs, and is gone afterwards."""
+    """Start a toolbox and give it; delete it afterwards."""
     copy = Copy(folder)
     try:
         copy.succeed("up")
@@ -117,20 +117,20 @@ def main(runs="100000", megabytes="1000"):
         fill(one, int(runs), int(megabytes))
         before = sums(one)
         path = Path(scratch) / "backup.zip"
-        measured(one, "backup", "--to", str(path))
-        with Archive(path) as made:
-            for name, member in made.manifest["members"].items():
+        run_measured(one, "backup", "--to", str(path))
+        with Archive(path) as archive:
+            for name, member in archive.manifest["members"].items():
                 print(f"  {name:18} {human_size(member['size']):>9} of {human_size(member['unpacked'])}")
         print("over the data:")
-        measured(one, "restore", "--yes", str(path))
+        run_measured(one, "restore", "--yes", str(path))
         after = [sums(one)]
         with toolbox(Path(scratch) / "two") as two:
             print("into an empty toolbox:")
-            measured(two, "restore", "--yes", str(path))
+            run_measured(two, "restore", "--yes", str(path))
             after.append(sums(two))
     if after != [before, before]:
-        sys.exit("The rows or files are not those of before.")
-    print(f"All {sum(row[1] for [row] in before[0])} rows and {len(before[1])} files are as before.")
+        sys.exit("The restored rows or files differ from the originals.")
+    print(f"All {sum(row[1] for [row] in before[0])} rows and {len(before[1])} files are the same.")
 
 
 if __name__ == "__main__":

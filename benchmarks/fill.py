@@ -1,8 +1,8 @@
-"""Many runs in MLflow's database, written with SQL as MLflow's client would leave them, in a thousandth of the time."""
+"""Many runs in MLflow's database, written with SQL in a thousandth of the time that MLflow's client would take."""
 
 from tests.support.waiting import until
 
-# What one transaction writes: the database keeps a note in memory for each row until its end.
+# Runs per transaction: Postgres keeps some memory for each row until the transaction ends.
 BATCH = 10_000
 PARAMS = ("batch_size", "depth", "epochs", "optimizer", "rate")
 METRICS = ("accuracy", "auc", "f1", "loss", "recall")
@@ -14,8 +14,8 @@ INSERT INTO experiments (name, lifecycle_stage, creation_time, last_update_time)
 LOCATION = """
 UPDATE experiments SET artifact_location = 'mlflow-artifacts:/{experiment}' WHERE experiment_id = {experiment}
 """
-# A run begins every ten seconds and takes nine. Each value of depth is that of one run in ten. The values of metrics
-# look random, and are the same wherever the same runs are written.
+# A run begins every ten seconds and takes nine. One run in ten has a given depth. Metrics are pseudo-random, with a
+# fixed seed.
 RUNS = f"""
 SELECT setseed({{first}} / 1e9);
 CREATE TEMP TABLE made ON COMMIT DROP AS
@@ -46,43 +46,43 @@ REMOVAL = "".join(
     f"DELETE FROM {table} WHERE run_uuid IN (SELECT run_uuid FROM runs WHERE experiment_id = {{experiment}});\n"
     for table in TABLES
 )
-# The tables in which so much is new that autovacuum will count or clean them. Its own limits are 50 rows and a tenth,
-# and 1000 rows and a fifth.
-NOT_SETTLED = f"""
+# The tables that autovacuum will still analyze or vacuum: its default thresholds are 50 rows plus 10 %, and 1000 rows
+# plus 20 %.
+PENDING_AUTOVACUUM = f"""
 SELECT counted.relname::text FROM pg_stat_user_tables AS counted JOIN pg_class ON pg_class.oid = relid
     WHERE counted.relname = ANY (ARRAY{list(TABLES)}) AND (n_mod_since_analyze > 50 + 0.1 * greatest(reltuples, 0)
         OR n_ins_since_vacuum > 1000 + 0.2 * greatest(reltuples, 0))
 UNION ALL SELECT relid::regclass::text FROM pg_stat_progress_vacuum WHERE datname = current_database()
 """
-# It looks every minute, and takes its time.
-PATIENCE_SECONDS = 300
+# Autovacuum starts once a minute.
+TIMEOUT_SECONDS = 300
 
 
 def experiment(stack, name):
-    """Make an experiment with no runs; return its number."""
-    [[number]] = stack.sql(EXPERIMENT.format(name=name))
-    stack.sql(LOCATION.format(experiment=number))
-    return number
+    """Create an experiment without runs; return its ID."""
+    [[experiment_id]] = stack.sql(EXPERIMENT.format(name=name))
+    stack.sql(LOCATION.format(experiment=experiment_id))
+    return experiment_id
 
 
 def name(number):
-    """Return the name of the run of a number."""
+    """Return the name of a run."""
     return f"run-{number}"
 
 
 def runs(stack, experiment, first, last):
-    """Write the runs from number `first` to `last` into an experiment."""
+    """Write the runs with numbers `first` to `last` into an experiment."""
     for start in range(first, last + 1, BATCH):
         stack.sql(RUNS.format(experiment=experiment, first=start, last=min(start + BATCH - 1, last)))
 
 
-def settle(stack):
-    """Wait until autovacuum has done what it will do about the runs."""
-    until(lambda: not stack.sql(NOT_SETTLED), "autovacuum was done", PATIENCE_SECONDS)
+def wait_for_autovacuum(stack):
+    """Wait until autovacuum has processed the runs."""
+    until(lambda: not stack.sql(PENDING_AUTOVACUUM), "autovacuum was done", TIMEOUT_SECONDS)
 
 
 def remove(stack, experiment):
-    """Delete an experiment and its runs, and give back the room that they took at the end of the tables."""
+    """Delete an experiment and its runs, and vacuum the tables, which frees the pages at their end."""
     stack.sql(REMOVAL.format(experiment=experiment))
     stack.sql(f"DELETE FROM experiments WHERE experiment_id = {experiment}")
     stack.sql(f"VACUUM {', '.join(TABLES)}")

@@ -13,7 +13,7 @@ CACHE = r"type=cache,(?:id=([^,\s]+),)?target=([^,\s]+)"
 
 
 def measure(sides, table, quick):
-    """Add the sizes, and the seconds of builds: from nothing, with one changed requirement, and unchanged."""
+    """Add the sizes, and the seconds of builds: from scratch, with one changed requirement, and unchanged."""
     for side in sides.values():
         add_sizes(table, side)
     if not quick:
@@ -29,25 +29,25 @@ def measure(sides, table, quick):
 
 def add_sizes(table, side):
     """Add the size of each image, and what it adds to its base."""
-    beyond = {}
+    added = {}
     for service in SERVICES:
         whole = size(side, side.image(service))
-        beyond[service] = whole - size(side, side.base(service))
+        added[service] = whole - size(side, side.base(service))
         table.add("images", service, "MiB", side.name, whole / MIB)
-        table.add("images", f"{service}, beyond its base", "MiB", side.name, beyond[service] / MIB)
-    # It extends the image of mlflow, so it is shared but for what it adds to that.
-    one_shot = side.image("migrate")
-    extra = max(size(side, one_shot) - size(side, side.image("mlflow")), 0) if side.name == "ours" else 0
-    table.add("images", "whole stack, beyond the bases", "MiB", side.name, (sum(beyond.values()) + extra) / MIB)
+        table.add("images", f"{service}, beyond its base", "MiB", side.name, added[service] / MIB)
+    # Its image extends that of mlflow.
+    migrate = side.image("migrate")
+    extra = max(size(side, migrate) - size(side, side.image("mlflow")), 0) if side.name == "ours" else 0
+    table.add("images", "whole stack, beyond the bases", "MiB", side.name, (sum(added.values()) + extra) / MIB)
 
 
 def size(side, image):
-    """Return how many bytes an image has, with what it extends."""
+    """Return the size of an image in bytes, with its base."""
     return int(side.run("docker", "image", "inspect", "--format", "{{.Size}}", image).stdout)
 
 
 def add_builds(table, side):
-    """Add the seconds of a build from nothing but the bases, and of one in which a single requirement is another."""
+    """Add the seconds of a build from scratch, and of one with a changed requirement."""
     with empty_caches(side):
         table.add("images", "build, from nothing", "s", side.name, build(side, "--no-cache"))
         change_a_requirement(side)
@@ -62,9 +62,9 @@ def build(side, *options):
 
 
 def change_a_requirement(side):
-    """Change what the server's packages are asked with, so that Docker cannot reuse that layer, but not the packages.
+    """Invalidate the layer of the server's packages without changing a package.
 
-    A new version would be fetched from the network, on either side, and that is not what differs.
+    A new version would have to be downloaded on both sides, which would hide the difference.
     """
     change = f"# {secrets.token_hex(4)}\n"
     requirements = side.root / "ml-flow-docker" / "requirements.txt"
@@ -78,10 +78,7 @@ def change_a_requirement(side):
 
 @contextmanager
 def empty_caches(side):
-    """Have the cache mounts of a side's Dockerfiles be new ones for the block, and empty afterwards.
-
-    What the block does to the files of a build is undone.
-    """
+    """Build with new, empty cache mounts in the block; afterwards empty them and restore the files of the build."""
     new = secrets.token_hex(4)
     before = {path: path.read_text() for name in BUILT_FROM for path in side.root.glob(f"*/{name}")}
     mounts = set()

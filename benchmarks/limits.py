@@ -1,4 +1,4 @@
-"""How fast it could be at best: Postgres with nothing before it, and MLflow's web server with nothing behind it."""
+"""The upper limits of this machine: Postgres without MLflow, and MLflow's web server without an application."""
 
 import statistics
 import subprocess
@@ -10,7 +10,7 @@ from benchmarks import stacks
 INSIDE = Path(__file__).parent / "inside"
 ROUNDS = 5
 SECONDS, SECONDS_QUICK = 2, 0.3
-# Where the notebook may make tables.
+# Where the notebook may create tables.
 DATABASES = {"stock": "mlflow", "ours": "datasets"}
 
 
@@ -22,16 +22,16 @@ def measure(sides, table, quick):
         table.add("limits", "one-row commits", "commits/s", stack.name, one)
         table.add("limits", "rows, 1000 a statement", "rows/s", stack.name, many)
         with bare_route(stack) as port:
-            took = stack.in_container("notebook", "ask_for_two_bytes.py", port, seconds)
-        table.add("limits", "bare route, p50", "ms", stack.name, statistics.median(took) * 1000)
-        table.add("limits", "bare route", "requests/s", stack.name, len(took) / sum(took))
+            times = stack.in_container("notebook", "request_two_bytes.py", port, seconds)
+        table.add("limits", "bare route, p50", "ms", stack.name, statistics.median(times) * 1000)
+        table.add("limits", "bare route", "requests/s", stack.name, len(times) / sum(times))
 
 
 @contextmanager
 def bare_route(stack):
-    """Have a server that does nothing in the mlflow container for the block; gives its port."""
+    """Run a trivial web server in the mlflow container during the block; gives its port."""
     program = (INSIDE / "serve_two_bytes.py").read_text()
     command = ["docker", "exec", "--interactive", stack.container("mlflow"), "python", "-c", program]
-    # Leaving closes its standard input, which ends it.
+    # The exit closes its standard input, which stops it.
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         yield int(server.stdout.readline())

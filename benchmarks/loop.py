@@ -7,11 +7,11 @@ BUFFERED = {"MLFLOW_ENABLE_ASYNC_LOGGING": "true", "MLFLOW_ASYNC_LOGGING_BUFFERI
 
 
 def measure(sides, table, quick):
-    """Add the seconds until all metrics are on the server: one call each, waited for, and buffered.
+    """Add the seconds until all metrics are on the server, without and with buffering.
 
-    A third row sets stock, as people write it, against ours buffered.
+    A third row compares stock without buffering to ours with it.
     """
-    # A quick run does a fifth of what has to wait for each answer.
+    # A quick run makes a fifth of the calls that wait for their response.
     plain_calls = CALLS // 5 if quick else CALLS
     for _, side in stacks.in_turn(sides, 1 if quick else 3):
         plain = side.in_container("notebook", "loop.py", plain_calls)["seconds"] * CALLS / plain_calls
@@ -22,5 +22,5 @@ def measure(sides, table, quick):
 
 
 def add(table, side, how, seconds):
-    """Add the seconds of a loop."""
+    """Add the seconds of a loop; `how` is the end of the row's name."""
     table.add("training loop", f"{CALLS} log_metric calls{how}", "s", side.name, seconds)

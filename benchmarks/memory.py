@@ -1,4 +1,4 @@
-"""What the stacks take while nobody uses them, and after they were used: memory, processes, time of the processors."""
+"""What the stacks need when idle, and after a load: memory, processes, CPU time."""
 
 import time
 
@@ -9,19 +9,19 @@ SECONDS_AN_HOUR = 3600
 
 
 def measure(sides, table, quick):
-    """Add memory and processes of the idle stacks, and the seconds of the processors that they take in an hour.
+    """Add memory and processes of the idle stacks, and the CPU seconds that they use in an hour.
 
-    Both are watched at once: an idle one takes next to nothing from the other.
+    Both are measured at once: idle ones hardly affect each other.
     """
     windows, seconds = (1, 10) if quick else (3, 60)
-    # A start goes on for a while after the first answer.
+    # A start continues for a while after the first response.
     time.sleep(15 if quick else 60)
     for _ in range(windows):
         before = used(sides)
         time.sleep(seconds)
         after = used(sides)
         for side in sides.values():
-            # What asking costs is in the second figure of either pair.
+            # The second figure of each pair shows what the measurement itself costs.
             hourly = {
                 service: (later[1] - earlier[1] - (earlier[1] - earlier[0])) * SECONDS_AN_HOUR / (later[2] - earlier[2])
                 for service in SERVICES
@@ -34,7 +34,7 @@ def measure(sides, table, quick):
 
 
 def used(sides):
-    """Return for each side and service its processors' seconds, the same right after, and when that was."""
+    """Return for each side and service its CPU seconds, measured twice in a row, and the time."""
     return {
         (side.name, service): (side.cpu_seconds(service), side.cpu_seconds(service), time.monotonic())
         for side in sides.values()
@@ -43,10 +43,10 @@ def used(sides):
 
 
 def add(table, side, when):
-    """Add memory and processes of the tracking server and of the whole stack; `when` is a word for the name."""
+    """Add memory and processes of the tracking server and of the whole stack; `when` is the end of the row's name."""
     memory = {service: side.memory(service) / MIB for service in SERVICES}
     processes = {service: side.processes(service) for service in SERVICES}
-    for whole, unit in ((memory, "MiB"), (processes, "processes")):
+    for values, unit in ((memory, "MiB"), (processes, "processes")):
         kind = "" if unit == "MiB" else "processes, "
-        table.add("memory", f"mlflow, {kind}{when}", unit, side.name, whole["mlflow"])
-        table.add("memory", f"whole stack, {kind}{when}", unit, side.name, sum(whole.values()))
+        table.add("memory", f"mlflow, {kind}{when}", unit, side.name, values["mlflow"])
+        table.add("memory", f"whole stack, {kind}{when}", unit, side.name, sum(values.values()))

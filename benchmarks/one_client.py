@@ -1,4 +1,4 @@
-"""How long one client waits for an answer, in the notebook container and once through the published port."""
+"""The latency for one client, in the notebook container and through the published port."""
 
 import http.client
 import json
@@ -8,20 +8,20 @@ from benchmarks import fill, stacks
 
 # In the experiment that is searched.
 RUNS = 1000
-# How long each kind of request is asked to warm up, in seconds.
-WARM_SECONDS = 0.1
+# For each kind of request.
+WARM_UP_SECONDS = 0.1
 PORT_REQUESTS = 40
 
 
 def measure(sides, table, quick):
-    """Add p50 and p95 of each kind of request, a value a round."""
+    """Add p50 and p95 of each kind of request, one value per round."""
     rounds, seconds = (1, 0.3) if quick else (5, 1.5)
     experiments = {name: fill.experiment(side, "one client") for name, side in sides.items()}
     for name, side in sides.items():
         fill.runs(side, experiments[name], 1, RUNS)
     for _, side in stacks.in_turn(sides, rounds):
-        arguments = ("notebook", "ask_one_by_one.py", experiments[side.name])
-        side.in_container(*arguments, WARM_SECONDS)
+        arguments = ("notebook", "request_one_by_one.py", experiments[side.name])
+        side.in_container(*arguments, WARM_UP_SECONDS)
         for kind, times in side.in_container(*arguments, seconds).items():
             add(table, side, kind, times)
         for kind, times in through_port(side).items():

@@ -1,4 +1,4 @@
-"""What was measured: a table of both sides, their ratios and the targets, as Markdown and JSON; and what has moved."""
+"""The results: a table of both sides, their ratios and the targets, as Markdown and JSON, and comparisons of tables."""
 
 import json
 import statistics
@@ -8,16 +8,16 @@ from toolbox.errors import Failure, one_line
 
 FORMAT = "data-toolbox bench 1"
 SIDES = ("stock", "ours")
-# A smaller change than this is noise, whatever the spread of a few rounds says.
-LEAST_MOVE = 1.1
-# The same where a run took one sample only, which has no spread.
-LEAST_MOVE_ALONE = 1.5
+# A smaller change than this is noise, whatever the spread of a few rounds.
+MIN_CHANGE = 1.1
+# With a single sample, which has no spread.
+MIN_CHANGE_SINGLE = 1.5
 
 
 class Target(NamedTuple):
-    """What a row must reach: a ratio, a value of ours, or how many times the value of another row of its section.
+    """What a row must reach: a `ratio`, a value (`most`), or `times` the value of another row of its section.
 
-    `what` and `other` are names of rows. One that is None is not asked for.
+    A condition that is None does not apply.
     """
 
     section: str
@@ -28,17 +28,17 @@ class Target(NamedTuple):
     other: str | None = None
 
     def __str__(self):
-        wanted = []
+        conditions = []
         if self.ratio is not None:
-            wanted.append(f"{self.ratio:g} times better")
+            conditions.append(f"{self.ratio:g} times better")
         if self.most is not None:
-            wanted.append(f"at most {self.most:g}")
+            conditions.append(f"at most {self.most:g}")
         if self.times is not None:
-            wanted.append(f"at most {self.times:g} times that of {self.other}")
-        return ", ".join(wanted)
+            conditions.append(f"at most {self.times:g} times that of {self.other}")
+        return ", ".join(conditions)
 
     def is_met(self, row, rows):
-        """Return whether a row meets it; `rows` are all rows by section and name. None when it cannot be said."""
+        """Return whether a row meets it, or None if unknown; `rows` are all rows by section and name."""
         ours = row.median("ours")
         other = rows.get((self.section, self.other))
         checks = []
@@ -70,7 +70,7 @@ TARGETS = [
 
 
 class Row:
-    """One thing that was measured, with the samples of each side: one a round, in `unit`."""
+    """One measurement, with the samples of each side: one per round, in `unit`."""
 
     def __init__(self, section, what, unit, samples=None):
         self.section = section
@@ -79,23 +79,23 @@ class Row:
         self.samples = samples or {side: [] for side in SIDES}
 
     def median(self, side):
-        """Return the median of a side, or None where it has no samples."""
+        """Return the median of a side, or None without samples."""
         return statistics.median(self.samples[side]) if self.samples[side] else None
 
     def better(self, stock, ours):
-        """Return how many times better than stock's our value is, or None where that is no number."""
+        """Return how many times better our value is than that of stock, or None if that is not a number."""
         if self.unit.endswith("/s"):
             stock, ours = ours, stock
         return stock / ours if stock and ours else None
 
     @property
     def ratio(self):
-        """How many times better than stock's our median is; None where one is missing or zero."""
+        """How many times better our median is than that of stock; None if one is missing or zero."""
         return self.better(self.median("stock"), self.median("ours"))
 
     @property
     def spread(self):
-        """The lowest and highest ratio of a round, or None. Where the sides differ in rounds: of any two samples."""
+        """The lowest and highest ratio of a round, or None. If the sides have different rounds: of any two samples."""
         stock, ours = (self.samples[side] for side in SIDES)
         pairs = zip(stock, ours, strict=True) if len(stock) == len(ours) else [(a, b) for a in stock for b in ours]
         ratios = [self.better(*pair) for pair in pairs]
@@ -107,7 +107,7 @@ class Row:
 
 
 class Table:
-    """All rows; `about`, a dictionary of what was measured where; and `failed`, the sections that came to no end."""
+    """All rows; `about`, a dictionary of versions and machine; and `failed`, the sections that failed."""
 
     def __init__(self, about=None):
         self.about = about or {}
@@ -115,9 +115,9 @@ class Table:
         self.failed = []
 
     def add(self, section, what, unit, side, value):
-        """Add a sample of a side (`stock` or `ours`) to a row, which is made by its first one.
+        """Add a sample of a side (`stock` or `ours`) to a row; the first one creates the row.
 
-        Where the unit is a rate (it ends with `/s`) more is better, everywhere else less.
+        More is better if the unit is a rate (ends with `/s`), otherwise less is.
         """
         row = self.rows.setdefault((section, what), Row(section, what, unit))
         row.samples[side].append(value)
@@ -127,19 +127,19 @@ class Table:
         return [row for row in self.rows.values() if row.section == section]
 
     def verdict(self, row):
-        """Return what a line says about the target of a row: empty without one."""
+        """Return whether a row meets its target, as text; empty without a target."""
         target = row.target()
         if target is None:
             return ""
-        words = {True: "met", False: "MISSED", None: "not measured"}
-        return f"{words[target.is_met(row, self.rows)]}: {target}"
+        verdicts = {True: "met", False: "MISSED", None: "not measured"}
+        return f"{verdicts[target.is_met(row, self.rows)]}: {target}"
 
     def missed(self):
         """Return the rows that miss their target."""
         return [row for row in self.rows.values() if self.verdict(row).startswith("MISSED")]
 
     def cells(self, row):
-        """Return what a table shows of a row, as strings."""
+        """Return the cells of a row in the table, as strings."""
         ratio, spread = row.ratio, row.spread
         return [
             row.what,
@@ -151,14 +151,14 @@ class Table:
         ]
 
     def line(self, row):
-        """Return a row as a line for people who wait for it."""
+        """Return a row as a line of progress."""
         what, unit, stock, ours, ratio, spread, verdict = self.cells(row)
         values = f"{row.section}: {what}: stock {stock}, ours {ours} {unit}"
-        compared = f"; {ratio} times better ({spread})" if ratio != "-" else ""
-        return f"{values}{compared}{f'; target {verdict}' if verdict else ''}"
+        comparison = f"; {ratio} times better ({spread})" if ratio != "-" else ""
+        return f"{values}{comparison}{f'; target {verdict}' if verdict else ''}"
 
     def markdown(self):
-        """Return the table as Markdown, with a heading a section."""
+        """Return the table as Markdown, with a heading per section."""
         lines = [f"{name}: {value}  " for name, value in self.about.items()]
         lines += ["", "Medians; how many times better ours is, and the lowest and highest of the rounds."]
         for section in dict.fromkeys(row.section for row in self.rows.values()):
@@ -171,7 +171,7 @@ class Table:
         return "\n".join(lines).strip() + "\n"
 
     def json(self):
-        """Return the table as JSON, which `load` reads; what follows from the samples is there for other readers."""
+        """Return the table as JSON, which `load` reads; medians and ratios are for other programs."""
         rows = [
             {
                 "section": row.section,
@@ -189,7 +189,7 @@ class Table:
 
 
 def figure(value):
-    """Return a number with three digits that count, or a dash for None."""
+    """Return a number with three significant digits, or a dash for None."""
     if value is None:
         return "-"
     if value == 0 or abs(value) >= 100:
@@ -198,7 +198,7 @@ def figure(value):
 
 
 def load(path):
-    """Return the Table in a file that `Table.json` made. Raises Failure when it is not there or not such a file."""
+    """Return the Table in a file that `Table.json` wrote. Raises Failure if it is missing or invalid."""
     remedy = 'name a speed.json that "invoke dev.bench" wrote'
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -206,43 +206,45 @@ def load(path):
         raise Failure(f"{path} cannot be read ({error.strerror}): {remedy}.") from None
     except ValueError as error:
         raise Failure(f"{path} is not JSON ({one_line(str(error))}): {remedy}.") from None
-    found = data.get("format") if isinstance(data, dict) else None
-    if found != FORMAT:
-        raise Failure(f'{path} has another format ({found or "none"}, not "{FORMAT}"): {remedy}, of this version.')
+    file_format = data.get("format") if isinstance(data, dict) else None
+    if file_format != FORMAT:
+        raise Failure(
+            f'{path} has another format ({file_format or "none"}, not "{FORMAT}"): {remedy}, of this version.'
+        )
     try:
         table = Table(data["about"])
         for row in data["rows"]:
             samples = {side: [float(value) for value in row["samples"][side]] for side in SIDES}
             table.rows[row["section"], row["what"]] = Row(row["section"], row["what"], row["unit"], samples)
     except (AttributeError, KeyError, TypeError, ValueError):
-        raise Failure(f"{path} is damaged, it lacks what its format has: {remedy}.") from None
+        raise Failure(f"{path} is damaged, required fields are missing: {remedy}.") from None
     return table
 
 
 def compare(old, new):
-    """Return lines that say which rows of ours have moved from one Table to another, by more than their spread."""
+    """Return a line for each row of ours that changed between two Tables by more than its spread."""
     lines = [
-        f"{name} was {old.about.get(name)}, and is {new.about.get(name)}: figures may differ for that alone."
+        f"{name} was {old.about.get(name)}, and is {new.about.get(name)}: figures may differ for this reason."
         for name in ("machine", "run", "mlflow")
         if old.about.get(name) != new.about.get(name)
     ]
-    moves = [line for key, row in new.rows.items() if key in old.rows and (line := moved(old.rows[key], row))]
+    changes = [line for key, row in new.rows.items() if key in old.rows and (line := change(old.rows[key], row))]
     both = [key for key in new.rows if key in old.rows]
-    lines += moves or [f"Nothing has moved, of {len(both)} rows."]
+    lines += changes or [f"No change in {len(both)} rows."]
     if missing := len(old.rows.keys() ^ new.rows.keys()):
-        lines.append(f"{missing} rows are in one of the two only.")
+        lines.append(f"{missing} rows are in only one of the two.")
     return lines
 
 
-def moved(old, new):
-    """Return how ours has moved between two versions of a row, or None if it has not by more than the spread."""
+def change(old, new):
+    """Return how ours changed between two versions of a row, or None if not by more than the spread."""
     before, after = old.samples["ours"], new.samples["ours"]
     if not before or not after or not (max(before) < min(after) or max(after) < min(before)):
         return None
     was, now = old.median("ours"), new.median("ours")
     factor = new.better(was, now)
-    least = LEAST_MOVE_ALONE if 1 in (len(before), len(after)) else LEAST_MOVE
-    if factor is not None and 1 / least < factor < least:
+    threshold = MIN_CHANGE_SINGLE if 1 in (len(before), len(after)) else MIN_CHANGE
+    if factor is not None and 1 / threshold < factor < threshold:
         return None
     by = "" if factor is None else f", {figure(max(factor, 1 / factor))} times"
     word = "better" if (now > was) == new.unit.endswith("/s") else "worse"

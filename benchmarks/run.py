@@ -1,6 +1,6 @@
 """Measure the toolbox and the plain setup side by side: `invoke dev.bench` runs this program.
 
-Writes speed.json, speed.md and speed.png. Both stacks have names and ports of their own and are gone afterwards.
+Writes speed.json, speed.md and speed.png. Both stacks are temporary, with separate names and ports.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from toolbox.compose import SERVICES
 from toolbox.errors import Failure, one_line
 from toolbox.process import ROOT
 
-# In this order. Each is a module; `start` leaves both stacks running, with some runs in them.
+# In this order; each is a module. `start` leaves both stacks running, with some runs.
 SECTIONS = (
     "images",
     "start",
@@ -37,31 +37,31 @@ SECTIONS = (
     "growth",
     "limits",
 )
-# What both stacks take under load, in bytes: memory, and room for images, databases and the large file.
+# What both stacks need under load, in bytes: memory, and disk for images, databases and the large file.
 MEMORY = 6_000_000_000
 DISK, DISK_QUICK = 20_000_000_000, 10_000_000_000
 
 
 def main():
-    """Run what the arguments say; end with exit code 1 and a line when something is wrong."""
-    arguments = parsed()
+    """Run the benchmark; a failure exits with code 1 and one line."""
+    arguments = parse_arguments()
     try:
         check_arguments(arguments)
         old = results.load(arguments.compare) if arguments.compare else None
-        check_room(free_memory(), free_disk(), arguments.quick)
-        table = measured(arguments)
+        check_space(free_memory(), free_disk(), arguments.quick)
+        table = measure(arguments)
         if old:
             print("", *results.compare(old, table), sep="\n")
     except Failure as failure:
         sys.exit(failure.message)
     except KeyboardInterrupt:
-        sys.exit("FAIL: interrupted: nothing is left of the two stacks, start again when it suits.")
+        sys.exit("FAIL: interrupted: both stacks were removed, run it again when convenient.")
     if table.failed:
         sys.exit(1)
 
 
-def parsed():
-    """Return the arguments."""
+def parse_arguments():
+    """Return the arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--compare", type=Path, metavar="FILE")
@@ -71,7 +71,7 @@ def parsed():
 
 
 def check_arguments(arguments):
-    """Raise Failure when there is no such section, or the figures could not be written in the end."""
+    """Raise Failure if the section does not exist, or the results could not be written at the end."""
     if arguments.only and arguments.only not in SECTIONS:
         raise Failure(f'there is no section "{one_line(arguments.only)}": choose from {", ".join(SECTIONS)}.')
     try:
@@ -82,18 +82,18 @@ def check_arguments(arguments):
         raise Failure(f"{arguments.to} cannot be written to ({error.strerror}): name another folder, --to.") from None
 
 
-def check_room(memory, disk, quick):
-    """Raise Failure when there is no room for two stacks; `memory` and `disk` are the free bytes, None if unknown."""
+def check_space(memory, disk, quick):
+    """Raise Failure if two stacks do not fit; `memory` and `disk` are the free bytes, or None if unknown."""
     for name, free, needed, remedy in (
         ("memory", memory, MEMORY, 'end other programs, or stop the toolbox with "invoke down"'),
-        ("disk", disk, DISK_QUICK if quick else DISK, 'make room, "docker system df" shows what Docker takes'),
+        ("disk", disk, DISK_QUICK if quick else DISK, 'free some, "docker system df" shows what Docker uses'),
     ):
         if free is not None and free < needed:
             raise Failure(f"two stacks need {human_size(needed)} of {name}, {human_size(free)} are free: {remedy}.")
 
 
 def free_memory():
-    """Return how many bytes of memory programs can still have, or None where the system does not say."""
+    """Return the available memory in bytes, or None if the system does not report it."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -102,18 +102,18 @@ def free_memory():
 
 
 def free_disk():
-    """Return how many bytes are free where Docker keeps its things, or None where that is in a machine of its own."""
+    """Return the free bytes in Docker's data directory, or None if that is in a virtual machine."""
     folder = docker("info", "--format", "{{.DockerRootDir}}")
     return shutil.disk_usage(folder).free if Path(folder).exists() else None
 
 
 def docker(*arguments):
-    """Return what a command of Docker prints."""
+    """Return the output of a docker command."""
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False).stdout.strip()
 
 
-def measured(arguments):
-    """Measure, print and write what the arguments ask for; return the table."""
+def measure(arguments):
+    """Run the chosen sections, print and write their results; return the table."""
     table = results.Table()
     with tempfile.TemporaryDirectory() as folder:
         print("Building both sides ...", flush=True)
@@ -126,13 +126,13 @@ def measured(arguments):
 
 
 def run_section(section, sides, table, quick):
-    """Run one section and print its rows; what goes wrong in it is told in a line, and the others still run."""
+    """Run one section and print its rows; a failure is printed in one line, and the others still run."""
     known = set(table.rows)
     print(f"\n{section.replace('_', ' ')} ...", flush=True)
     try:
         if section not in ("images", "start"):
             for side in sides.values():
-                # One that runs may be unhealthy for a while after a pause, which is no matter.
+                # A running service may be unhealthy for a while after a pause, which does not matter.
                 if not set(SERVICES) <= set(side.running()):
                     side.up()
         importlib.import_module(f"benchmarks.{section}").measure(sides, table, quick)
@@ -145,7 +145,7 @@ def run_section(section, sides, table, quick):
 
 
 def write(table, side, folder):
-    """Print the table, and write it into a folder; `side` is where it is drawn."""
+    """Print the table, and write it into a folder; the notebook of `side` draws it."""
     (folder / "speed.json").write_text(table.json(), encoding="utf-8")
     (folder / "speed.md").write_text(table.markdown(), encoding="utf-8")
     print("", table.markdown(), sep="\n")
@@ -158,7 +158,7 @@ def write(table, side, folder):
 
 
 def about(side, quick):
-    """Return what was measured where, as a dictionary of names and short texts."""
+    """Return machine, versions and load, as a dictionary of short texts."""
     info = json.loads(docker("info", "--format", "json"))
     others = docker("ps", "--quiet").split()
     return {
@@ -177,7 +177,7 @@ def about(side, quick):
 
 
 def revision():
-    """Return the commit that is measured, marked where files differ from it."""
+    """Return the commit that is measured, marked if files differ from it."""
     command = ["git", "-c", "safe.directory=*", "describe", "--always", "--dirty", "--abbrev=12"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return result.stdout.strip() or "unknown"

@@ -1,4 +1,4 @@
-"""The sides of the benchmark, each a stack of its own that is gone afterwards: ours, and the plain setup (stock)."""
+"""The sides of the benchmark, two temporary stacks: ours, and the plain setup (stock)."""
 
 import json
 import os
@@ -21,35 +21,35 @@ from toolbox.compose import SERVICES
 from toolbox.errors import Failure, last_line
 
 HERE = Path(__file__).parent
-# Docker may still make what an interrupted command asked for, so what is left is looked for more than once.
+# Docker may still create what an interrupted command requested, so removal is repeated.
 REMOVALS = 5
 PAUSE_SECONDS = 0.5
-# How `docker stats` writes sizes, in bytes.
+# The units of `docker stats`, in bytes.
 SIZES = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
-# Prints what a container has used of the processors, as version 2 or version 1 of the control groups counts it.
+# Prints the CPU time of a container, as cgroup v2 or v1 counts it.
 CPU = "cat /sys/fs/cgroup/cpu.stat 2>/dev/null || cat /sys/fs/cgroup/cpuacct/cpuacct.usage"
 
 
 class Side(Copy):
-    """A stack to measure: what Copy can do, and what the sections ask for. The folder must not exist yet."""
+    """A stack to measure: a Copy with the methods that the sections need. The folder must not exist yet."""
 
     name = ""
 
     def run(self, *command, stdin="", **environment):
-        """Do what Copy.run does, and leave no process of the command behind when this one is interrupted."""
+        """Do what Copy.run does, and kill all processes of the command if this one is interrupted."""
         with self.started(*command, environment=environment, stdin=subprocess.PIPE) as process:
             stdout, stderr = process.communicate(stdin)
         return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
     @contextmanager
     def started(self, *command, environment=None, stdin=subprocess.DEVNULL):
-        """Give a process of a command in the folder; when the block ends, whatever still runs of it ends too.
+        """Start a command in the folder and give its process; what still runs at the end of the block is killed.
 
-        A `docker compose up` that lives on would make containers again after they are deleted.
+        A surviving `docker compose up` would create containers again after they are deleted.
         """
         options = {"cwd": self.root, "env": surroundings(**(environment or {})), "stdin": stdin, "text": True}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        # In a session of its own Ctrl-C does not reach it, but the signal below reaches all that it started.
+        # In a new session Ctrl-C does not reach it, but the signal below reaches all its children.
         with subprocess.Popen(command, start_new_session=True, **options, **pipes) as process:
             try:
                 yield process
@@ -58,7 +58,7 @@ class Side(Copy):
                     os.killpg(process.pid, signal.SIGKILL)
 
     def build(self):
-        """Build the images. Raises Failure when that does not work."""
+        """Build the images. Raises Failure."""
         raise NotImplementedError
 
     def base(self, service):
@@ -70,41 +70,41 @@ class Side(Copy):
         raise NotImplementedError
 
     def psql(self, statement):
-        """Run a statement as the superuser, in the container; return what psql prints."""
+        """Run a statement as the superuser, in the container; return the output of psql."""
         raise NotImplementedError
 
     def up(self):
         """Start all services and wait until they are healthy."""
-        # The checks of a paused container fail, and Compose would give up at once on one that is unhealthy for that.
+        # A pause makes containers unhealthy, and Compose gives up at once on an unhealthy one.
         until(lambda: not self.unhealthy(), f"{self.name} was healthy after a pause")
         self.compose("up", "--detach", "--wait")
 
     def unhealthy(self):
-        """Return the services that Docker finds unhealthy."""
-        found = compose.containers(self.compose("ps", "--all", "--format", "json"))
-        return [service for service, container in found.items() if container["Health"] == "unhealthy"]
+        """Return the services that are unhealthy."""
+        containers = compose.containers(self.compose("ps", "--all", "--format", "json"))
+        return [service for service, container in containers.items() if container["Health"] == "unhealthy"]
 
     def remove(self):
-        """Delete the containers, networks, volumes and images, in whatever state they are."""
+        """Delete the containers, networks, volumes and images, in any state."""
         for _ in range(REMOVALS):
             if not self.remove_once():
                 return
             time.sleep(PAUSE_SECONDS)
 
     def remove_once(self):
-        """Delete everything that Docker has of this project; return whether there was anything."""
+        """Delete everything of this project; return whether there was anything."""
         label = ("--quiet", "--filter", f"label=com.docker.compose.project={self.project}")
         found = False
         for listing, removal in (
             (("ps", "--all", *label), ("rm", "--force", "--volumes")),
             (("network", "ls", *label), ("network", "rm")),
             (("volume", "ls", *label), ("volume", "rm", "--force")),
-            # With those that lost their name to a newer one.
+            # `--all` includes those that lost their name to a newer one.
             (("image", "ls", "--all", *label), ("image", "rm", "--force")),
         ):
-            if ids := set(apart("docker", *listing).split()):
+            if ids := set(run_uninterrupted("docker", *listing).split()):
                 found = True
-                apart("docker", *removal, *ids)
+                run_uninterrupted("docker", *removal, *ids)
         return found
 
     def image(self, service):
@@ -115,73 +115,73 @@ class Side(Copy):
         """Return the port of a service on this machine."""
         return self.ports[f"{service.upper()}_PORT"]
 
-    def in_container(self, service, unit, *arguments, stdin="", environment=None):
+    def in_container(self, service, program, *arguments, stdin="", environment=None):
         """Run a program of benchmarks/inside or tests/inside in the container of a service; return its last line, JSON.
 
-        `environment` are variables that it gets beside those of the container.
+        `environment` are additional variables.
         """
-        paths = [folder / "inside" / unit for folder in (HERE, ROOT / "tests")]
-        program = next(path for path in paths if path.exists()).read_text()
-        variables = [word for name, value in (environment or {}).items() for word in ("--env", f"{name}={value}")]
-        command = ["python", "-c", program, *map(str, arguments)]
+        paths = [folder / "inside" / program for folder in (HERE, ROOT / "tests")]
+        source = next(path for path in paths if path.exists()).read_text()
+        variables = [option for name, value in (environment or {}).items() for option in ("--env", f"{name}={value}")]
+        command = ["python", "-c", source, *map(str, arguments)]
         printed = self.compose("exec", "--no-TTY", *variables, service, *command, stdin=stdin)
         return json.loads(printed.splitlines()[-1])
 
     def running(self):
-        """Return the services that have a container that runs and is not paused."""
+        """Return the services whose container runs and is not paused."""
         return self.compose("ps", "--services", "--status", "running").split()
 
     def stats(self, service):
-        """Return the line of `docker stats` about a service, as a dictionary."""
+        """Return the entry of `docker stats` for a service, as a dictionary."""
         container = self.container(service)
         return json.loads(self.run("docker", "stats", "--no-stream", "--format", "json", container).stdout)
 
     def memory(self, service):
-        """Return how many bytes a service has in memory, without the cache of files that the kernel can drop."""
+        """Return the memory of a service in bytes, without the page cache."""
         return in_bytes(self.stats(service)["MemUsage"].split(" / ")[0])
 
     @contextmanager
-    def most_memory(self, service):
-        """Give a list that gets, for as long as the block runs, what `memory` returns, about once a second."""
-        seen = [self.memory(service)]
+    def sampled_memory(self, service):
+        """Give a list to which the memory of a service is added about once a second during the block."""
+        samples = [self.memory(service)]
 
         def watch(watcher):
-            # It clears the screen before each line, and prints dashes while it does not know.
+            # It clears the screen before each line, and prints dashes for unknown values.
             for line in watcher.stdout:
                 if used := re.search(r"([\d.]+[KMG]?i?B) / ", line):
-                    seen.append(in_bytes(used[1]))
+                    samples.append(in_bytes(used[1]))
 
         command = ("docker", "stats", "--format", "{{.MemUsage}}", self.container(service))
         with self.started(*command) as watcher:
             thread = Thread(target=watch, args=[watcher])
             thread.start()
             try:
-                yield seen
+                yield samples
             finally:
-                # A polite signal leaves it running, with nothing to show.
+                # It ignores SIGTERM.
                 watcher.kill()
                 thread.join()
 
     def processes(self, service):
-        """Return how many processes and threads a service has, as the kernel counts them against its limit."""
+        """Return the number of processes and threads of a service, as counted against its PID limit."""
         return int(self.stats(service)["PIDs"])
 
     def cpu_seconds(self, service):
-        """Return how long a service has kept a processor busy since its container started, in seconds.
+        """Return the CPU seconds of a service since its container started.
 
-        To ask costs some hundredths of a second, which count too.
+        The measurement itself adds some hundredths of a second.
         """
         used = self.compose("exec", "--no-TTY", service, "sh", "-c", CPU)
         microseconds = re.search(r"^usage_usec (\d+)", used, flags=re.M)
         return int(microseconds[1]) / 1e6 if microseconds else int(used) / 1e9
 
     def pause(self):
-        """Have the running containers stand still; they take no time of the processors then."""
+        """Pause the running containers, which then use no CPU."""
         if services := self.running():
             self.compose("pause", *services)
 
     def unpause(self):
-        """Have paused containers go on."""
+        """Resume paused containers."""
         if services := self.compose("ps", "--services", "--status", "paused").split():
             self.compose("unpause", *services)
 
@@ -193,13 +193,15 @@ class Ours(Side):
 
     def __init__(self, folder):
         super().__init__(folder)
-        self.project = new_name(self.name)
+        self.project = unique_project(self.name)
         self.set(COMPOSE_PROJECT_NAME=self.project)
 
     def build(self):
         result = self.invoke("build")
         if result.returncode:
-            raise Failure(f'our images could not be built ({last_line(result.stderr)}): see what "invoke build" says.')
+            raise Failure(
+                f'our images could not be built ({last_line(result.stderr)}): see the output of "invoke build".'
+            )
 
     def base(self, service):
         return compose.base_image(json.loads(self.compose("config", "--format", "json")), service)
@@ -212,13 +214,13 @@ class Ours(Side):
 
 
 class Stock(Side):
-    """The plain setup of docker-compose.yml beside this file; `bases` are the base images of the services."""
+    """The plain setup in benchmarks/stock; `bases` are the base images of the services."""
 
     name = "stock"
 
     def __init__(self, folder, bases):
         self.root = folder
-        self.project = new_name(self.name)
+        self.project = unique_project(self.name)
         self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         self.bases = bases
         self.password = secrets.token_urlsafe()
@@ -245,7 +247,7 @@ class Stock(Side):
         return self.bases[service]
 
     def connect(self, *_):
-        """Connect to the database as its only role, which owns it and is the superuser."""
+        """Connect to the database as its only role, owner and superuser."""
         port = self.port("postgres")
         return psycopg2.connect(host="127.0.0.1", port=port, user="mlflow", dbname="mlflow", password=self.password)
 
@@ -257,15 +259,15 @@ class Stock(Side):
         return self.compose("exec", "--no-TTY", "postgres", *client, f"--command={statement}")
 
 
-def new_name(side):
-    """Return a name for the project of a side, which no other has."""
+def unique_project(side):
+    """Return a unique project name for a side."""
     return f"data-toolbox-bench-{side}-{secrets.token_hex(4)}"
 
 
 def mlflow_version():
-    """Return the version of MLflow that both sides get."""
-    asked = (ROOT / "ml-flow-docker" / "requirements.in").read_text()
-    return re.search(r"^mlflow==(\S+)$", asked, flags=re.M)[1]
+    """Return the version of MLflow on both sides."""
+    requirements = (ROOT / "ml-flow-docker" / "requirements.in").read_text()
+    return re.search(r"^mlflow==(\S+)$", requirements, flags=re.M)[1]
 
 
 def in_bytes(text):
@@ -274,16 +276,16 @@ def in_bytes(text):
     return float(number) * SIZES[unit]
 
 
-def apart(*command):
-    """Run a command in a session of its own, where a Ctrl-C on the terminal does not reach it; return its output."""
+def run_uninterrupted(*command):
+    """Run a command in a new session, where Ctrl-C does not reach it; return its output."""
     return subprocess.run(command, capture_output=True, text=True, check=False, start_new_session=True).stdout
 
 
 @contextmanager
 def both(folder):
-    """Give the two sides by name, built but not started. Whatever happens, also Ctrl-C and SIGTERM, both are gone then.
+    """Give the two sides by name, built but not started; remove both afterwards, also on Ctrl-C and SIGTERM.
 
-    `folder` is where their files go.
+    Their files are in `folder`.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     sides = {}
@@ -294,7 +296,7 @@ def both(folder):
         stock.build()
         yield {"stock": stock, "ours": ours}
     finally:
-        # Someone impatient would leave half of it behind.
+        # A second Ctrl-C would interrupt the removal.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         for side in sides.values():
@@ -302,9 +304,9 @@ def both(folder):
 
 
 def in_turn(sides, rounds):
-    """Yield (number of the round, stack) for each round and side, from 0 on, with the other side paused meanwhile.
+    """Yield (round from 0, stack) for each round and side, while the other side is paused.
 
-    Which side is first changes from round to round, so that neither has the warmer machine.
+    The first side alternates, so that neither always has the warmer machine.
     """
     order = list(sides.values())
     try:

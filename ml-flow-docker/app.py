@@ -15,7 +15,6 @@ from pathlib import Path
 
 import guard
 from healthcheck import ROUTE
-from start import STAGING
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 # The driver's exception, as it appears in MLflow's response.
@@ -139,7 +138,7 @@ def create_app():
             reason = "it has a control character, such as a newline"
         elif path.startswith("/") or ".." in names:
             reason = "it leads out of its folder"
-        elif posixpath.normpath(path).split("/")[0] == STAGING:
+        elif posixpath.normpath(path).split("/")[0] == guard.STAGING:
             reason = "a restore stores the replaced artifacts there"
         elif any(len(name.encode()) > LONGEST_NAME for name in names):
             reason = f"it has more than {LONGEST_NAME} bytes"

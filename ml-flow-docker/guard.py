@@ -15,6 +15,8 @@ from http import HTTPStatus
 LARGEST = 10 << 20
 # Smaller bodies are not counted: there is enough memory for those of a worker's 40 threads.
 SMALL = 64 << 10
+# A restore's staging directory among the artifacts, which no request may name.
+STAGING = ".data-toolbox-restore"
 # Artifacts are streamed to disk.
 UPLOADS = ("/api/2.0/mlflow-artifacts/artifacts/", "/ajax-api/2.0/mlflow-artifacts/artifacts/")
 

@@ -15,14 +15,14 @@ import sys
 import time
 
 import psycopg2
+from guard import STAGING
 
 PAUSE_SECONDS = 1
 REMINDER_SECONDS = 10
 # MLflow's prefix for files of uploads in progress.
 UNFINISHED = ".artifact.uploading."
-# A restore's staging directory, where it keeps the replaced artifacts, and its new database. Artifacts are swapped
-# first; as long as the database still has this name, the replaced artifacts are the valid ones.
-STAGING = ".data-toolbox-restore"
+# Where a restore keeps the replaced artifacts, and its new database. Artifacts are swapped first; as long as the
+# database still has this name, the replaced artifacts are the valid ones.
 REPLACED_ARTIFACTS = f"{STAGING}/old"
 RESTORED_DATABASE = "mlflow_restored"
 
@@ -65,7 +65,7 @@ def obstacle(uri, artifacts):
             swapped = artifacts and os.path.lexists(os.path.join(artifacts, REPLACED_ARTIFACTS))
             # Users can create a folder of that name, but not the database.
             if swapped and has_restored(connection):
-                return '"invoke up", which recovers a restore that was interrupted while it replaced files'
+                return '"invoke up": it reverts a restore that was interrupted while it replaced files'
     except psycopg2.OperationalError as error:
         reason = " ".join(str(error).split())
         if "authentication failed" in reason:

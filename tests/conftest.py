@@ -1,4 +1,4 @@
-"""The running toolbox that the tests marked `stack` share, what a failure shows, and what the end of a run says."""
+"""The toolbox that the tests marked `stack` share, the report of a failure, and the summary of a run."""
 
 import shlex
 import signal
@@ -12,10 +12,10 @@ from tests.support.copies import JUPYTER_TOKEN, ROOT, Copy
 from toolbox import lock
 from toolbox.compose import SERVICES
 
-# A character of every kind that a shell, Compose, Docker or Python could take for its own.
+# A character of every kind that a shell, Compose, Docker or Python could interpret.
 FOLDER = """a b'c"d;touch PWNED;$(touch PWNED)$HOME,e:f\\g%s{h}é"""
 
-# A shell without job control has what it starts in the background ignore Ctrl-C, and so do the tasks that tests start.
+# A shell without job control makes background processes ignore Ctrl-C, and tasks would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BASES = pytest.StashKey[dict]()
@@ -29,23 +29,23 @@ def pytest_addoption(parser):
 
 @pytest.fixture(autouse=True)
 def _own_lock(tmp_path_factory, monkeypatch):
-    """Make tasks that a test calls lock a file of this process: another process tests tasks in the same directory."""
-    folder, before = tmp_path_factory.getbasetemp(), lock.exclusive
+    """Let tasks lock a file of this test process, as other processes test tasks in the same directory."""
+    folder, original = tmp_path_factory.getbasetemp(), lock.exclusive
 
-    def own(path, task):
-        return before(folder / path.name if path.parent == ROOT else path, task)
+    def exclusive(path, task):
+        return original(folder / path.name if path.parent == ROOT else path, task)
 
-    monkeypatch.setattr(lock, "exclusive", own)
+    monkeypatch.setattr(lock, "exclusive", exclusive)
 
 
 @pytest.fixture(scope="session")
 def toolbox(tmp_path_factory, pytestconfig):
-    """A toolbox of its own, started with `invoke up` and gone afterwards."""
+    """A temporary toolbox, started with `invoke up`."""
     copy = Copy(tmp_path_factory.mktemp("copy") / FOLDER)
     kept = pytestconfig.getoption("keep")
     try:
         copy.succeed("up")
-        # Of the start that made the database; new containers begin new logs.
+        # Those of the first start, as new containers begin new logs.
         copy.first_logs = copy.compose("logs")
         pytestconfig.stash[BASES] = {service: copy.base(service) for service in SERVICES}
         yield copy
@@ -60,7 +60,7 @@ def toolbox(tmp_path_factory, pytestconfig):
 
 
 def how_to_use(copy):
-    """Return lines that say how to look at a toolbox that is left running, and how to delete it."""
+    """Return lines about using and deleting a toolbox that is left running."""
     return [
         f"The toolbox of the tests is still running; docker compose finds it in {shlex.quote(str(copy.root))}",
         f"  JupyterLab  {copy.url('notebook', f'/lab?token={quote(JUPYTER_TOKEN)}')}",
@@ -71,28 +71,28 @@ def how_to_use(copy):
 
 @pytest.fixture
 def record(pytestconfig):
-    """A function that notes a line of figures for the end of the test run."""
+    """A function that adds a line of figures to the summary."""
     return pytestconfig.stash.setdefault(LINES, []).append
 
 
 @pytest.fixture
 def record_fault(record):
-    """A function that notes for the end of the test run what a fault did: its name, how many writes were acknowledged,
-    how many of them were found, how many calls failed, and the seconds until the server answered again.
+    """A function that adds a fault to the summary: its name, the numbers of acknowledged writes, of those
+    found and of failed calls, and the seconds until the server answered again.
     """
     line = "{}: {} acknowledged, {} found, {} calls failed, answered after {:.1f} s"
     return lambda *fault: record(line.format(*fault))
 
 
 def pytest_collection_modifyitems(items):
-    """Note what each test helps to prove, for the report of its result."""
+    """Add the claim that each test helps to prove to its report."""
     for item in items:
         item.user_properties.append((proven.PROPERTY, proven.claim(item)))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item):
-    """Add the state of every toolbox that is up to the report of a failed test."""
+    """Add the state of every running toolbox to the report of a failed test."""
     report = yield
     if report.failed and item.get_closest_marker("stack"):
         for copy in Copy.made:
@@ -103,7 +103,7 @@ def pytest_runtest_makereport(item):
 
 
 def pytest_sessionfinish(session):
-    """Hand what is to be said at the end to the process that began this one, if one did."""
+    """Send bases and lines of the summary to the controlling process, if there is one."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         output |= {"bases": session.config.stash.get(BASES, {}), "lines": session.config.stash.get(LINES, [])}
@@ -111,14 +111,14 @@ def pytest_sessionfinish(session):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node):
-    """Take what a process that has ended hands over."""
+    """Receive bases and lines of the summary from a worker process."""
     output = getattr(node, "workeroutput", {})
     node.config.stash.setdefault(BASES, {}).update(output.get("bases", {}))
     node.config.stash.setdefault(LINES, []).extend(output.get("lines", []))
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Say what was proven, on which base images, and what was measured."""
+    """Print what was proven, on which base images, and what was measured."""
     for line in proven.table(terminalreporter.stats):
         terminalreporter.write_line(line)
     for service, image in config.stash.get(BASES, {}).items():

@@ -15,6 +15,7 @@ from .process import ROOT, tool, visibly
 # The folders with a requirements.in, and the oldest Python that each is for.
 LOCKED = {
     ".": "3.10",
+    "tests": "3.10",
     "ml-flow-docker": "3.13",
     "jupyter-notebook-docker": "3.13",
     "bare-machine/scipy-notebook": "3.13",

@@ -57,9 +57,12 @@ class Toolbox:
         """Return the settings in .env, by name, without quotes."""
         return dotenv.values(dotenv.read(self.env))
 
-    def set(self, name, value):
-        """Set a name in .env to a value, which is written verbatim."""
-        self.write(dotenv.with_value(dotenv.read(self.env), name, value))
+    def set(self, **values):
+        """Set names in .env to values, which are written verbatim."""
+        text = dotenv.read(self.env)
+        for name, value in values.items():
+            text = dotenv.with_value(text, name, value)
+        self.write(text)
 
     def write(self, text):
         """Write .env."""

@@ -84,7 +84,7 @@ def keep_no_proxy(toolbox):
         return
     if names := exceptions(engine.config_folder() / "config.json"):
         toolbox.say(f"Docker uses no proxy for {names}: neither does the toolbox now (NO_PROXY in .env).")
-        toolbox.set("NO_PROXY", f"'{names}'")
+        toolbox.set(NO_PROXY=f"'{names}'")
 
 
 def exceptions(path):

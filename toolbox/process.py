@@ -123,10 +123,12 @@ def on_terminal():
 
 
 def tool(name):
-    """Return the command of a program of requirements.txt, a list: a module also works in a clone that was moved.
+    """Return the command of a program of tests/requirements.txt, a list: a module also works in a moved clone.
 
-    Raises Failure when it is missing: `invoke` may be installed without it.
+    Raises Failure if it is not installed.
     """
     if not importlib.util.find_spec(name):
-        raise Failure(f'{name} is not installed for {sys.executable}: use "./run", which installs requirements.txt.')
+        raise Failure(
+            f'{name} is not installed for {sys.executable}: use "./run", which installs tests/requirements.txt.'
+        )
     return [sys.executable, "-m", name]

@@ -6,6 +6,8 @@ from datetime import timedelta
 from .compose import IN_ORDER, time
 from .errors import Failure, one_line
 
+# The exit code of `docker compose` after Ctrl-C.
+INTERRUPTED = 130
 # A process can log lines before Docker records that it was started.
 START_NOTED_LATE = timedelta(seconds=1)
 # What Docker records for a container that was created but not started.
@@ -21,7 +23,9 @@ def show(toolbox, service, follow, tail, since):
         raise Failure(f'there is no service "{service}": choose from {", ".join(IN_ORDER)}.')
     check_options(tail, since)
     options = ["--tail", tail, *(["--since", since] if since else []), *(["--follow"] if follow else [])]
-    if not toolbox.compose("logs", *options, *([service] if service else [])):
+    shown = toolbox.compose("logs", *options, *([service] if service else []))
+    # Ctrl-C is how --follow ends.
+    if not shown and not (follow and shown.exited == INTERRUPTED):
         raise Failure("Docker could not show the logs: its own message is above.")
 
 

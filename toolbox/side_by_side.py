@@ -37,7 +37,7 @@ def set_page_host(toolbox):
     """
     values = toolbox.settings()
     if toolbox.name and "PAGE_HOST" not in values and values.get("BIND_ADDRESS", "") in ("", "127.0.0.1", "0.0.0.0"):
-        toolbox.set("PAGE_HOST", f"{toolbox.name}.localhost")
+        toolbox.set(PAGE_HOST=f"{toolbox.name}.localhost")
 
 
 def check(toolbox):

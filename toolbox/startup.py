@@ -36,7 +36,7 @@ def upgrade_and_start(toolbox, old_base, insecure):
     `old_base` is the base image that can read the volume, or empty. Raises Failure when a step fails.
     """
     settings.check(toolbox)
-    upgrade.take_over(toolbox, old_base)
+    upgrade.migrate_databases(toolbox, old_base)
     up(toolbox, insecure)
 
 

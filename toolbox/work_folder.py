@@ -6,6 +6,8 @@ from .errors import Failure
 
 TARGET = "/home/jovyan/work"
 HOME = "/home/jovyan"
+# The UID that owns the home in the image, and so in a new volume.
+IMAGE_USER = "1000"
 # Prints the owner of a folder as the container sees it, and whether the container's user can make files there.
 LOOK = 'stat -c %u "$1"; [ -w "$1" ] && [ -x "$1" ] && echo yes || echo no'
 
@@ -18,7 +20,7 @@ def folder(config):
 
 def user(config):
     """Return the number of the user that the notebook runs as, as text."""
-    return config["services"]["notebook"].get("user", "1000").partition(":")[0]
+    return config["services"]["notebook"].get("user", IMAGE_USER).partition(":")[0]
 
 
 def check(config):
@@ -44,7 +46,7 @@ def adopt_owner(toolbox):
         if problem := unwritable(path, owner, user(toolbox.config)):
             raise Failure(problem)
         toolbox.say(f"{path} belongs to user {owner}: the notebook runs as that user now (NOTEBOOK_UID in .env).")
-        toolbox.set("NOTEBOOK_UID", owner)
+        toolbox.set(NOTEBOOK_UID=owner)
         if not look(toolbox, str(path), TARGET, "bind")[1]:
             raise Failure(f'{path} cannot be written by its owner, user {owner}: "chmod u+rwx {path}".')
     give_home(toolbox)
@@ -79,7 +81,12 @@ def give_home(toolbox):
     config = toolbox.config
     home = next(mount for mount in config["services"]["notebook"]["volumes"] if mount["target"] == HOME)
     volume = config["volumes"][home["source"]]["name"]
-    if not toolbox.has("volume", volume) or look(toolbox, volume, HOME, "volume")[0] == user(config):
+    if not toolbox.has("volume", volume):
+        if user(config) == IMAGE_USER:
+            return
+        if not toolbox.compose("create", "notebook"):
+            raise Failure("Docker could not create the notebook: its own message is above.")
+    if look(toolbox, volume, HOME, "volume")[0] == user(config):
         return
     rights = ("--user", "0", "--cap-add", "CHOWN", "--cap-add", "DAC_READ_SEARCH")
     give = f"chown -hR {user(config)} {HOME}"

@@ -1,4 +1,4 @@
-"""Draw how many times better ours is than stock: reads the JSON of the table, prints a PNG in base64, as JSON."""
+"""Draw how many times better ours is than stock: read the JSON of the table, print a PNG in base64, as JSON."""
 
 import base64
 import io
@@ -10,7 +10,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-# The rows that say most, by section and name, each with what is written beside its bar.
+# The most telling rows, by section and name, with the labels of their bars.
 HEADLINES = {
     ("one client", "/health, p50"): "an answer to /health",
     ("one client", "log-metric, p50"): "log a metric",
@@ -29,17 +29,17 @@ HEADLINES = {
 BETTER, WORSE, PLAIN, FAINT = "#0f766e", "#b45309", "#334155", "#64748b"
 
 rows = {(row["section"], row["what"]): row for row in json.load(sys.stdin)["rows"]}
-shown = [(label, rows[key]) for key, label in HEADLINES.items() if key in rows and rows[key]["ratio"]]
-shown.sort(key=lambda pair: pair[1]["ratio"])
+bars = [(label, rows[key]) for key, label in HEADLINES.items() if key in rows and rows[key]["ratio"]]
+bars.sort(key=lambda pair: pair[1]["ratio"])
 
 
 def number(value):
-    """Return a number as short as it can be read."""
+    """Return a number, rounded for reading."""
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def values(row):
-    """Return what is written behind a bar: stock, ours and the unit."""
+    """Return the text at the end of a bar: stock, ours and the unit."""
     unit, scale = row["unit"], 1
     if unit == "ms" and row["median"]["stock"] >= 1000:
         unit, scale = "s", 1000
@@ -47,28 +47,34 @@ def values(row):
 
 
 plt.rcParams.update({"font.family": "DejaVu Sans", "font.size": 12, "text.color": PLAIN, "ytick.color": PLAIN})
-figure, axes = plt.subplots(figsize=(8.8, 0.42 * len(shown) + 1.3), dpi=150, layout="constrained")
-ratios = [row["ratio"] for _, row in shown]
+figure, axes = plt.subplots(figsize=(8.8, 0.42 * len(bars) + 1.3), dpi=150, layout="constrained")
+ratios = [row["ratio"] for _, row in bars]
 colors = [BETTER if ratio >= 1 else WORSE for ratio in ratios]
-axes.barh(range(len(shown)), [ratio - 1 for ratio in ratios], left=1, color=colors, height=0.62)
+axes.barh(range(len(bars)), [ratio - 1 for ratio in ratios], left=1, color=colors, height=0.62)
 axes.set_xscale("log")
 low, high = min([*ratios, 1]), max([*ratios, 2])
 axes.set_xlim(low * 0.8, high * (high / low) ** 0.55)
-for place, (_, row) in enumerate(shown):
+for position, (_, row) in enumerate(bars):
     end = max(row["ratio"], 1)
     axes.annotate(
         f"{number(row['ratio'])}\N{MULTIPLICATION SIGN}",
-        (end, place),
+        (end, position),
         xytext=(5, 0),
         textcoords="offset points",
         va="center",
         weight="bold",
     )
     axes.annotate(
-        values(row), (1, place), xycoords=("axes fraction", "data"), va="center", ha="right", color=FAINT, fontsize=10.5
+        values(row),
+        (1, position),
+        xycoords=("axes fraction", "data"),
+        va="center",
+        ha="right",
+        color=FAINT,
+        fontsize=10.5,
     )
 axes.axvline(1, color=FAINT, linewidth=1)
-axes.set_yticks(range(len(shown)), [label for label, _ in shown])
+axes.set_yticks(range(len(bars)), [label for label, _ in bars])
 axes.set_xticks([])
 axes.minorticks_off()
 axes.tick_params(length=0)

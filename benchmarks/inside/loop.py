@@ -1,7 +1,7 @@
-"""Log a metric at each step of a loop, as people write it; the argument says how many steps.
+"""Log a metric at each step of a loop, as people write it; the argument is the number of steps.
 
-The environment decides whether that is asynchronous. Prints the seconds until all are on the server, as JSON, after
-making sure that they are there.
+The environment decides whether logging is asynchronous. Prints the seconds until all metrics are on the server, as
+JSON, after checking that they are.
 """
 
 import json

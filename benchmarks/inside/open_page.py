@@ -1,8 +1,8 @@
-"""Open a page in Chromium, each time as if for the first time, and wait until something shows.
+"""Open a page in Chromium repeatedly, with an empty cache, and wait until an element is visible.
 
-Arguments: the address of the page; the host and port where its server really is; a selector of Playwright's for what
-has to show; how many times. Runs in the image of tests/inside/browser, beside the server. Prints the seconds of each,
-from the navigation on, as JSON.
+Arguments: the URL of the page; the real host and port of its server; a Playwright selector of the element; how often.
+Runs in the image of tests/inside/browser, in the network of the server. Prints the seconds of each, from the start of
+the navigation, as JSON.
 """
 
 import json
@@ -12,17 +12,17 @@ import time
 from chromium import launch
 from playwright.sync_api import sync_playwright
 
-PATIENCE_MS = 60_000
+TIMEOUT_MS = 60_000
 address, server, selector, times = sys.argv[1:]
 
 
 def seconds(browser):
-    """Return how long the page takes with no cache and no cookies."""
+    """Return how long the page takes without cache and cookies."""
     context = browser.new_context(viewport={"width": 1600, "height": 900})
     page = context.new_page()
     start = time.monotonic()
     page.goto(address, wait_until="commit")
-    page.locator(selector).first.wait_for(timeout=PATIENCE_MS)
+    page.locator(selector).first.wait_for(timeout=TIMEOUT_MS)
     took = time.monotonic() - start
     context.close()
     return took

@@ -1,7 +1,6 @@
-"""Log a file of random bytes as an artifact, and fetch it again; the argument says how many megabytes it has.
+"""Log a file of random bytes as an artifact, and download it again; the argument is its size in megabytes.
 
-Prints the seconds up and down, as JSON, after making sure that it is the same file. It is deleted afterwards,
-on the server with the volume.
+Prints the seconds of upload and download, as JSON, after comparing the files. The artifact is deleted with the volume.
 """
 
 import filecmp

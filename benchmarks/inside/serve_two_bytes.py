@@ -1,6 +1,6 @@
-"""Answer every request with two bytes, with the web server that MLflow uses, until standard input ends.
+"""Answer every request with two bytes, with MLflow's web server, until standard input ends.
 
-Listens on a free port of all addresses, and prints it when it answers.
+Listens on a free port of all addresses, and prints that port when it is ready.
 """
 
 import socket
@@ -17,12 +17,12 @@ async def app(scope, receive, send):
 
 
 def end():
-    """End the server with standard input."""
+    """Stop the server at the end of standard input."""
     sys.stdin.read()
     server.should_exit = True
 
 
-# With its protocol, which asyncio looks at: without, it lets the kernel hold back small answers for 40 ms.
+# asyncio sets TCP_NODELAY only if the socket names its protocol; otherwise small responses wait 40 ms.
 with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
     listener.bind(("0.0.0.0", 0))
     listener.listen()

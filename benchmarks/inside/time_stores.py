@@ -1,8 +1,8 @@
-"""Log metrics with MLflow's client to one store after the other, each time to a new run.
+"""Log metrics with MLflow's client to each store in turn, always to a new run.
 
-Arguments: how many rounds, and for each store its tracking URI and the experiment there; {folder} in a URI is a new
-folder in the home folder, which is deleted afterwards. Prints for each store a list of the milliseconds of a call of
-log_metric, one a round, with the share of making the run in it, as JSON.
+Arguments: the number of rounds, and for each store its tracking URI and the experiment; {folder} in a URI is a
+temporary directory in the home. Prints for each store a list of the milliseconds of a call of log_metric, one per
+round, including a share of the creation of the run, as JSON.
 """
 
 import json
@@ -21,7 +21,7 @@ CALLS = 300
 
 
 def milliseconds(uri, experiment, calls):
-    """Return how long a call takes, in the mean."""
+    """Return the mean milliseconds of a call."""
     mlflow.set_tracking_uri(uri)
     start = time.perf_counter()
     with mlflow.start_run(experiment_id=experiment):
@@ -33,7 +33,7 @@ def milliseconds(uri, experiment, calls):
 rounds, *rest = sys.argv[1:]
 with tempfile.TemporaryDirectory(dir=Path.home()) as folder:
     stores = [(uri.format(folder=folder), experiment) for uri, experiment in zip(rest[::2], rest[1::2], strict=True)]
-    # Makes the tables.
+    # Creates the tables.
     for store in stores:
         milliseconds(*store, calls=1)
     took = [[milliseconds(*store, calls=CALLS) for store in stores] for _ in range(int(rounds))]

@@ -11,9 +11,9 @@ from tests.support.layers import (
     ROOT,
     SECRETS,
     docker_compose,
+    error_line,
     loaded,
     real_configuration,
-    the_line,
     without_settings,
 )
 from toolbox import compose, images
@@ -37,14 +37,14 @@ VALUES = {"BIND_ADDRESS": "127.4.3.21", "WORK_FOLDER": "/4321"}
 def test_an_invalid_port_is_refused_in_one_line(value):
     with pytest.raises(Failure) as raised:
         real_configuration(NOTEBOOK_PORT=value)
-    assert value in the_line(raised)
+    assert value in error_line(raised)
 
 
 @pytest.mark.parametrize("value", ["::1", "[::1]", "::", "[::]", "localhost", "nonsense", "127.1", "127.0.0.1:80"])
 def test_an_address_that_is_not_ipv4_is_refused_in_one_line(value):
     with pytest.raises(Failure) as raised:
         real_configuration(BIND_ADDRESS=value)
-    message = the_line(raised)
+    message = error_line(raised)
     assert f"BIND_ADDRESS={value.strip('[]')} is not an IPv4 address: set it in .env" in message
 
 
@@ -61,7 +61,7 @@ def test_a_valid_user_name_is_accepted(name):
 def test_an_invalid_user_name_is_refused_in_one_line(name):
     with pytest.raises(Failure) as raised:
         real_configuration(NOTEBOOK_USER=name)
-    assert "NOTEBOOK_USER in .env is " in the_line(raised)
+    assert "NOTEBOOK_USER in .env is " in error_line(raised)
 
 
 def test_proxy_exceptions_are_added_to_those_of_the_toolbox():
@@ -74,7 +74,7 @@ def test_proxy_exceptions_are_added_to_those_of_the_toolbox():
 def test_a_line_of_env_that_compose_cannot_read_is_reported_in_one_line():
     with pytest.raises(Failure) as raised:
         loaded("JUPYTER TOKEN=x")
-    assert "key cannot contain a space" in the_line(raised)
+    assert "key cannot contain a space" in error_line(raised)
 
 
 # --- Settings and their defaults ---

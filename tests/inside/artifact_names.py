@@ -1,6 +1,6 @@
-"""Log artifacts under all kinds of names, by all ways there are, and get each back by all ways there are.
+"""Log artifacts under all kinds of names with every function, and load each back with every function.
 
-Prints as JSON what was wrong with which name: nothing, if it was kept.
+Prints the failed checks of each name as JSON; nothing if all passed.
 """
 
 import json
@@ -25,7 +25,7 @@ NAMES = [
     *("d #1/e?2/f%203/g.txt", "d #1/e?2/f%203/h ü.txt", "d #2/e?2/g.txt"),
 ]
 REFUSED = ["a\nb.txt", "a\0b.txt", "a\x7fb.txt", "a\udcfcb.txt", "../a.txt", "a/../../b.txt", "x" * 300, "ü" * 128]
-# In the name of a table, MLflow refuses the first, and does not find the others again.
+# In the name of a table, MLflow rejects the first of these, and does not find the others again.
 NOT_IN_TABLES = "\"',:[]{}\\"
 
 client = MlflowClient()
@@ -33,7 +33,7 @@ wrong = {}
 
 
 def check(name, what, is_so):
-    """Note what is wrong with a name."""
+    """Record a failed check of a name."""
     if not is_so:
         wrong.setdefault(name, []).append(what)
 
@@ -48,7 +48,7 @@ def list_files(run_id, path=None):
 
 mlflow.set_experiment("names of artifacts")
 
-# As text, and back by every way to ask.
+# Log as text, and load with every function.
 with mlflow.start_run() as run:
     for name in NAMES:
         mlflow.log_text(f"of {name}", name)
@@ -62,12 +62,12 @@ for name in NAMES:
     text = f"of {name}"
     for uri in (f"runs:/{run_id}/{name}", f"{run.info.artifact_uri}/{name}"):
         check(name, f"load_text({uri})", mlflow.artifacts.load_text(uri) == text)
-    for ask in ({"run_id": run_id, "artifact_path": name}, {"artifact_uri": f"runs:/{run_id}/{name}"}):
-        path = Path(mlflow.artifacts.download_artifacts(**ask))
-        check(name, f"download_artifacts({ask})", path.read_text() == text and path.name == Path(name).name)
+    for arguments in ({"run_id": run_id, "artifact_path": name}, {"artifact_uri": f"runs:/{run_id}/{name}"}):
+        path = Path(mlflow.artifacts.download_artifacts(**arguments))
+        check(name, f"download_artifacts({arguments})", path.read_text() == text and path.name == Path(name).name)
     check(name, "client", Path(client.download_artifacts(run_id, name)).read_text() == text)
 
-# Every other way to log.
+# Log with every other function.
 with mlflow.start_run() as run, tempfile.TemporaryDirectory() as folder:
     run_id = run.info.run_id
     for name in NAMES:
@@ -91,7 +91,7 @@ with mlflow.start_run() as run, tempfile.TemporaryDirectory() as folder:
         check(name, "log_image", mlflow.artifacts.load_image(f"runs:/{run_id}/image {name}").size == (2, 2))
         check(name, "log_figure", mlflow.artifacts.load_image(f"runs:/{run_id}/{name}").size[0] > 2)
 
-# Names that cannot be kept.
+# Names that cannot be stored.
 with mlflow.start_run() as run:
     for name in REFUSED:
         try:
@@ -102,7 +102,7 @@ with mlflow.start_run() as run:
             check(name, "log_text", False)
     check("all", "refused", list_files(run.info.run_id) == [])
 
-# What is deleted is what has the name, and nothing else.
+# Only the artifact with exactly this name is deleted.
 repository = get_artifact_repository(f"runs:/{first_id}")
 left = sorted(NAMES)
 for name in NAMES:

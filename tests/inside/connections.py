@@ -1,4 +1,4 @@
-"""Print as JSON, of each TCP connection to a port elsewhere, how many processes of the container have it open.
+"""Print as JSON, for each TCP connection to a remote port, how many processes of the container have it open.
 
 Argument: the port.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 port = int(sys.argv[1])
 rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-# Columns: number, own address, the other address, state, ..., and tenth the inode.
+# Columns: number, local address, remote address, state, ..., and tenth the inode.
 wanted = {f"socket:[{row[9]}]" for row in rows if int(row[2].rpartition(":")[2], 16) == port and row[9] != "0"}
 holders = collections.Counter()
 for process in filter(str.isdigit, os.listdir("/proc")):

@@ -1,4 +1,4 @@
-"""Log runs and models and delete some of them, as people do over months; print their ids, by name, as JSON."""
+"""Log runs and models and delete some of them, as people do over months; print their IDs by name, as JSON."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ import mlflow
 
 client = mlflow.MlflowClient()
 ids = {}
-# Not a multiple of the blocks of a disk.
+# Not a multiple of a disk's block size.
 Path("/tmp/weight.bin").write_bytes(b"x" * 300_001)
 
 
@@ -50,7 +50,7 @@ for name in ("old model", "young model"):
 client.delete_run(run("old run of a live model", lived_in))
 model("live model", lived_in, ids["old run of a live model"])
 
-# What registered versions need, by each way in which one can be registered; and one whose version is deleted.
+# Sources of registered versions, for each way to register one; and one whose version is deleted.
 run("registered run", lived_in)
 register("by run", f"{client.get_run(ids['registered run']).info.artifact_uri}/some", ids["registered run"])
 client.delete_run(ids["registered run"])
@@ -66,7 +66,7 @@ register_model("given up", model("given up model", lived_in))
 client.delete_model_version("given up", "1")
 client.delete_logged_model(ids["given up model"])
 
-# Experiments, deleted with all that is in them.
+# Experiments, deleted with everything in them.
 for name in ("old experiment", "young experiment", "needed experiment", "experiment with a live run"):
     where = experiment(name)
     run(f"run of {name}", where)
@@ -80,7 +80,7 @@ for name in ("old experiment", "young experiment", "needed experiment", "experim
     client.delete_experiment(ids[name])
 client.restore_run(ids["run of experiment with a live run"])
 
-# What is not in the artifact store, or not in a folder of its own.
+# A run whose artifacts are not in the artifact store.
 client.delete_run(run("run elsewhere", experiment("elsewhere", "s3://bucket/folder"), with_file=False))
 
 json.dump(ids, sys.stdout)

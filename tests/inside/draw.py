@@ -1,4 +1,4 @@
-"""Draw a picture with letters from everywhere, as PNG, PDF and SVG and in several styles; print `warnings` as JSON."""
+"""Draw a figure with text of any script, as PNG, PDF and SVG and in several styles; print `warnings` as JSON."""
 
 import io
 import json

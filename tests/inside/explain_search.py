@@ -1,6 +1,6 @@
-"""Print how Postgres goes about what MLflow asks it for a page of runs: one plan for each order, of 20,000 runs.
+"""Print the query plans of MLflow's search for a page of runs among 20,000, one for each order.
 
-Run in the container of mlflow. The runs are there for this program alone, and not afterwards.
+Runs in the mlflow container. The runs are rolled back.
 """
 
 import json
@@ -17,22 +17,22 @@ INSERT INTO runs (run_uuid, name, source_type, status, start_time, lifecycle_sta
     FROM generate_series(1, 20000) AS number;
 ANALYZE runs
 """
-# What the client of MLflow asks for, and what its pages do.
+# The orders that MLflow's client and its pages request.
 ORDERS = {"client": [], "pages": ["attributes.start_time DESC"]}
 
 uri = os.environ["MLFLOW_BACKEND_STORE_URI"]
 store = SqlAlchemyStore(uri, "/tmp")
-asked = []
-event.listen(store.engine, "before_cursor_execute", lambda *call: asked.append(call[2:4]))
+statements = []
+event.listen(store.engine, "before_cursor_execute", lambda *call: statements.append(call[2:4]))
 
 connection = psycopg2.connect(uri.replace("+psycopg2", "", 1))
 cursor = connection.cursor()
 cursor.execute(RUNS)
 plans = {}
 for name, order in ORDERS.items():
-    asked.clear()
+    statements.clear()
     store.search_runs(["0"], "", ViewType.ACTIVE_ONLY, 100, order)
-    [(statement, values)] = [call for call in asked if " runs.run_uuid" in call[0] and "LIMIT" in call[0]]
+    [(statement, values)] = [call for call in statements if " runs.run_uuid" in call[0] and "LIMIT" in call[0]]
     cursor.execute(f"EXPLAIN {statement}", values)
     plans[name] = [line for (line,) in cursor.fetchall()]
 connection.rollback()

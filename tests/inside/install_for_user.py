@@ -1,4 +1,4 @@
-"""Make a package with a program, install it with pip for the user, and print where its module is, as JSON.
+"""Build a package with a program, install it with `pip --user`, and print the path of its module as JSON.
 
 Argument: the name of the package.
 """

@@ -1,4 +1,4 @@
-"""Log a metric and be gone without ending the run, as a kernel is that was killed; print the id of the run, as JSON."""
+"""Log a metric and exit without ending the run, like a killed kernel; print the ID of the run as JSON."""
 
 import json
 import os
@@ -11,5 +11,5 @@ run = mlflow.start_run().info.run_id
 mlflow.log_metric("loss", 1)
 json.dump(run, sys.stdout)
 sys.stdout.flush()
-# As a signal would, with none of what Python does at its end, but with success.
+# Skips Python's cleanup, as a signal would, but with exit code 0.
 os._exit(0)

@@ -1,6 +1,6 @@
 """Listen on a free port of all addresses until standard input ends.
 
-Prints the port, and at the end as JSON how many connections came.
+Prints the port, and at the end the number of connections.
 """
 
 import select

@@ -1,6 +1,6 @@
-"""Log something of each kind to MLflow, with a client as old as the server; print what there is to find as JSON.
+"""Log data of each kind to MLflow, with the client of the server's version; print what was logged as JSON.
 
-Runs in the mlflow container. The artifacts are by path below the run, with their SHA-256.
+Runs in the mlflow container. `artifacts` maps "run path" to the SHA-256.
 """
 
 import hashlib

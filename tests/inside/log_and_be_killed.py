@@ -1,4 +1,4 @@
-"""Log a metric for some seconds as a training loop does, then be killed; print first what was logged when, as JSON.
+"""Log a metric for some seconds as a training loop does, print what was logged as JSON, then kill this process.
 
 Argument: the seconds. Each value is the time at which it was logged, in seconds since 1970.
 """

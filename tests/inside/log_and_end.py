@@ -1,4 +1,4 @@
-"""Log metrics in one of many ways, and end in one of many ways. Prints the id of each run as a line of JSON.
+"""Log metrics and end in one of many ways. Prints the ID of each run as a line of JSON.
 
 Argument: the name of one of the functions below.
 """
@@ -17,7 +17,7 @@ POINTS = 50
 
 
 def start():
-    """Start a run, print its id and return it."""
+    """Start a run, print its ID and return it."""
     run = mlflow.start_run().info.run_id
     print(json.dumps(run), flush=True)
     return run
@@ -30,7 +30,7 @@ def log():
 
 
 def ends():
-    """End normally, with neither a `with` nor end_run()."""
+    """End normally, without `with` or end_run()."""
     start()
     log()
 
@@ -48,7 +48,7 @@ def exits():
 
 
 def logs_at_exit():
-    """Log as late as possible: the last of what is registered first runs last."""
+    """Log as late as possible: the handler that is registered first runs last."""
     start()
     atexit.register(log)
 
@@ -83,7 +83,7 @@ def log_to(run):
 
 
 def workers():
-    """Log to one run from all kinds of worker processes: 2 runs of points each from 5 kinds, besides its own."""
+    """Log to one run from five kinds of worker processes, twice from each, and from this process."""
     run = start()
     log()
     for method in ("fork", "spawn", "forkserver"):
@@ -97,8 +97,8 @@ def workers():
     joblib.Parallel(2)(joblib.delayed(log_to)(run) for _ in range(2))
 
 
-def logs_what_is_refused():
-    """Log values that are refused among good ones; print what wait() raises for a changed param."""
+def logs_rejected_values():
+    """Log rejected values among valid ones; print what wait() raises for a changed param."""
     start()
     for step in range(POINTS - 1):
         mlflow.log_metric("m", step, step=step)
@@ -117,7 +117,7 @@ def logs_what_is_refused():
 
 
 def waits():
-    """Log, and log again after a line of the standard input; say so."""
+    """Log, and log again after a line on standard input; print when that is done."""
     start()
     log()
     sys.stdin.readline()

@@ -1,8 +1,8 @@
-"""Log metrics, params and batches from many clients at once, each with a connection and a run of its own.
+"""Log metrics, params and batches from many clients at once, each with a separate connection and run.
 
-Arguments: the address of MLflow, how many clients, for how many seconds at most, and a file that ends it.
-Speaks plain HTTP, so that any Python can run it and MLflow's client is not measured. Prints as JSON which steps of each
-run were acknowledged, by kind of request, what failed, and how long the requests took, in seconds.
+Arguments: the URL of MLflow, the number of clients, the maximum seconds, and a file whose existence ends the program.
+Uses plain HTTP, so that any Python can run it and MLflow's client is not measured. Prints as JSON the acknowledged
+steps of each run by kind of request, the failures, and the durations of the requests in seconds.
 """
 
 import http.client
@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
-# What a server that is away would be asked at most in a second, by each client.
+# Between requests of a client while the server is unavailable.
 PAUSE_SECONDS = 0.2
 TIMEOUT_SECONDS = 60
 BATCH = 10
@@ -26,7 +26,7 @@ stop = Path(sys.argv[4])
 
 
 def requests(run, step):
-    """Return what a client sends at a step: kinds of requests, with path and body."""
+    """Return the requests of a client at a step: path and body by kind."""
     metric = {"value": step, "timestamp": 0, "step": step}
     batch = [{"key": f"batch{number}"} | metric for number in range(BATCH)]
     return {
@@ -37,7 +37,7 @@ def requests(run, step):
 
 
 class Client:
-    """A client with a connection that it keeps."""
+    """A client with a persistent connection."""
 
     def __init__(self, _=None):
         self.connection = http.client.HTTPConnection(address.hostname, address.port, timeout=TIMEOUT_SECONDS)
@@ -47,7 +47,7 @@ class Client:
         self.run = self.post("runs/create", {"experiment_id": "0"})["run"]["info"]["run_id"]
 
     def post(self, path, body):
-        """Send a request; return the answer. Raises OSError or HTTPException when there is none that says OK."""
+        """Send a request; return the parsed response. Raises OSError or HTTPException if it fails."""
         self.connection.request(
             "POST", f"/api/2.0/mlflow/{path}", json.dumps(body), {"Content-Type": "application/json"}
         )
@@ -58,7 +58,7 @@ class Client:
         return json.loads(text)
 
     def write(self):
-        """Log until it is over."""
+        """Log until the time is up or the stop file exists."""
         end = time.monotonic() + duration_seconds
         step = 0
         while True:

@@ -1,4 +1,4 @@
-"""Log a metric, step by step, until the file that is the argument is there; print how many steps that were."""
+"""Log a metric step by step until the file in the argument exists; print the number of steps."""
 
 import json
 import sys

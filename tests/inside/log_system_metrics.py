@@ -1,4 +1,4 @@
-"""Log a run until its system metrics are there, or the patience is over; print the names of all its metrics as JSON."""
+"""Log a run until its system metrics are stored, or for the seconds in the argument; print its metrics as JSON."""
 
 import json
 import sys

@@ -1,7 +1,7 @@
-"""Log models as a tutorial does, load them in another process, and print as JSON what was not the same.
+"""Log models as a tutorial does, load them in another process, and compare their predictions.
 
-Printed are `wrong`, what predicted something else, `missing`, the error of a model whose file is gone, and `states`,
-those of all logged models.
+Prints as JSON: `wrong`, the output of models with other predictions, `missing`, the error of a model whose file is
+missing, and `states`, those of all logged models.
 """
 
 import json
@@ -28,7 +28,7 @@ print([mlflow.{}.load_model(uri).predict(X).tolist() for uri in sys.argv[1:]])
 
 
 class Always(ClassifierMixin, BaseEstimator):
-    """What a notebook may define."""
+    """An estimator such as a notebook may define."""
 
     def fit(self, inputs, y):
         self.classes_ = np.unique(y)
@@ -43,7 +43,7 @@ def double(inputs):
 
 
 def load(flavor, *uris):
-    """Return what another process, in another folder, says of models."""
+    """Return the result of predicting with models in another process and folder."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-c", LOAD.format(flavor), *uris]
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -68,8 +68,8 @@ with mlflow.start_run(), tempfile.TemporaryDirectory() as folder:
 
 wrong = {}
 for flavor in ("sklearn", "pyfunc"):
-    answer = load(flavor, *uris)
-    if answer.stdout.strip() != str(expected):
-        wrong[flavor] = answer.stdout + answer.stderr
+    result = load(flavor, *uris)
+    if result.stdout.strip() != str(expected):
+        wrong[flavor] = result.stdout + result.stderr
 states = [model.status.value for model in mlflow.search_logged_models([experiment.experiment_id], output_format="list")]
 print(json.dumps({"wrong": wrong, "missing": load("pyfunc", lost).stderr.splitlines()[-1], "states": states}))

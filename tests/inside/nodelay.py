@@ -1,6 +1,6 @@
-"""Print as JSON, of each open connection to the TCP port that processes serve, whether its answers are sent at once.
+"""Print as JSON, for each connection to a TCP port of server processes, whether it has TCP_NODELAY.
 
-Arguments: the port, then the processes. Sees those of others as root with the right to trace them.
+Arguments: the port, then the PIDs. Needs root and the right to trace these processes.
 """
 
 import ctypes
@@ -9,18 +9,18 @@ import os
 import socket
 import sys
 
-# The numbers of system calls that Python's standard library has no functions for.
+# A system call without a function in Python's standard library.
 PIDFD_GETFD = 438
 
 call = ctypes.CDLL(None, use_errno=True).syscall
 port, *processes = map(int, sys.argv[1:])
 found = []
 for process in processes:
-    of_process = os.pidfd_open(process)
+    pidfd = os.pidfd_open(process)
     for number in os.listdir(f"/proc/{process}/fd"):
         if not os.readlink(f"/proc/{process}/fd/{number}").startswith("socket:"):
             continue
-        copy = call(PIDFD_GETFD, of_process, int(number), 0)
+        copy = call(PIDFD_GETFD, pidfd, int(number), 0)
         if copy < 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         with socket.socket(fileno=copy) as connection:

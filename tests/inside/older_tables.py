@@ -1,6 +1,6 @@
-"""Make MLflow's tables as an older one had them, in an empty database, and print their revision.
+"""Create MLflow's tables as an older version had them, in an empty database, and print their revision.
 
-The argument is the host and the database, such as postgres/older.
+Argument: host and database, such as postgres/older.
 """
 
 import sys

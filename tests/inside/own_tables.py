@@ -1,4 +1,4 @@
-"""Save a table into the database datasets with pandas and SQLAlchemy, read it back, and print that as JSON."""
+"""Save a table in the database datasets with pandas and SQLAlchemy, and print it as JSON after reading it back."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Load the registered model through the tracking server; print what it predicts for the JSON on standard input."""
+"""Load the registered model from the tracking server; print its predictions for the JSON on standard input."""
 
 import json
 import sys

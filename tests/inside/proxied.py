@@ -1,6 +1,6 @@
-"""Be the proxy of this container on its port 3128, log a run, and ask outside in three ways.
+"""Run a proxy on port 3128 of this container, log a run, and send requests outside in three ways.
 
-Printed is JSON: `asked`, what the proxy was asked for, and `names`, what no proxy is to be asked for.
+Prints JSON: `requests`, the URLs that the proxy received, and `names`, the hosts in NO_PROXY.
 """
 
 import json
@@ -14,19 +14,19 @@ import mlflow
 import requests
 
 OUTSIDE = "http://outside.example.org/"
-asked = []
+received = []
 
 
 class Proxy(BaseHTTPRequestHandler):
     def do_GET(self):
-        asked.append(self.path)
+        received.append(self.path)
         self.send_response(200)
         self.end_headers()
 
     do_POST = do_GET  # noqa: N815
 
     def log_message(self, *_):
-        """Say nothing."""
+        """Log nothing."""
 
 
 threading.Thread(target=ThreadingHTTPServer(("127.0.0.1", 3128), Proxy).serve_forever, daemon=True).start()
@@ -37,4 +37,4 @@ subprocess.run(["curl", "--silent", "http://mlflow:5000/health"], check=True, st
 urllib.request.urlopen(OUTSIDE + "urllib").close()
 requests.get(OUTSIDE + "requests", timeout=30)
 subprocess.run(["curl", "--silent", OUTSIDE + "curl"], check=True)
-print(json.dumps({"asked": asked, "names": os.environ["NO_PROXY"].split(",")}))
+print(json.dumps({"requests": received, "names": os.environ["NO_PROXY"].split(",")}))

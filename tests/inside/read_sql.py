@@ -1,4 +1,4 @@
-"""Read a run (its id is the argument) with SQL, with no password in the code, and print it as JSON."""
+"""Read a run by its ID, the argument, with SQL and without a password in the code, and print it as JSON."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Print as JSON what MLflow's server can be asked for: pairs of a method and a path, with names in <> or {} in it.
+"""Print the routes of MLflow's server as JSON: pairs of a method and a path, with parameters in <> or {}.
 
 Runs in the mlflow container.
 """

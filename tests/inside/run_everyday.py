@@ -1,4 +1,4 @@
-"""Run the programs given as JSON, {name: text}, each in an empty folder; print how each ended as JSON."""
+"""Run programs given as JSON, {name: text}, each in an empty folder; print their results as JSON."""
 
 import json
 import subprocess
@@ -8,22 +8,22 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-AT_A_TIME = 3
-LIMIT_SECONDS = 480
+CONCURRENT = 3
+TIMEOUT_SECONDS = 480
 
 
-def ended(name, text):
-    """Return the exit status of a program, its seconds, and what it printed."""
+def run(name, text):
+    """Run a program; return its exit status, seconds, and output."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         program = Path(folder, name)
         program.write_text(text)
-        begun = time.monotonic()
-        # `timeout` ends the processes that the program started as well.
-        command = ["timeout", str(LIMIT_SECONDS), sys.executable, name]
+        begin = time.monotonic()
+        # `timeout` also ends the processes that the program started.
+        command = ["timeout", str(TIMEOUT_SECONDS), sys.executable, name]
         result = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        return result.returncode, time.monotonic() - begun, result.stdout.decode(errors="replace")
+        return result.returncode, time.monotonic() - begin, result.stdout.decode(errors="replace")
 
 
 programs = json.load(sys.stdin)
-with ThreadPoolExecutor(AT_A_TIME) as pool:
-    print(json.dumps(dict(zip(programs, pool.map(ended, programs, programs.values()), strict=True))))
+with ThreadPoolExecutor(CONCURRENT) as pool:
+    print(json.dumps(dict(zip(programs, pool.map(run, programs, programs.values()), strict=True))))

@@ -1,8 +1,8 @@
-"""Run the notebook on stdin from top to bottom, in a folder of its own, and print as JSON what its cells gave.
+"""Run the notebook on standard input from top to bottom, in an empty folder, and print its outputs as JSON.
 
-Arguments: settings for its kernel, as NAME=VALUE. Printed are `cells`, the outputs of each cell by its id, each of them
-by the names of its kinds (pictures as their size in bytes), and `failed`, the source of the cell that raised and the
-last line of its error, or null.
+Arguments: environment variables for its kernel, as NAME=VALUE. Prints `cells`, the outputs of each cell by its ID, as
+{MIME type: data} (pictures as their size in bytes), and `failed`, the source of the cell that raised and the last line
+of its error, or null.
 """
 
 import json
@@ -14,12 +14,12 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-# For one cell. They take a few seconds on a machine that does nothing else.
-PATIENCE_SECONDS = 300
+# For one cell, which takes a few seconds on an idle machine.
+TIMEOUT_SECONDS = 300
 
 
-def shown(output):
-    """Return an output of a cell by the names of its kinds."""
+def by_type(output):
+    """Return an output of a cell as {MIME type or stream: data}."""
     if output.output_type == "stream":
         return {output.name: output.text}
     if output.output_type == "error":
@@ -32,7 +32,7 @@ nbformat.validate(notebook)
 settings = dict(setting.split("=", 1) for setting in sys.argv[1:])
 failed = None
 with tempfile.TemporaryDirectory() as folder:
-    client = NotebookClient(notebook, timeout=PATIENCE_SECONDS, resources={"metadata": {"path": folder}})
+    client = NotebookClient(notebook, timeout=TIMEOUT_SECONDS, resources={"metadata": {"path": folder}})
     try:
         client.execute(env=os.environ | settings)
     except CellExecutionError as error:
@@ -42,5 +42,5 @@ with tempfile.TemporaryDirectory() as folder:
             if cell.cell_type == "code" and any(output.output_type == "error" for output in cell.outputs)
         ]
         failed = [source, f"{error.ename}: {error.evalue}"]
-cells = {cell.id: [shown(output) for output in cell.get("outputs", [])] for cell in notebook.cells}
+cells = {cell.id: [by_type(output) for output in cell.get("outputs", [])] for cell in notebook.cells}
 print(json.dumps({"cells": cells, "failed": failed}))

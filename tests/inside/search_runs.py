@@ -1,6 +1,6 @@
-"""Search for runs as MLflow does by itself, and as app.py has it; print what is found either way as JSON, by question.
+"""Search for runs with unmodified MLflow and with app.py; print both results as JSON, by query.
 
-Runs in the mlflow container, in an experiment of its own that is deleted afterwards.
+Runs in the mlflow container, in a temporary experiment.
 """
 
 import json
@@ -22,7 +22,7 @@ from mlflow.entities import (
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import event
 
-QUESTIONS = {
+QUERIES = {
     "all": ("", []),
     "newest": ("", ["attributes.start_time DESC"]),
     "metric": ("", ["metrics.loss ASC"]),
@@ -31,13 +31,13 @@ QUESTIONS = {
     "param": ("", ["params.depth ASC"]),
     "tag": ("", ["tags.team DESC", "metrics.loss ASC"]),
     "filters": ("metrics.loss < 5 AND params.depth = '1' AND tags.team LIKE 'a%'", ["metrics.loss DESC"]),
-    # Each run has two of that kind.
+    # Each run has two such data sets.
     "data sets": ("dataset.context = 'training'", []),
     "data set": ("dataset.name = 'table 1' AND metrics.loss < 8", ["metrics.loss ASC"]),
 }
 
 store = SqlAlchemyStore(os.environ["MLFLOW_BACKEND_STORE_URI"], "/tmp")
-asked = []
+statements = []
 experiment = store.create_experiment("searched")
 for number in range(10):
     run = store.create_run(experiment, "tests", number, [], f"run {number}").info.run_id
@@ -49,27 +49,27 @@ for number in range(10):
     store.log_inputs(run, [DatasetInput(dataset, tags) for dataset in sets])
 
 
-def answers():
-    """Return the names of the runs that are found, by question, in pages of three."""
-    given = {}
-    for question, (wanted, order) in QUESTIONS.items():
+def search():
+    """Return the names of the runs found, by query, in pages of three."""
+    results = {}
+    for query, (filter_string, order) in QUERIES.items():
         names, token = [], None
         while True:
-            page = store.search_runs([experiment], wanted, ViewType.ACTIVE_ONLY, 3, order, token)
+            page = store.search_runs([experiment], filter_string, ViewType.ACTIVE_ONLY, 3, order, token)
             names += [run.info.run_name for run in page]
             token = page.token
             if not token:
                 break
-        given[question] = names
-    return given
+        results[query] = names
+    return results
 
 
-plain = answers()
+plain = search()
 
 create_app()
-# After the change of app.py, which is made known first.
-event.listen(store.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
-ours = answers()
-distinct = sorted({" inputs" in statement for statement in asked if statement.startswith("SELECT DISTINCT runs.")})
+# Registered after the listener of app.py, so that it sees the changed statements.
+event.listen(store.engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
+ours = search()
+distinct = sorted({" inputs" in statement for statement in statements if statement.startswith("SELECT DISTINCT runs.")})
 store.delete_experiment(experiment)
 print(json.dumps({"plain": plain, "ours": ours, "distinct only with data sets": distinct}))

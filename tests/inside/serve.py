@@ -1,6 +1,7 @@
-"""Log a model, give it an alias, and have MLflow predict with it in three ways, with no argument but the model.
+"""Log a model, give it an alias, and predict with MLflow in three ways, with only the model as an argument.
 
-Printed is JSON: what `mlflow models predict`, `mlflow.models.predict` and `mlflow models serve` gave for three flowers.
+Prints as JSON the predictions of `mlflow models predict`, `mlflow.models.predict` and `mlflow models serve` for three
+flowers.
 """
 
 import json
@@ -18,7 +19,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 MODEL = "models:/flowers@champion"
 PORT = 5001
-PATIENCE_SECONDS = 120
+TIMEOUT_SECONDS = 120
 
 features, kinds = load_iris(return_X_y=True)
 with mlflow.start_run():
@@ -26,15 +27,15 @@ with mlflow.start_run():
     mlflow.sklearn.log_model(model, name="model", registered_model_name="flowers")
 mlflow.MlflowClient().set_registered_model_alias("flowers", "champion", 1)
 rows = features[[0, 75, 149]].tolist()
-asked = json.dumps({"inputs": rows})
+body = json.dumps({"inputs": rows})
 
 
-def served():
-    """Serve the model, ask once, and return the answer."""
+def serve():
+    """Serve the model, send one request, and return the response."""
     server = subprocess.Popen(["mlflow", "models", "serve", "-m", MODEL, "--port", str(PORT)], stdout=sys.stderr)
     headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(f"http://127.0.0.1:{PORT}/invocations", asked.encode(), headers)
-    end = time.monotonic() + PATIENCE_SECONDS
+    request = urllib.request.Request(f"http://127.0.0.1:{PORT}/invocations", body.encode(), headers)
+    end = time.monotonic() + TIMEOUT_SECONDS
     try:
         while True:
             try:
@@ -50,10 +51,10 @@ def served():
 
 
 with tempfile.TemporaryDirectory() as folder:
-    written, given = Path(folder, "written.json"), Path(folder, "given.json")
-    given.write_text(asked)
-    subprocess.run(["mlflow", "models", "predict", "-m", MODEL, "-i", given, "-o", written], check=True)
-    by_command = json.loads(written.read_text())
-    mlflow.models.predict(MODEL, rows, output_path=str(written))
-    by_function = json.loads(written.read_text())
-print(json.dumps([answer["predictions"] for answer in (by_command, by_function, served())]))
+    output, input_file = Path(folder, "output.json"), Path(folder, "input.json")
+    input_file.write_text(body)
+    subprocess.run(["mlflow", "models", "predict", "-m", MODEL, "-i", input_file, "-o", output], check=True)
+    by_command = json.loads(output.read_text())
+    mlflow.models.predict(MODEL, rows, output_path=str(output))
+    by_function = json.loads(output.read_text())
+print(json.dumps([answer["predictions"] for answer in (by_command, by_function, serve())]))

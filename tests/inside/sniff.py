@@ -1,7 +1,7 @@
-"""Watch the network of a container from inside until standard input ends. Needs the right to read all packets.
+"""Watch the network of a container until standard input ends. Needs the right to read all packets.
 
-Prints a line when it watches, and at the end as JSON the names that were looked up and the addresses to which
-connections were opened or datagrams were sent.
+Prints a line when it is ready, and at the end as JSON the names that were looked up, and the addresses to which
+connections were opened or datagrams sent.
 """
 
 import ipaddress
@@ -14,13 +14,13 @@ ALL_PROTOCOLS = 3
 IPV4, IPV6 = 0x0800, 0x86DD
 TCP, UDP = 6, 17
 SYN, ACK = 2, 16
-# Docker's own name server in every container. Its port is another one by the time that a packet is seen.
+# Docker's DNS server in every container. Its port is already translated when a packet is seen.
 RESOLVER = "127.0.0.11"
 names, addresses = set(), set()
 
 
-def note(kind, packet):
-    """Note what an outgoing packet asks for; `kind` is the number of its protocol."""
+def record(kind, packet):
+    """Record the target of an outgoing packet; `kind` is its Ethernet protocol number."""
     if kind == IPV4:
         protocol, target, data = packet[9], packet[16:20], packet[(packet[0] & 15) * 4 :]
     elif kind == IPV6:
@@ -35,7 +35,7 @@ def note(kind, packet):
 
 
 def question(message):
-    """Return the name that a DNS message asks for."""
+    """Return the name in the question of a DNS message."""
     labels, at = [], 12
     while length := message[at]:
         labels.append(message[at + 1 : at + 1 + length].decode("ascii", "replace"))
@@ -50,7 +50,7 @@ with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ALL_PROTOCO
         if network in ready:
             packet, (_, kind, direction, *_) = network.recvfrom(65535)
             if direction == socket.PACKET_OUTGOING:
-                note(kind, packet)
+                record(kind, packet)
         elif sys.stdin in ready:
             break
 print(json.dumps({"names": sorted(names), "addresses": sorted(addresses)}))

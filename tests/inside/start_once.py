@@ -1,4 +1,4 @@
-"""Start a server, ask it for a page until it answers, and end it. Arguments: the page's address, and the command."""
+"""Start a server, request a page until it responds, and stop it. Arguments: the URL of the page, and the command."""
 
 import os
 import signal
@@ -7,10 +7,10 @@ import sys
 import time
 import urllib.request
 
-PATIENCE_SECONDS = 120
+TIMEOUT_SECONDS = 120
 address, *command = sys.argv[1:]
-end = time.monotonic() + PATIENCE_SECONDS
-# With a group of its own, so that its workers end too.
+end = time.monotonic() + TIMEOUT_SECONDS
+# A process group, so that its workers are stopped too.
 with subprocess.Popen(command, stdout=sys.stderr, start_new_session=True) as server:
     try:
         while True:

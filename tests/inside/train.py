@@ -1,4 +1,4 @@
-"""Train a model as a person would in a notebook, log all of it to MLflow, and print as JSON what was logged."""
+"""Train a model as people do in a notebook, log everything to MLflow, and print what was logged as JSON."""
 
 import hashlib
 import json

@@ -1,10 +1,10 @@
-"""Log a file of random bytes, of as many MB as the argument says, as the artifact of a new run, and get it back.
+"""Log a file of random bytes as an artifact of a new run, and download it. Argument: its size in MiB.
 
-With a second argument, a folder, it waits in the middle of the first upload: it writes its process id to the file
-`half` there, and goes on when there is a file `go`.
+With a second argument, a folder, it waits in the middle of the upload: it writes its PID to the file `half` there, and
+continues when a file `go` exists.
 
-Prints as JSON the run, the error if there was one, the seconds until the end of the upload, what the run has stored
-then (names and sizes in bytes), and whether it is the same.
+Prints as JSON the run, the error or null, the seconds of the upload, the artifacts of the run (names and sizes in
+bytes), and whether the content is the same.
 """
 
 import hashlib
@@ -30,14 +30,14 @@ def digest(path):
 
 
 class Halting(io.FileIO):
-    """A file that can be read to its middle, and further when `gate / "go"` is there."""
+    """A file whose second half can be read only once `gate / "go"` exists."""
 
     def __init__(self, path, mode):
         super().__init__(path, mode)
         self.middle = Path(path).stat().st_size // 2
 
     def read(self, size=-1):
-        """Read as a file does, and stop once in the middle."""
+        """Read, and wait once in the middle."""
         if self.tell() >= self.middle and not (gate / "half").exists():
             (gate / "part").write_text(str(os.getpid()))
             (gate / "part").rename(gate / "half")
@@ -48,7 +48,7 @@ class Halting(io.FileIO):
 
 if len(sys.argv) > 2:
     gate = Path(sys.argv[2])
-    # MLflow opens with this what it uploads.
+    # MLflow opens the files that it uploads with this function.
     http_artifact_repo.open = Halting
 
 with tempfile.TemporaryDirectory() as folder:
@@ -60,13 +60,13 @@ with tempfile.TemporaryDirectory() as folder:
     error, start = None, time.monotonic()
     try:
         client.log_artifact(run_id, str(blob))
-    # Whatever it is, the test reads it.
+    # The test checks it.
     except Exception as raised:
         error = str(raised)
     seconds = time.monotonic() - start
     stored = [[file.path, file.file_size] for file in client.list_artifacts(run_id)]
-    back = Path(folder) / "back"
-    back.mkdir()
-    same = bool(stored) and digest(Path(client.download_artifacts(run_id, "blob.bin", str(back)))) == digest(blob)
+    target = Path(folder) / "downloaded"
+    target.mkdir()
+    same = bool(stored) and digest(Path(client.download_artifacts(run_id, "blob.bin", str(target)))) == digest(blob)
 
 json.dump({"run_id": run_id, "error": error, "seconds": seconds, "stored": stored, "same": same}, sys.stdout)

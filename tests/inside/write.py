@@ -1,6 +1,6 @@
-"""Log metrics from eight threads, each to its own run, until the file named by the argument is there.
+"""Log metrics from eight threads, each to a separate run, until the file in the argument exists.
 
-Prints as JSON which steps of each run the server acknowledged, and how many calls failed for good.
+Prints as JSON the steps of each run that the server acknowledged, and the number of calls that failed.
 """
 
 import json
@@ -18,7 +18,7 @@ runs = [client.create_run(experiment).info.run_id for _ in range(WRITERS)]
 
 
 def write(run):
-    """Return the steps of a run that were acknowledged, and the number of calls that failed."""
+    """Return the acknowledged steps of a run, and the number of failed calls."""
     acknowledged, failed, step = [], 0, 0
     while not stop.exists():
         try:

@@ -5,7 +5,7 @@ Items that need judgement (5.19, 5.23, 5.24, 5.28) or concern the host (5.1) are
 
 
 def host(name):
-    """Return a function that gives a setting of the container's from what `docker inspect` says."""
+    """Return a function that returns a setting from the output of `docker inspect`."""
     return lambda details: details["HostConfig"][name]
 
 
@@ -14,11 +14,11 @@ def options(details):
 
 
 def bindings(details):
-    """Return the places on this machine where ports of the container are published."""
-    return [place for places in details["NetworkSettings"]["Ports"].values() for place in places or ()]
+    """Return the bindings of the container's published ports."""
+    return [binding for port in details["NetworkSettings"]["Ports"].values() for binding in port or ()]
 
 
-# The number, what is asked for, and whether a container has it.
+# The number, the recommendation, and whether a container follows it.
 ITEMS = {
     "4.1": ("non-root user", lambda it: it["Config"]["User"].split(":")[0] not in ("", "0", "root")),
     "5.2": ("AppArmor not disabled", lambda it: "apparmor" not in options(it)),
@@ -27,13 +27,13 @@ ITEMS = {
     "5.5": ("not privileged", lambda it: not host("Privileged")(it)),
     "5.6": ("no host directories mounted", lambda it: {mount["Type"] for mount in it["Mounts"]} == {"volume"}),
     "5.7": ("no SSH port", lambda it: "22/tcp" not in it["NetworkSettings"]["Ports"]),
-    "5.8": ("no privileged ports", lambda it: all(int(place["HostPort"]) >= 1024 for place in bindings(it))),
+    "5.8": ("no privileged ports", lambda it: all(int(binding["HostPort"]) >= 1024 for binding in bindings(it))),
     "5.9": ("a single port", lambda it: len(it["NetworkSettings"]["Ports"]) == len(bindings(it)) == 1),
     "5.10": ("no host network", lambda it: host("NetworkMode")(it) != "host"),
     "5.11": ("memory limit", lambda it: host("Memory")(it) > 0),
     "5.12": ("CPU limit", lambda it: host("NanoCpus")(it) or host("CpuShares")(it)),
     "5.13": ("read-only root file system", host("ReadonlyRootfs")),
-    "5.14": ("ports bound to one address", lambda it: {place["HostIp"] for place in bindings(it)} == {"127.0.0.1"}),
+    "5.14": ("ports bound to one address", lambda it: {binding["HostIp"] for binding in bindings(it)} == {"127.0.0.1"}),
     "5.15": ("at most five restarts", lambda it: host("RestartPolicy")(it)["Name"] == "on-failure"),
     "5.16": ("no host PID namespace", lambda it: host("PidMode")(it) == ""),
     "5.17": ("no shared IPC namespace", lambda it: host("IpcMode")(it) == "private"),

@@ -17,8 +17,9 @@ from pathlib import Path
 import psycopg2
 import testinfra
 
-from toolbox import dotenv, images
+from toolbox import images
 from toolbox.data import upgrade
+from toolbox.instance import Toolbox
 
 ROOT = Path(__file__).parents[2]
 # A character of every kind that a shell, SQL, an address or .env could take for its own.
@@ -59,7 +60,11 @@ def quoted(value):
 
 
 class Copy:
-    """A copy of the repository in `folder`, with its own name and ports, and those passwords if they are `chosen`."""
+    """A copy of the repository in `folder`, with its own name and ports, and those passwords if they are `chosen`.
+
+    Everything but its settings goes the way of a user: tasks and `docker compose` in processes of their own, HTTP and
+    SQL through the published ports.
+    """
 
     # All of this process.
     made = []  # noqa: RUF012
@@ -77,16 +82,18 @@ class Copy:
             self.set(**{f"{role.upper()}_DB_PASSWORD": quoted(password) for role, password in PASSWORDS.items()})
 
     @property
+    def toolbox(self):
+        """The object that the tasks have; the tests use its settings."""
+        return Toolbox(None, root=self.root)
+
+    @property
     def env(self):
         """The path of .env."""
-        return self.root / ".env"
+        return self.toolbox.env
 
     def set(self, **values):
         """Set names in .env to values, which are written as they are."""
-        text = dotenv.read(self.env)
-        for name, value in values.items():
-            text = dotenv.with_value(text, name, value)
-        dotenv.write(self.env, text)
+        self.toolbox.set(**values)
 
     @contextmanager
     def changed(self, **values):

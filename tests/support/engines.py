@@ -1,4 +1,4 @@
-"""A Docker engine of the tests' own, which can be restarted and killed without harm to the one of the machine."""
+"""A second Docker engine, which tests can restart and kill without affecting that of the machine."""
 
 import os
 import shutil
@@ -12,17 +12,18 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 def missing():
-    """Return what this machine lacks to run a second engine, as words; empty when it lacks nothing."""
-    lacking = [program for program in PROGRAMS if shutil.which(program) is None]
+    """Return the requirements of a second engine that this machine does not meet, as text."""
+    unmet = [program for program in PROGRAMS if shutil.which(program) is None]
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
-        lacking.insert(0, "root")
-    return ", ".join(lacking)
+        unmet.insert(0, "root")
+    return ", ".join(unmet)
 
 
 class Engine:
-    """A Docker engine whose data are in `folder`, in namespaces of its own.
+    """A Docker engine in separate namespaces, with its data in `folder`.
 
-    Its processes, networks, firewall rules and mounts are not those of the machine, and end with the namespaces.
+    Its processes, networks, firewall rules and mounts are separate from those of the machine, and end with the
+    namespaces.
     """
 
     def __init__(self, folder):
@@ -30,21 +31,21 @@ class Engine:
         self.address = f"unix://{folder}/docker.sock"
         self.cgroup = f"data-toolbox-test-{os.getpid()}"
         (folder / "daemon.json").write_text("{}")
-        # What the engine and its helpers keep in /run is not for others. The shell buries orphans.
-        begin = "mount -t tmpfs tmpfs /run && ip link set lo up && echo ready; while :; do sleep 1000 & wait; done"
-        unshared = ["unshare", "--fork", "--kill-child", "--pid", "--mount-proc", "--mount", "--net", "sh", "-c", begin]
-        self.namespaces = subprocess.Popen(unshared, stdout=subprocess.PIPE, text=True)
+        # A private /run for the engine and its helpers. The shell reaps orphans.
+        init = "mount -t tmpfs tmpfs /run && ip link set lo up && echo ready; while :; do sleep 1000 & wait; done"
+        unshare = ["unshare", "--fork", "--kill-child", "--pid", "--mount-proc", "--mount", "--net", "sh", "-c", init]
+        self.namespaces = subprocess.Popen(unshare, stdout=subprocess.PIPE, text=True)
         assert self.namespaces.stdout.readline() == "ready\n"
         pid = self.namespaces.pid
         [self.first_process] = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         self.daemon = None
 
     def inside(self, *command):
-        """Return a command as it has to be to run in the engine's namespaces."""
+        """Return the command that runs `command` in the engine's namespaces."""
         return ["nsenter", "--target", self.first_process, "--pid", "--mount", "--net", *command]
 
     def start(self):
-        """Start the engine, and return when it answers."""
+        """Start the engine, and wait until it answers."""
         options = {
             "host": self.address,
             "data-root": self.folder / "data",
@@ -52,7 +53,7 @@ class Engine:
             "pidfile": self.folder / "docker.pid",
             "config-file": self.folder / "daemon.json",
             "cgroup-parent": f"/{self.cgroup}",
-            # The other one, systemd, knows nothing of the processes in here.
+            # The alternative, systemd, does not see the processes in these namespaces.
             "exec-opt": "native.cgroupdriver=cgroupfs",
         }
         command = self.inside("dockerd", *(f"--{name}={value}" for name, value in options.items()))
@@ -61,18 +62,18 @@ class Engine:
         until(self.answers, "the engine answers")
 
     def answers(self):
-        """Return whether the engine answers; fail when it has ended."""
+        """Return whether the engine answers; fail if it has exited."""
         assert self.daemon.poll() is None, (self.folder / "dockerd.log").read_text()[-2000:]
         return subprocess.run(["docker", "--host", self.address, "version"], capture_output=True).returncode == 0
 
     def end(self, signal):
-        """Send the engine a signal, such as `KILL`, and return when it has ended."""
+        """Send the engine a signal, such as `KILL`, and wait until it has exited."""
         pid = (self.folder / "docker.pid").read_text()
         subprocess.run(self.inside("sh", "-c", f"kill -{signal} {pid}"), check=True)
         self.daemon.wait()
 
     def load(self, images):
-        """Copy images from the engine of the machine; `images` maps their names there to their names here."""
+        """Copy images from the engine of the machine; `images` maps their names there to new names here."""
         docker = ["docker", "--host", self.address]
         with subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE) as saving:
             subprocess.run([*docker, "load", "--quiet"], stdin=saving.stdout, stdout=subprocess.DEVNULL, check=True)
@@ -81,7 +82,7 @@ class Engine:
             subprocess.run([*docker, "tag", there, here], check=True)
 
     def remove(self):
-        """End all processes of the engine, and delete everything that it has."""
+        """Kill all processes of the engine, and delete its data and control groups."""
         self.namespaces.kill()
         self.namespaces.wait()
         if self.daemon is not None:
@@ -95,7 +96,7 @@ class Engine:
 
 
 def is_removed(path):
-    """Remove an empty folder; return whether that succeeded. A control group is busy until its processes have ended."""
+    """Remove an empty folder; return whether it is gone. A control group is busy until its processes have exited."""
     try:
         path.rmdir()
     except OSError:

@@ -2,14 +2,14 @@
 
 import json
 
-# With the part that draws a chart.
+# The heading of the section with the chart.
 NOTEBOOK = {"path": "examples/1-track-an-experiment.ipynb", "heading": "Learning curves"}
 NAMES = {"experiment": "Example 1: digits", "metric": "val_loss", "picture": "confusion.png", "model": "digits"}
 ALIAS = "champion"
 
 
 def champion(toolbox):
-    """Return what find_run.py asks for, once the notebook has run: its names, and the champion's run and version."""
+    """Return the options of find_run.py once the notebook has run: its names, and the champion's run and version."""
     path = f"/api/2.0/mlflow/registered-models/alias?name={NAMES['model']}&alias={ALIAS}"
     status, answer = toolbox.get("mlflow", path)
     assert status == 200, answer

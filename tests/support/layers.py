@@ -1,4 +1,4 @@
-"""What the tests without a running toolbox share: a stand-in for Docker, and Docker Compose without an engine."""
+"""Helpers for tests without a running toolbox: a substitute for Docker, and Docker Compose without an engine."""
 
 import json
 import os
@@ -16,15 +16,14 @@ from toolbox import compose, images, instance
 
 ROOT = Path(__file__).parents[2]
 
-# What somebody may have set, or what was made.
 SECRETS = {name: f"secret-of-{name.lower()}" for name in compose.SECRETS}
 OFFICIAL = {name: images.default((ROOT / folder / "Dockerfile").read_text()) for name, folder in images.FOLDERS.items()}
-# As Docker says it when the name of a registry cannot be looked up.
+# Docker's message when the host name of a registry cannot be resolved.
 NO_REGISTRY = 'Error response from daemon: Get "https://registry/v2/": dial tcp: lookup registry: no such host\n'
 
 
-def the_line(raised):
-    """Return the message of a raised Failure, after checking that it is one line and says that something failed."""
+def error_line(raised):
+    """Return the message of a raised Failure, after checking that it is one line that begins with FAIL."""
     message = str(raised.value.message)
     assert message.startswith("FAIL: ")
     assert "\n" not in message
@@ -33,14 +32,14 @@ def the_line(raised):
 
 
 def program(path):
-    """Return a Python program of the repository, which no import finds, as a module."""
+    """Return a Python program of the repository that cannot be imported as a module."""
     module = ModuleType(Path(path).stem)
     exec(compile((ROOT / path).read_text(), path, "exec"), module.__dict__)
     return module
 
 
 def image_environment(folder):
-    """Return the variables of the image that the Dockerfile of a folder of the repository sets."""
+    """Return the environment variables that the Dockerfile in a folder of the repository sets."""
     text = re.sub(r"^ *#.*\n", "", (ROOT / folder / "Dockerfile").read_text(), flags=re.M).replace("\\\n", " ")
     return dict(
         word.split("=", 1) for line in re.findall(r"^ENV (.*)$", text, flags=re.M) for word in shlex.split(line)
@@ -48,18 +47,18 @@ def image_environment(folder):
 
 
 def postgres_settings():
-    """Return the settings of postgres-docker/postgresql.conf, as they are written there."""
+    """Return the settings in postgres-docker/postgresql.conf, as they are written there."""
     text = (ROOT / "postgres-docker" / "postgresql.conf").read_text()
     return dict(re.findall(r"^([a-z_.]+)\s*=\s*'?([^'\n]*?)'?$", re.sub(r"\s*#.*", "", text), flags=re.M))
 
 
-# --- A stand-in for Docker ---
+# --- A substitute for Docker ---
 
 
 def configuration(ports=None, bases=OFFICIAL, host="127.0.0.1", **secrets):
-    """Return a configuration as `docker compose config` prints it, as far as the tasks look at it; on free ports.
+    """Return the parts of the output of `docker compose config` that the tasks use, with free ports.
 
-    `host` is what browsers ask for.
+    `host` is the host name for browsers.
     """
     variables = {name: value.replace("$", "$$") for name, value in secrets.items()}
     config = {
@@ -78,12 +77,12 @@ def configuration(ports=None, bases=OFFICIAL, host="127.0.0.1", **secrets):
 
 
 def listed(**states):
-    """Return what `docker compose ps` prints for services in states such as `running healthy` or `exited 1`."""
+    """Return the output of `docker compose ps` for services in states such as `running healthy` or `exited 1`."""
     lines = []
     for service, state in states.items():
-        word, _, more = state.partition(" ")
-        health, code = ("", int(more)) if more.isdecimal() else (more, 0)
-        entry = {"Service": service, "ID": f"id-{service}", "State": word, "Health": health, "ExitCode": code}
+        status, _, detail = state.partition(" ")
+        health, code = ("", int(detail)) if detail.isdecimal() else (detail, 0)
+        entry = {"Service": service, "ID": f"id-{service}", "State": status, "Health": health, "ExitCode": code}
         lines.append(json.dumps(entry))
     return "\n".join(lines)
 
@@ -92,11 +91,11 @@ HEALTHY = listed(postgres="running healthy", mlflow="running healthy", notebook=
 
 
 def docker(answers=None, config=None):
-    """Return a context in which Docker has nothing yet and all that it is told to do succeeds.
+    """Return a context in which Docker has no images or volumes, and every command succeeds.
 
-    `answers` maps the beginnings of commands, as patterns, to other results; `config` is the configuration.
+    `answers` maps patterns of the beginnings of commands to other results; `config` is the configuration.
     """
-    usual = {
+    defaults = {
         "docker version": "28.2.2\n",
         "docker compose version": "2.26.1-4\n",
         "docker compose config": json.dumps(config or configuration()),
@@ -107,67 +106,67 @@ def docker(answers=None, config=None):
         "docker compose exec --no-TTY postgres cat": f"{SECRETS['ANALYST_DB_PASSWORD']}\n",
         "": True,
     }
-    # The first pattern that fits decides.
+    # The first pattern that matches decides.
     answers = dict(answers or {})
-    for pattern, result in usual.items():
+    for pattern, result in defaults.items():
         answers.setdefault(pattern, result)
     return MockContext(run={re.compile(pattern): result for pattern, result in answers.items()})
 
 
-def a_toolbox(answers=None, config=None, name=""):
-    """Return a toolbox whose Docker is that of `docker`."""
+def fake_toolbox(answers=None, config=None, name=""):
+    """Return a toolbox with the substitute for Docker."""
     return instance.Toolbox(docker(answers, config), name)
 
 
-def a_clone(folder, monkeypatch):
-    """Make the tasks work on a clone in a folder, which has no settings yet."""
+def use_clone(folder, monkeypatch):
+    """Make the tasks use a clone in a folder, without settings."""
     for path in ROOT.iterdir():
         if path.name in ("docker-compose.yml", ".env.example", *images.FOLDERS.values()):
             (folder / path.name).symlink_to(path)
     monkeypatch.setattr(instance, "ROOT", folder)
 
 
-def a_users_env(folder, monkeypatch):
-    """Make the tasks use an .env in a folder, with lines of its user's; return its path."""
+def user_env(folder, monkeypatch):
+    """Make the tasks use a clone in a folder, with an .env that a user has edited; return the path of that."""
     path = folder / ".env"
     path.write_text("# mine\nMLFLOW_WORKERS=3\n")
-    a_clone(folder, monkeypatch)
+    use_clone(folder, monkeypatch)
     return path
 
 
 def commands(c):
-    """Return the commands that a context, or that of a toolbox, was told to run."""
+    """Return the commands that a context, or that of a toolbox, has run."""
     return [call.args[0] for call in getattr(c, "context", c).run.call_args_list]
 
 
-def doings(c):
-    """Return those commands of a context that change something."""
-    asking = (
+def changing_commands(c):
+    """Return the commands of a context that change something."""
+    reading = (
         r"docker ((compose |buildx )?version|(volume |image )?inspect|volume ls|info|compose (config|ps|exec|logs))\b"
     )
-    return [command for command in commands(c) if not re.match(asking, command)]
+    return [command for command in commands(c) if not re.match(reading, command)]
 
 
 # --- Docker Compose without an engine ---
 
 
 def without_settings():
-    """Return the environment of this process without settings for Compose, and with an engine that is not there.
+    """Return the environment of this process without settings for Compose, and with an engine that does not exist.
 
-    Compose reads docker-compose.yml and no file with which someone overrides it.
+    Compose then reads only docker-compose.yml, without overrides.
     """
-    ours = re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text())
-    foreign = ("COMPOSE_", "DOCKER_HOST", "DOCKER_CONTEXT")
-    kept = {name: value for name, value in os.environ.items() if name not in ours and not name.startswith(foreign)}
+    settings = re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text())
+    prefixes = ("COMPOSE_", "DOCKER_HOST", "DOCKER_CONTEXT")
+    kept = {name: value for name, value in os.environ.items() if name not in settings and not name.startswith(prefixes)}
     return kept | {"DOCKER_HOST": "unix:///nonexistent", "COMPOSE_FILE": "docker-compose.yml"}
 
 
 def docker_compose(*arguments, env_file="", **variables):
-    """Run `docker compose` with the text of an .env and with variables of the environment; return the result."""
+    """Run `docker compose` with the text of an .env and environment variables; return the result."""
     with tempfile.NamedTemporaryFile("w", encoding="utf-8") as settings:
         settings.write(env_file)
         settings.flush()
-        ran = subprocess.run(
+        result = subprocess.run(
             ["docker", "compose", "--env-file", settings.name, *arguments],
             cwd=ROOT,
             env=without_settings() | {name: str(value) for name, value in variables.items()},
@@ -175,14 +174,14 @@ def docker_compose(*arguments, env_file="", **variables):
             text=True,
             check=False,
         )
-    return Result(ran.stdout, ran.stderr, exited=ran.returncode)
+    return Result(result.stdout, result.stderr, exited=result.returncode)
 
 
 def loaded(env_file="", **variables):
-    """Return the configuration as the tasks get it, with the text of an .env and with variables of the environment."""
+    """Return the configuration as the tasks load it, with the text of an .env and environment variables."""
     return compose.load(lambda *words: docker_compose(*words[2:], env_file=env_file, **variables))
 
 
 def real_configuration(**variables):
-    """Return the configuration as the tasks get it, with settings from the environment."""
+    """Return the configuration as the tasks load it, with settings from the environment."""
     return loaded(**variables)

@@ -1,4 +1,4 @@
-"""The example notebooks, and how they are run in the notebook container."""
+"""Load the example notebooks, and run notebooks in the notebook container."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ NAMES = sorted(path.name for path in FOLDER.iterdir())
 
 
 def load(name):
-    """Return an example as the JSON that it is."""
+    """Return an example as parsed JSON."""
     return json.loads((FOLDER / name).read_text())
 
 
@@ -29,11 +29,11 @@ def code(identity, source):
 def outputs(toolbox, notebook, *settings):
     """Run a notebook in the notebook container; return the outputs of each cell, see tests/inside/run_notebook.py.
 
-    Where it raises, the test fails and says no more than the cell and the last line of the error. Settings are
-    variables of the environment, as NAME=VALUE.
+    If a cell raises, the test fails with the cell and the last line of the error. Settings are environment variables,
+    as NAME=VALUE.
     """
-    ran = toolbox.in_notebook("run_notebook.py", *settings, stdin=json.dumps(notebook))
-    if ran["failed"]:
-        source, error = ran["failed"]
+    result = toolbox.in_notebook("run_notebook.py", *settings, stdin=json.dumps(notebook))
+    if result["failed"]:
+        source, error = result["failed"]
         pytest.fail(f"this cell raised {error}\n\n{source}", pytrace=False)
-    return ran["cells"]
+    return result["cells"]

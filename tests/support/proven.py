@@ -1,29 +1,29 @@
-"""What the tests of a run have proven: the claims of the files whose tests have all passed."""
+"""The claims that a test run has proven: those of the files whose tests have all passed."""
 
 from collections import Counter
 
 PROPERTY = "claim"
-# The layers whose files are many and small.
+# One claim for each layer with many small files.
 LAYERS = {
-    "unit": "Without Docker: what the functions decide, and what the programs of the images do.",
-    "tasks": "Without Docker: what the tasks tell Docker, and how they refuse bad input.",
-    "config": "Without Docker: settings, configuration, locks, documentation and examples fit together.",
+    "unit": "Without Docker: functions decide correctly, and so do the programs in the images.",
+    "tasks": "Without Docker: tasks run the right commands, and reject bad input.",
+    "config": "Without Docker: settings, configuration, locks, documentation and examples are consistent.",
 }
 
 
 def claim(item):
-    """Return what a test helps to prove: the claim of its layer, or the first line of its file."""
+    """Return the claim that a test helps to prove: that of its layer, or the first line of its file."""
     layer = item.path.relative_to(item.config.rootpath / "tests").parts[0]
     return LAYERS.get(layer) or item.module.__doc__.splitlines()[0]
 
 
 def table(stats):
-    """Return the lines of the table, from pytest's reports by outcome: claims, with the number of tests that passed.
+    """Return the lines of the table of claims with the number of passed tests, from pytest's reports by outcome.
 
-    A claim of which a test failed, or none ran, is not there.
+    Claims with a failed test, or without any, are left out.
     """
     claims = {
-        # What could not even be read has no properties.
+        # A file that could not be collected has no properties.
         outcome: Counter(dict(getattr(it, "user_properties", ())).get(PROPERTY) for it in stats.get(outcome, ()))
         for outcome in ("passed", "failed", "error")
     }

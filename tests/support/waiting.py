@@ -1,24 +1,22 @@
-"""Waiting for what a running toolbox does."""
+"""Wait for conditions of a running toolbox."""
 
 import time
 
-# Three health checks that fail, 10 s apart, each of them up to 10 s long, and room for a slow machine.
-PATIENCE_SECONDS = 120
-# What MLflow can answer only with its database.
+# Three failing health checks, 10 s apart and each up to 10 s long, and a margin for slow machines.
+TIMEOUT_SECONDS = 120
+# MLflow cannot answer this without its database.
 DATABASE_ROUTE = "/api/2.0/mlflow/experiments/get?experiment_id=0"
-# Some of what is waited for is there for a moment only.
-PAUSE_SECONDS = 0.02
+# Some conditions hold only for a moment.
+POLL_SECONDS = 0.02
 
 
-def until(condition, what, seconds=PATIENCE_SECONDS):
-    """Wait until `condition()` holds, and return what it gave; fail, and say `what` did not happen, when it does not in
-    time.
-    """
+def until(condition, what, seconds=TIMEOUT_SECONDS):
+    """Wait until `condition()` is true, and return its value; after `seconds` fail with a message that names `what`."""
     end = time.monotonic() + seconds
-    while not (given := condition()):
-        assert time.monotonic() < end, f"waited in vain until {what}"
-        time.sleep(PAUSE_SECONDS)
-    return given
+    while not (value := condition()):
+        assert time.monotonic() < end, f"timed out waiting until {what}"
+        time.sleep(POLL_SECONDS)
+    return value
 
 
 def answers(toolbox):
@@ -30,5 +28,5 @@ def answers(toolbox):
 
 
 def is_healthy(toolbox, *services):
-    """Return whether Docker finds each of the services healthy."""
+    """Return whether each of the services is healthy."""
     return all(toolbox.health(service)[0] == "healthy" for service in services)

@@ -1,4 +1,4 @@
-"""What tests/inside/log_http.py wrote, and what the database has of it."""
+"""Compare the output of tests/inside/log_http.py with the database."""
 
 from collections import defaultdict
 
@@ -7,7 +7,7 @@ BATCH = 10
 
 
 def acknowledged(written):
-    """Return the requests that were acknowledged, as (run, kind, step)."""
+    """Return the acknowledged requests, as (run, kind, step)."""
     return {
         (run, kind, step)
         for run, kinds in written["acknowledged"].items()
@@ -16,8 +16,8 @@ def acknowledged(written):
     }
 
 
-def found(copy, written):
-    """Return those of the acknowledged requests of which every row is in the database."""
+def stored(copy, written):
+    """Return the acknowledged requests of which every row is in the database."""
     runs = ", ".join(f"'{run}'" for run in written["acknowledged"])
     metrics, params = (
         [
@@ -28,12 +28,12 @@ def found(copy, written):
         ]
         for columns in ("run_uuid, key, step FROM metrics", "run_uuid, key FROM params")
     )
-    there = {(run, "param", int(key.removeprefix("param"))) for run, key in params}
+    requests = {(run, "param", int(key.removeprefix("param"))) for run, key in params}
     batches = defaultdict(set)
     for run, key, step in metrics:
         if key == "metric":
-            there.add((run, "metric", int(step)))
+            requests.add((run, "metric", int(step)))
         else:
             batches[run, "batch", int(step)].add(key)
-    there |= {request for request, keys in batches.items() if len(keys) == BATCH}
-    return acknowledged(written) & there
+    requests |= {request for request, keys in batches.items() if len(keys) == BATCH}
+    return acknowledged(written) & requests

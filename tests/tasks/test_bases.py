@@ -4,7 +4,16 @@ import pytest
 from invoke import Result
 
 import tasks
-from tests.support.layers import NO_REGISTRY, OFFICIAL, a_users_env, commands, configuration, docker, doings, the_line
+from tests.support.layers import (
+    NO_REGISTRY,
+    OFFICIAL,
+    changing_commands,
+    commands,
+    configuration,
+    docker,
+    error_line,
+    user_env,
+)
 from toolbox import compose, dotenv, images
 from toolbox.errors import Failure
 from toolbox.process import ROOT
@@ -12,7 +21,7 @@ from toolbox.process import ROOT
 
 @pytest.fixture
 def env(tmp_path, monkeypatch):
-    return a_users_env(tmp_path, monkeypatch)
+    return user_env(tmp_path, monkeypatch)
 
 
 def substitutes(env):
@@ -48,8 +57,8 @@ def test_an_unavailable_base_is_reported_and_nothing_is_built_instead(env, chose
     c = docker({"docker pull": Result("", answer, exited=1)}, configuration(bases=chosen))
     with pytest.raises(Failure) as raised:
         tasks.up(c)
-    assert remedy in the_line(raised)
-    assert doings(c) == [f"docker pull {chosen['postgres']}"]
+    assert remedy in error_line(raised)
+    assert changing_commands(c) == [f"docker pull {chosen['postgres']}"]
     assert env.read_text() == before
 
 
@@ -57,7 +66,7 @@ def test_a_missing_substitute_is_built_again_without_asking_a_registry(env, caps
     chosen = {service: images.SUBSTITUTES[service].image for service in compose.SERVICES}
     c = docker({f"docker image inspect {chosen['mlflow']}": True}, configuration(bases=chosen))
     tasks.build(c)
-    assert doings(c) == ["bare-machine/build-bases postgres scipy-notebook", "docker compose build"]
+    assert changing_commands(c) == ["bare-machine/build-bases postgres scipy-notebook", "docker compose build"]
     assert "No registry" not in capsys.readouterr().out
 
 
@@ -81,7 +90,7 @@ def test_removing_bases_removes_only_what_was_built_here(env):
     there = images.SUBSTITUTES["mlflow"].image
     c = docker({f"docker image inspect {there}": True})
     tasks.bases(c, remove=True)
-    assert doings(c) == [f"docker image rm {there}"]
+    assert changing_commands(c) == [f"docker image rm {there}"]
 
 
 def test_a_manual_setting_survives_switching_bases(env):

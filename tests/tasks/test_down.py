@@ -5,19 +5,19 @@ import sys
 import pytest
 
 import tasks
-from tests.support.layers import a_users_env, docker, doings, the_line
+from tests.support.layers import changing_commands, docker, error_line, user_env
 from toolbox.errors import Failure
 
 
 @pytest.fixture
 def env(tmp_path, monkeypatch):
-    return a_users_env(tmp_path, monkeypatch)
+    return user_env(tmp_path, monkeypatch)
 
 
 def test_down_keeps_the_data(env):
     c = docker()
     tasks.down(c)
-    assert doings(c) == ["docker compose down --remove-orphans"]
+    assert changing_commands(c) == ["docker compose down --remove-orphans"]
 
 
 @pytest.mark.parametrize(("task", "options"), [(tasks.down, {}), (tasks.clean, {"yes": True})], ids=["down", "clean"])
@@ -25,7 +25,7 @@ def test_down_and_clean_need_no_env(env, task, options):
     env.unlink()
     c = docker()
     task(c, **options)
-    assert doings(c)[-1].startswith("docker compose down")
+    assert changing_commands(c)[-1].startswith("docker compose down")
 
 
 @pytest.mark.parametrize("terminal", [True, False], ids=["a terminal", "no terminal"])
@@ -35,8 +35,8 @@ def test_clean_without_yes_lists_everything_and_deletes_nothing(env, monkeypatch
     c = docker({"docker volume ls": "box_db-store\n", "docker image inspect box-mlflow": True})
     with pytest.raises(Failure) as raised:
         tasks.clean(c)
-    assert "nothing was deleted: add --yes" in the_line(raised)
-    assert doings(c) == []
+    assert "nothing was deleted: add --yes" in error_line(raised)
+    assert changing_commands(c) == []
     shown = capsys.readouterr().out
     assert "volume box_db-store" in shown
     assert "image box-mlflow" in shown
@@ -46,14 +46,14 @@ def test_clean_without_yes_lists_everything_and_deletes_nothing(env, monkeypatch
 def test_clean_deletes_this_project_and_nothing_else(env):
     c = docker({"docker volume ls": ["box_db-store\nbox_file-store\n", ""]})
     tasks.clean(c, yes=True)
-    assert doings(c) == ["docker compose down --volumes --rmi local --remove-orphans"]
+    assert changing_commands(c) == ["docker compose down --volumes --rmi local --remove-orphans"]
 
 
 def test_clean_also_deletes_volumes_that_an_upgrade_has_replaced(env, capsys):
     c = docker({"docker volume ls": ["box_db-store\nbox_db-store-18\n", "box_db-store\n"]})
     tasks.clean(c, yes=True)
     assert "volume box_db-store\n" in capsys.readouterr().out
-    assert doings(c)[1:] == ["docker volume rm box_db-store"]
+    assert changing_commands(c)[1:] == ["docker volume rm box_db-store"]
 
 
 def test_clean_keeps_the_settings(env):
@@ -66,7 +66,7 @@ def test_clean_keeps_the_settings(env):
 def test_a_failure_of_docker_makes_down_and_clean_fail(env, task, options):
     with pytest.raises(Failure) as raised:
         task(docker({"docker compose down": False}), **options)
-    assert "Docker could not" in the_line(raised)
+    assert "Docker could not" in error_line(raised)
 
 
 def another_clone(folder):
@@ -89,29 +89,29 @@ def test_data_of_another_clone_are_not_touched_even_if_nothing_runs(env, tmp_pat
     c = docker(owned_by(other))
     with pytest.raises(Failure) as raised:
         task(c, **options)
-    assert f"the data of box belong to the toolbox in {other}: set another COMPOSE_PROJECT_NAME" in the_line(raised)
-    assert '"docker volume rm box_folder" first' in the_line(raised)
-    assert doings(c) == []
+    assert f"the data of box belong to the toolbox in {other}: set another COMPOSE_PROJECT_NAME" in error_line(raised)
+    assert '"docker volume rm box_folder" first' in error_line(raised)
+    assert changing_commands(c) == []
 
 
 def test_an_owner_without_data_does_not_prevent_a_start(env, tmp_path):
     c = docker(owned_by(another_clone(tmp_path)) | {"docker volume ls": "box_folder\n"})
     tasks.up(c)
-    assert "docker volume rm box_folder" in doings(c)
+    assert "docker volume rm box_folder" in changing_commands(c)
 
 
 def test_data_without_a_known_owner_are_not_deleted(env):
     c = docker(owned_by(""))
     with pytest.raises(Failure) as raised:
         tasks.clean(c, yes=True)
-    assert 'the owner of the volumes of box is unknown: "' in the_line(raised)
-    assert doings(c) == []
+    assert 'the owner of the volumes of box is unknown: "' in error_line(raised)
+    assert changing_commands(c) == []
 
 
 def test_a_clone_that_was_moved_takes_ownership_of_its_data(env, tmp_path):
     c = docker(owned_by(tmp_path / "gone"))
     tasks.up(c)
     labels = f"--label=com.docker.compose.project=box --label=data-toolbox.folder={tmp_path}"
-    assert doings(c)[:2] == ["docker volume rm box_folder", f"docker volume create {labels} box_folder"]
+    assert changing_commands(c)[:2] == ["docker volume rm box_folder", f"docker volume create {labels} box_folder"]
     c = docker(owned_by(tmp_path / "gone"))
     tasks.clean(c, yes=True)

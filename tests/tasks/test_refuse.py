@@ -10,7 +10,17 @@ import pytest
 from invoke import Result
 
 import tasks
-from tests.support.layers import HEALTHY, ROOT, a_users_env, commands, configuration, docker, doings, listed, the_line
+from tests.support.layers import (
+    HEALTHY,
+    ROOT,
+    changing_commands,
+    commands,
+    configuration,
+    docker,
+    error_line,
+    listed,
+    user_env,
+)
 from toolbox import compose, credentials
 from toolbox.errors import Failure
 
@@ -30,7 +40,7 @@ NEED_DOCKER = [
 
 @pytest.fixture
 def env(tmp_path, monkeypatch):
-    return a_users_env(tmp_path, monkeypatch)
+    return user_env(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("task", NEED_DOCKER, ids=lambda task: task.name)
@@ -50,8 +60,8 @@ def test_every_task_that_needs_docker_reports_what_is_wrong_with_it(env, task, a
     c = docker(answers)
     with pytest.raises(Failure) as raised:
         task(c)
-    assert remedy in the_line(raised)
-    assert doings(c) == []
+    assert remedy in error_line(raised)
+    assert changing_commands(c) == []
 
 
 @pytest.mark.parametrize("task", [tasks.build, tasks.up, tasks.status, tasks.bases], ids=lambda task: task.name)
@@ -70,8 +80,8 @@ def test_a_bad_env_is_reported_and_not_changed(env, task, content, answer, probl
     c = docker(answers)
     with pytest.raises(Failure) as raised:
         task(c)
-    assert problem in the_line(raised)
-    assert doings(c) == []
+    assert problem in error_line(raised)
+    assert changing_commands(c) == []
     assert env.read_bytes() == content.encode()
 
 
@@ -80,8 +90,8 @@ def test_a_taken_port_is_reported_before_anything_is_built(env):
     c = docker(config=config)
     with socket.create_server(compose.address(config, "postgres")), pytest.raises(Failure) as raised:
         tasks.up(c)
-    assert "set POSTGRES_PORT in .env" in the_line(raised)
-    assert doings(c) == []
+    assert "set POSTGRES_PORT in .env" in error_line(raised)
+    assert changing_commands(c) == []
 
 
 @pytest.mark.parametrize(
@@ -96,14 +106,14 @@ def test_an_unknown_service_or_role_is_reported_with_the_choices(env, task, opti
     c = docker({"docker compose ps": HEALTHY})
     with pytest.raises(Failure) as raised:
         task(c, **options)
-    assert f"choose from {', '.join(choices)}." in the_line(raised)
+    assert f"choose from {', '.join(choices)}." in error_line(raised)
     assert "docker compose exec" not in " ".join(commands(c))
 
 
 def test_psql_says_how_to_start_a_database_that_is_down(env):
     with pytest.raises(Failure) as raised:
         tasks.psql(docker({"docker compose ps": listed(postgres="exited")}))
-    assert "invoke up" in the_line(raised)
+    assert "invoke up" in error_line(raised)
 
 
 def test_invoke_without_docker_prints_one_line_and_no_traceback(tmp_path):

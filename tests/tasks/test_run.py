@@ -35,9 +35,10 @@ class Launcher:
         self.root = folder / name
         self.log = folder / "log"
         self.log.touch()
-        (self.root / "bare-machine").mkdir(parents=True)
-        for name in ("run", "requirements.txt", "tasks.py"):
-            shutil.copy(ROOT / name, self.root)
+        for name in ("bare-machine", "tests"):
+            (self.root / name).mkdir(parents=True)
+        for name in ("run", "requirements.txt", "tests/requirements.txt", "tasks.py"):
+            shutil.copy(ROOT / name, self.root / name)
         self.programs = folder / "bin"
         self.programs.mkdir()
         self.program(self.root / "bare-machine" / "install-engine", 'echo engine >>"$LOG"')
@@ -79,6 +80,31 @@ def test_the_first_run_creates_the_environment_and_each_run_calls_the_tasks(run)
 def test_packages_are_installed_only_with_hashes(run):
     run("--list")
     assert f"--require-hashes --requirement {run.root}/requirements.txt" in run.log.read_text()
+
+
+@pytest.mark.parametrize("task", ["test", "lint", "lock", "dev.bench"])
+def test_packages_of_developers_are_installed_once_and_only_for_their_tasks(run, task):
+    run("up")
+    run(task, "--help")
+    assert run.done() == ["created", "installed"]
+    for _ in range(2):
+        assert run(task).stdout == f"{run.root}/tasks.py {task}\n"
+    assert run.done() == ["created", "installed", "installed"]
+    assert f"--require-hashes --requirement {run.root}/tests/requirements.txt" in run.log.read_text()
+
+
+def test_packages_of_developers_are_installed_again_after_a_failure_and_when_they_change(run):
+    run("up")
+    failed = run("test", PIP="1")
+    assert failed.returncode == 1
+    assert failed.stderr.splitlines()[1:] == [
+        "FAIL: the packages of tests/requirements.txt could not be installed: the message is above."
+    ]
+    run("test")
+    with (run.root / "tests" / "requirements.txt").open("a") as lock:
+        lock.write("# Changed.\n")
+    run("test")
+    assert run.done() == ["created", *["installed"] * 4]
 
 
 def test_a_changed_lock_recreates_the_environment(run):
@@ -131,7 +157,7 @@ def test_a_failed_installation_of_packages_is_reported_in_one_line_and_repeated(
     assert failed.returncode == 1
     assert failed.stdout == ""
     assert failed.stderr.splitlines()[1:] == [
-        "FAIL: the packages of requirements.txt could not be installed: pip's message is above."
+        "FAIL: the packages of requirements.txt could not be installed: the message is above."
     ]
     assert run("--list").returncode == 0
     assert run.done() == ["created", "installed"] * 2
@@ -146,7 +172,7 @@ def test_a_disk_without_space_for_an_environment_is_reported_before_anything_is_
     run.program(run.programs / "df", "printf 'a b c d\\n/dev/a 1 1 12000 99%% /\\n'")
     failed = run("up")
     assert failed.returncode == 1
-    assert failed.stderr == "FAIL: .venv takes up to 300 MB, and its disk has 12 MB free: make room there.\n"
+    assert failed.stderr == "FAIL: .venv takes up to 100 MB, and its disk has 12 MB free: make room there.\n"
     assert run.done() == []
 
 

@@ -7,10 +7,10 @@ import subprocess
 import sys
 
 import pytest
-from invoke import Collection
+from invoke import Collection, Result
 
 import tasks
-from tests.support.layers import HEALTHY, ROOT, SECRETS, a_users_env, commands, docker, the_line
+from tests.support.layers import HEALTHY, ROOT, SECRETS, commands, docker, error_line, user_env
 from toolbox import dev
 from toolbox.errors import Failure
 
@@ -20,7 +20,7 @@ NEED_DOCKER = ("build", "up", "status", "logs", "psql", "down", "clean", "bases"
 
 @pytest.fixture
 def env(tmp_path, monkeypatch):
-    return a_users_env(tmp_path, monkeypatch)
+    return user_env(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -69,18 +69,27 @@ def test_logs_shows_the_newest_lines_by_default(options, passed_on):
     assert commands(c)[-1] == f"docker compose logs {passed_on}"
 
 
+def test_ctrl_c_ends_logs_that_are_followed_without_an_error():
+    interrupted = {"docker compose logs": Result(exited=130)}
+    tasks.logs(docker(interrupted), follow=True)
+    with pytest.raises(Failure):
+        tasks.logs(docker(interrupted))
+    with pytest.raises(Failure):
+        tasks.logs(docker({"docker compose logs": Result(exited=1)}), follow=True)
+
+
 @pytest.mark.parametrize("tail", ["ten", "-1", "1.5", ""])
 def test_a_tail_that_is_not_a_number_of_lines_is_refused(tail):
     with pytest.raises(Failure) as raised:
         tasks.logs(docker(), tail=tail)
-    assert "--tail" in the_line(raised)
+    assert "--tail" in error_line(raised)
 
 
 @pytest.mark.parametrize("since", ["yesterday", "10", "10d", "2026-11", "09:30"])
 def test_a_time_that_docker_does_not_accept_is_refused(since):
     with pytest.raises(Failure) as raised:
         tasks.logs(docker(), since=since)
-    assert "--since" in the_line(raised)
+    assert "--since" in error_line(raised)
 
 
 @pytest.mark.parametrize("since", ["90s", "1h30m", "2026-11-28", "2026-11-28T09:30", "2026-11-28T09:30:00+01:00"])
@@ -135,8 +144,8 @@ def test_a_program_that_is_not_installed_is_reported(task, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(Failure) as raised:
         task(docker())
-    assert "is not installed" in the_line(raised)
-    assert "./run" in the_line(raised)
+    assert "is not installed" in error_line(raised)
+    assert "./run" in error_line(raised)
 
 
 def test_failed_tests_make_the_task_fail():
@@ -151,12 +160,12 @@ def test_lint_runs_the_hooks_on_all_files_and_fails_when_one_does():
     assert [command.split(" -m ")[1] for command in commands(c)] == ["pre_commit run --all-files"]
     with pytest.raises(Failure) as raised:
         tasks.lint(docker({"": False}))
-    assert "a check did not pass" in the_line(raised)
+    assert "a check did not pass" in error_line(raised)
 
 
 def test_lock_stops_at_a_list_that_cannot_be_locked():
     c = docker({".*ml-flow-docker/requirements.in": False})
     with pytest.raises(Failure) as raised:
         dev.lock(c)
-    assert "ml-flow-docker/requirements.txt" in the_line(raised)
-    assert len(commands(c)) == 2
+    assert "ml-flow-docker/requirements.txt" in error_line(raised)
+    assert commands(c)[-1].endswith("ml-flow-docker/requirements.in")

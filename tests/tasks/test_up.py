@@ -8,14 +8,14 @@ import pytest
 import tasks
 from tests.support.layers import (
     SECRETS,
-    a_toolbox,
-    a_users_env,
+    changing_commands,
     commands,
     configuration,
     docker,
-    doings,
+    error_line,
+    fake_toolbox,
     listed,
-    the_line,
+    user_env,
 )
 from toolbox import compose, service_logs, services
 from toolbox.errors import Failure
@@ -26,7 +26,7 @@ START_DATABASE = "docker compose up --detach postgres"
 
 @pytest.fixture
 def env(tmp_path, monkeypatch):
-    return a_users_env(tmp_path, monkeypatch)
+    return user_env(tmp_path, monkeypatch)
 
 
 def test_up_without_an_env_builds_starts_and_prints_the_addresses(env, capsys):
@@ -34,7 +34,7 @@ def test_up_without_an_env_builds_starts_and_prints_the_addresses(env, capsys):
     c = docker({"docker image inspect": True})
     tasks.up(c)
     assert not env.exists()
-    assert doings(c) == ["docker compose build", START_DATABASE, UP]
+    assert changing_commands(c) == ["docker compose build", START_DATABASE, UP]
     printed = capsys.readouterr().out
     assert f"token={SECRETS['JUPYTER_TOKEN']}" in printed
     assert f"postgresql://analyst:{SECRETS['ANALYST_DB_PASSWORD']}@" in printed
@@ -54,7 +54,7 @@ def test_up_names_the_service_that_does_not_become_healthy_and_shows_its_log(env
     c = docker({UP: False, "docker compose ps": states, "docker inspect": checks})
     with pytest.raises(Failure) as raised:
         tasks.up(c)
-    assert "mlflow did not become healthy (running unhealthy)" in the_line(raised)
+    assert "mlflow did not become healthy (running unhealthy)" in error_line(raised)
     assert f"docker compose logs --no-log-prefix --tail {services.LOG_LINES} mlflow" in commands(c)
     assert "The last health check printed: MLflow cannot read its database\n" in capsys.readouterr().out
 
@@ -62,14 +62,14 @@ def test_up_names_the_service_that_does_not_become_healthy_and_shows_its_log(env
 def test_up_refers_to_dockers_message_if_nothing_was_started(env):
     with pytest.raises(Failure) as raised:
         tasks.up(docker({UP: False}))
-    assert "Docker could not start everything" in the_line(raised)
+    assert "Docker could not start everything" in error_line(raised)
 
 
 def test_a_build_that_fails_starts_nothing(env):
     c = docker({"docker compose build": False, "docker image inspect": True})
     with pytest.raises(Failure) as raised:
         tasks.up(c)
-    assert "could not be built" in the_line(raised)
+    assert "could not be built" in error_line(raised)
     assert UP not in commands(c)
 
 
@@ -79,7 +79,7 @@ def test_up_reports_why_no_secrets_were_generated(env):
     c = docker({UP: False, "docker compose ps": states, "docker compose logs .* secrets": log})
     with pytest.raises(Failure) as raised:
         tasks.up(c)
-    assert the_line(raised) == "FAIL: JUPYTER_TOKEN has a line break: choose one without."
+    assert error_line(raised) == "FAIL: JUPYTER_TOKEN has a line break: choose one without."
 
 
 # --- The database starts first, because it may reject its volume, or contain an interrupted restore ---
@@ -95,7 +95,7 @@ def test_up_waits_for_the_database_before_it_starts_the_others(env, monkeypatch)
     monkeypatch.setattr(services, "PAUSE_SECONDS", 0)
     c = with_database("", "running starting", "running starting", "running healthy")
     tasks.up(c)
-    assert doings(c) == ["docker compose build", START_DATABASE, UP]
+    assert changing_commands(c) == ["docker compose build", START_DATABASE, UP]
     asked = [command for command in commands(c) if command.startswith((START_DATABASE, UP, "docker compose ps"))]
     assert len(asked[asked.index(START_DATABASE) : asked.index(UP)]) == 4
 
@@ -103,7 +103,7 @@ def test_up_waits_for_the_database_before_it_starts_the_others(env, monkeypatch)
 def test_up_leaves_a_healthy_database_alone(env):
     c = with_database("running healthy", "running healthy")
     tasks.up(c)
-    assert doings(c) == ["docker compose build", UP]
+    assert changing_commands(c) == ["docker compose build", UP]
 
 
 @pytest.mark.parametrize("state", ["exited", "restarting"])
@@ -124,7 +124,7 @@ def test_a_database_that_cannot_be_started_is_reported_by_the_next_step(env):
     c = docker({START_DATABASE: False, UP: False, "docker image inspect": True})
     with pytest.raises(Failure) as raised:
         tasks.up(c)
-    assert "Docker could not start everything" in the_line(raised)
+    assert "Docker could not start everything" in error_line(raised)
 
 
 def test_a_database_that_rejects_its_volume_is_stopped_and_the_reason_reported(env):
@@ -134,8 +134,8 @@ def test_a_database_that_rejects_its_volume_is_stopped_and_the_reason_reported(e
     c = docker(answers | {"docker image inspect": True})
     with pytest.raises(Failure) as raised:
         tasks.up(c)
-    assert the_line(raised) == f"FAIL: {reason}"
-    assert doings(c) == ["docker compose build", START_DATABASE, "docker compose stop postgres"]
+    assert error_line(raised) == f"FAIL: {reason}"
+    assert changing_commands(c) == ["docker compose build", START_DATABASE, "docker compose stop postgres"]
 
 
 def test_up_reports_why_the_tables_of_mlflow_could_not_be_migrated(env):
@@ -144,7 +144,7 @@ def test_up_reports_why_the_tables_of_mlflow_could_not_be_migrated(env):
     c = docker({UP: False, "docker compose ps": states, "docker compose logs .* migrate": log})
     with pytest.raises(Failure) as raised:
         tasks.up(c)
-    assert the_line(raised) == "FAIL: the tables are from MLflow 9.9: set that version."
+    assert error_line(raised) == "FAIL: the tables are from MLflow 9.9: set that version."
 
 
 @pytest.mark.parametrize(
@@ -158,4 +158,4 @@ def test_up_reports_why_the_tables_of_mlflow_could_not_be_migrated(env):
     ids=["nanoseconds", "midnight", "not started", "gone"],
 )
 def test_the_log_of_a_start_is_read_from_a_second_before_docker_recorded_it(recorded, since):
-    assert service_logs.started_at(a_toolbox({"docker inspect": recorded}), {"ID": "1"}) == since
+    assert service_logs.started_at(fake_toolbox({"docker inspect": recorded}), {"ID": "1"}) == since

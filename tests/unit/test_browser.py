@@ -7,7 +7,7 @@ import webbrowser
 import pytest
 
 import tasks
-from tests.support.layers import HEALTHY, SECRETS, a_users_env, configuration, docker, listed, the_line
+from tests.support.layers import HEALTHY, SECRETS, configuration, docker, error_line, listed, user_env
 from toolbox import browser
 from toolbox.errors import Failure
 
@@ -17,7 +17,7 @@ PORTS = (5432, 5000, 8888)
 @pytest.fixture
 def opened(tmp_path, monkeypatch):
     """The addresses that were opened in a browser."""
-    a_users_env(tmp_path, monkeypatch)
+    user_env(tmp_path, monkeypatch)
     monkeypatch.setattr(browser, "REDIRECT", tmp_path / "open.html")
     monkeypatch.setenv("BROWSER", "a-browser")
     addresses = []
@@ -57,7 +57,7 @@ def test_the_page_of_mlflow_is_opened_directly(opened):
 def test_a_service_without_a_page_is_refused(opened, service):
     with pytest.raises(Failure) as raised:
         run(service=service)
-    assert "has no page: choose from notebook, mlflow" in the_line(raised)
+    assert "has no page: choose from notebook, mlflow" in error_line(raised)
     assert opened == []
 
 
@@ -65,7 +65,7 @@ def test_a_service_without_a_page_is_refused(opened, service):
 def test_the_page_of_a_service_that_is_not_running_is_not_opened(opened, service):
     with pytest.raises(Failure) as raised:
         run(listed(postgres="running healthy"), service=service)
-    assert "invoke up" in the_line(raised)
+    assert "invoke up" in error_line(raised)
     assert opened == []
 
 
@@ -73,7 +73,7 @@ def test_the_address_is_printed_if_there_is_no_browser(opened, monkeypatch):
     monkeypatch.setattr(browser, "has_display", lambda *_: False)
     with pytest.raises(Failure) as raised:
         run()
-    message = the_line(raised)
+    message = error_line(raised)
     assert "there is no browser on this machine: open http://127.0.0.1:8888/lab?token=" in message
     assert opened == []
 
@@ -88,7 +88,7 @@ def test_the_address_is_printed_if_the_browser_does_not_start(opened, monkeypatc
     monkeypatch.setattr(webbrowser, "open", fail)
     with pytest.raises(Failure) as raised:
         run(service="mlflow")
-    assert "there is no browser on this machine: open http://127.0.0.1:5000 on yours" in the_line(raised)
+    assert "there is no browser on this machine: open http://127.0.0.1:5000 on yours" in error_line(raised)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import json
 import pytest
 from invoke import Result
 
-from tests.support.layers import configuration, listed, the_line
+from tests.support.layers import configuration, error_line, listed
 from toolbox import compose
 from toolbox.errors import Failure
 
@@ -41,7 +41,7 @@ def test_the_secrets_that_are_set_are_found(variables, chosen):
 def test_a_port_must_be_one_number(port):
     with pytest.raises(Failure) as raised:
         loaded(configuration(ports=(5432, port, 8888)))
-    assert f"MLFLOW_PORT in .env is {port}: set it to one number" in the_line(raised)
+    assert f"MLFLOW_PORT in .env is {port}: set it to one number" in error_line(raised)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_an_override_that_removes_what_the_tasks_need_is_reported_in_one_line(sp
     spoil(config["services"])
     with pytest.raises(Failure) as raised:
         loaded(config)
-    assert "the configuration lacks mlflow, or its port or address: correct" in the_line(raised)
+    assert "the configuration lacks mlflow, or its port or address: correct" in error_line(raised)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_an_override_that_removes_what_the_tasks_need_is_reported_in_one_line(sp
 def test_another_error_of_compose_is_passed_on_in_one_line(stderr, reason):
     with pytest.raises(Failure) as raised:
         load(Result("", stderr, exited=1))
-    line = the_line(raised)
+    line = error_line(raised)
     assert line.startswith(f"FAIL: Docker Compose does not accept the configuration ({reason}): correct .env")
 
 
@@ -94,4 +94,4 @@ def test_a_line_that_compose_cannot_read_is_reported_whatever_the_folder_is_call
     for folder in ("/box", "/a b: c;d", "/new\nline"):
         with pytest.raises(Failure) as raised:
             load(Result("", f'failed to read {folder}/.env: line 9: unterminated quoted value "x\n', exited=1))
-        assert "cannot read line 9 of .env (unterminated quoted value): correct it." in the_line(raised)
+        assert "cannot read line 9 of .env (unterminated quoted value): correct it." in error_line(raised)

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from tests.support.copies import ABSURD
-from tests.support.layers import SECRETS, a_toolbox, configuration, doings, the_line
+from tests.support.layers import SECRETS, changing_commands, configuration, error_line, fake_toolbox
 from toolbox import credentials
 from toolbox.errors import Failure
 
@@ -44,40 +44,40 @@ def test_a_role_whose_password_is_rejected_is_found(tmp_path, role):
 
 
 def test_a_secret_is_read_verbatim_without_the_final_newline():
-    c = a_toolbox({"docker compose exec --no-TTY postgres cat /secrets/analyst": f"{ABSURD}\n"})
+    c = fake_toolbox({"docker compose exec --no-TTY postgres cat /secrets/analyst": f"{ABSURD}\n"})
     assert credentials.read(c, "postgres", "analyst") == ABSURD
 
 
 def test_reading_a_secret_of_a_stopped_service_fails_with_the_remedy():
     with pytest.raises(Failure) as raised:
-        credentials.read(a_toolbox({"docker compose exec": False}), "notebook", "token")
-    assert 'notebook is not running, or has no secrets: "invoke up" starts it.' in the_line(raised)
+        credentials.read(fake_toolbox({"docker compose exec": False}), "notebook", "token")
+    assert 'notebook is not running, or has no secrets: "invoke up" starts it.' in error_line(raised)
 
 
 def test_all_services_are_stopped_before_and_after_secrets_are_renewed():
-    c = a_toolbox()
+    c = fake_toolbox()
     credentials.renew(c)
-    assert doings(c) == ["docker compose stop", NEW, "docker compose stop"]
+    assert changing_commands(c) == ["docker compose stop", NEW, "docker compose stop"]
 
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_secrets_are_not_renewed_if_one_is_set_in_env(name):
-    c = a_toolbox(config=configuration(**{name: "mine"}))
+    c = fake_toolbox(config=configuration(**{name: "mine"}))
     with pytest.raises(Failure) as raised:
         credentials.renew(c)
-    assert f"{name} in .env would take precedence: remove it there" in the_line(raised)
-    assert doings(c) == []
+    assert f"{name} in .env would take precedence: remove it there" in error_line(raised)
+    assert changing_commands(c) == []
 
 
 def test_no_secret_is_changed_if_stopping_the_services_fails_or_is_interrupted():
-    c = a_toolbox({"docker compose stop": False})
+    c = fake_toolbox({"docker compose stop": False})
     with pytest.raises(Failure) as raised:
         credentials.renew(c)
-    assert "no secret was changed" in the_line(raised)
-    assert doings(c) == ["docker compose stop"]
+    assert "no secret was changed" in error_line(raised)
+    assert changing_commands(c) == ["docker compose stop"]
 
 
 def test_an_incomplete_renewal_of_secrets_is_reported_with_the_remedy():
     with pytest.raises(Failure) as raised:
-        credentials.renew(a_toolbox({NEW: False}))
-    assert 'some secrets may be unchanged: start with "invoke up", and "invoke rotate" again.' in the_line(raised)
+        credentials.renew(fake_toolbox({NEW: False}))
+    assert 'some secrets may be unchanged: start with "invoke up", and "invoke rotate" again.' in error_line(raised)

@@ -11,14 +11,14 @@ from tests.support.layers import (
     OFFICIAL,
     ROOT,
     SECRETS,
-    a_toolbox,
-    a_users_env,
+    changing_commands,
     commands,
     configuration,
     docker,
     docker_compose,
-    doings,
+    fake_toolbox,
     listed,
+    user_env,
 )
 from toolbox import compose, diagnostics, dotenv, instance, ports
 from toolbox.errors import Failure
@@ -44,7 +44,7 @@ def text(findings):
 @pytest.fixture
 def env(tmp_path, monkeypatch):
     """A valid .env."""
-    path = a_users_env(tmp_path, monkeypatch)
+    path = user_env(tmp_path, monkeypatch)
     dotenv.write(path, VALID)
     return path
 
@@ -148,7 +148,7 @@ def test_doctor_changes_nothing_and_shows_no_secret_in_findings_or_commands(env,
     before = env.read_bytes()
     c = docker(answers)
     printed = str(examined(c)) + str(commands(c))
-    assert doings(c) == []
+    assert changing_commands(c) == []
     assert env.read_bytes() == before
     assert [path.name for path in env.parent.iterdir() if not path.is_symlink()] == [".env"]
     assert [secret for secret in SECRETS.values() if secret in printed] == []
@@ -356,6 +356,6 @@ def test_a_machine_of_a_cloud_is_recognized_by_its_firmware(firmware, cloud):
 def test_access_of_notebooks_to_credentials_of_the_cloud_is_a_warning(tmp_path, monkeypatch, rules, level):
     (tmp_path / "sys_vendor").write_text("Amazon EC2\n")
     monkeypatch.setattr(diagnostics, "DMI", tmp_path)
-    [(found, text)] = diagnostics.check_cloud(a_toolbox({"iptables --list-rules DOCKER-USER": rules}))
+    [(found, text)] = diagnostics.check_cloud(fake_toolbox({"iptables --list-rules DOCKER-USER": rules}))
     assert found == level
     assert ("from Amazon, at 169.254.169.254:" in text and "docs/security.md" in text) == (level == "warn")

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.support.layers import docker_compose, the_line
+from tests.support.layers import docker_compose, error_line
 from toolbox import dotenv
 from toolbox.errors import Failure
 
@@ -92,7 +92,7 @@ def test_a_missing_env_sets_nothing(tmp_path):
 def test_an_env_that_cannot_be_written_is_reported_in_one_line(tmp_path):
     with pytest.raises(Failure) as raised:
         dotenv.write(tmp_path / "missing" / ".env", "A=1\n")
-    assert "cannot be written (No such file or directory)" in the_line(raised)
+    assert "cannot be written (No such file or directory)" in error_line(raised)
 
 
 def test_an_env_is_read_back_as_it_was_written(tmp_path):
@@ -112,7 +112,7 @@ def test_an_env_with_another_encoding_or_line_endings_is_refused_with_the_remedy
     (tmp_path / ".env").write_bytes(content)
     with pytest.raises(Failure) as raised:
         dotenv.read(tmp_path / ".env")
-    assert remedy in the_line(raised)
+    assert remedy in error_line(raised)
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
@@ -197,4 +197,4 @@ def test_an_env_that_is_not_a_file_is_reported_in_one_line(tmp_path, make, reaso
     make(path)
     with pytest.raises(Failure) as raised:
         dotenv.read(path)
-    assert f"{path} {reason}" in the_line(raised)
+    assert f"{path} {reason}" in error_line(raised)

@@ -3,7 +3,7 @@
 import pytest
 from invoke import Result
 
-from tests.support.layers import the_line
+from tests.support.layers import error_line
 from toolbox import engine
 from toolbox.errors import Failure
 
@@ -94,4 +94,4 @@ def test_later_major_versions_are_accepted():
 def test_an_unsuitable_docker_is_reported_with_the_remedy(results, remedy):
     with pytest.raises(Failure) as raised:
         check(**results)
-    assert remedy in the_line(raised)
+    assert remedy in error_line(raised)

@@ -8,7 +8,7 @@ import sys
 import pytest
 from invoke import Context
 
-from tests.support.layers import ROOT, the_line
+from tests.support.layers import ROOT, error_line
 from toolbox import decorators, engine, errors
 
 RUN = [sys.executable, ROOT / "tasks.py"]
@@ -37,7 +37,7 @@ def failing(error):
 def test_an_error_of_the_system_is_one_line_with_the_file_and_a_remedy(number, remedy):
     with pytest.raises(errors.Failure) as raised:
         failing(OSError(number, os.strerror(number), "/some/file\nwith\x1b[2J a line end"))()
-    line = the_line(raised)
+    line = error_line(raised)
     assert line.startswith(f"FAIL: /some/file with [2J a line end cannot be used ({os.strerror(number)}): ")
     assert remedy in line
 
@@ -79,4 +79,4 @@ def test_a_docker_directory_that_cannot_be_written_is_reported_before_a_build(tm
     monkeypatch.setenv("DOCKER_CONFIG", "/dev/null/settings")
     with pytest.raises(errors.Failure) as raised:
         engine.check_config_folder()
-    assert "set DOCKER_CONFIG to another folder" in the_line(raised)
+    assert "set DOCKER_CONFIG to another folder" in error_line(raised)

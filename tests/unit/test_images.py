@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.support.layers import NO_REGISTRY, OFFICIAL, ROOT, configuration, the_line
+from tests.support.layers import NO_REGISTRY, OFFICIAL, ROOT, configuration, error_line
 from toolbox import images
 from toolbox.compose import SERVICES
 from toolbox.errors import Failure
@@ -78,7 +78,7 @@ def test_a_missing_substitute_is_built_and_never_pulled():
 def test_an_image_that_is_not_available_for_another_reason_is_an_error(chosen, answer, remedy):
     with pytest.raises(Failure) as raised:
         absent(chosen=chosen, there=[OFFICIAL["postgres"]], answer=answer)
-    message = the_line(raised)
+    message = error_line(raised)
     assert f"{chosen['mlflow']} of mlflow" in message
     assert remedy in message
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.support.copies import ROOT
-from tests.support.layers import the_line
+from tests.support.layers import error_line
 from toolbox import lock
 from toolbox.errors import Failure
 
@@ -39,7 +39,7 @@ def holder(path):
 def refusal(path):
     with pytest.raises(Failure) as raised, lock.exclusive(path, "rotate"):
         pytest.fail("two tasks hold the lock")
-    return the_line(raised)
+    return error_line(raised)
 
 
 def test_a_second_task_is_refused_with_the_name_of_the_first(path, holder):

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import tasks
-from tests.support.layers import ROOT, a_users_env, docker, doings, the_line
+from tests.support.layers import ROOT, changing_commands, docker, error_line, user_env
 from toolbox import overrides
 from toolbox.errors import Failure
 
@@ -17,7 +17,7 @@ DEFAULTS = {"JUPYTER_TOKEN": "", "MLFLOW_PORT": "5000", "TZ": "UTC", "NO_PROXY":
 @pytest.fixture
 def env(tmp_path, monkeypatch):
     overrides.print_once.cache_clear()
-    return a_users_env(tmp_path, monkeypatch)
+    return user_env(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -80,15 +80,15 @@ def test_a_variable_that_selects_other_files_is_refused_before_anything_is_done(
     c = docker()
     with pytest.raises(Failure) as raised:
         tasks.clean(c, yes=True)
-    assert f"{name} in the environment" in the_line(raised)
-    assert doings(c) == []
+    assert f"{name} in the environment" in error_line(raised)
+    assert changing_commands(c) == []
 
 
 def test_compose_files_of_another_project_in_env_are_refused(env):
     env.write_text("COMPOSE_FILE=../x.yml\n")
     with pytest.raises(Failure) as raised:
         tasks.down(docker())
-    assert "COMPOSE_FILE in .env does not start" in the_line(raised)
+    assert "COMPOSE_FILE in .env does not start" in error_line(raised)
 
 
 @pytest.mark.parametrize(

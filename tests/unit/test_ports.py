@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from tests.support.copies import free_ports
-from tests.support.layers import configuration, the_line
+from tests.support.layers import configuration, error_line
 from toolbox import compose, ports
 from toolbox.errors import Failure
 
@@ -26,7 +26,7 @@ def test_free_ports_are_accepted(free):
 def test_a_taken_port_is_reported_with_its_setting(free, place, address):
     with socket.create_server((address, free[place])), pytest.raises(Failure) as raised:
         ports.check(configuration(ports=free), own=set())
-    message = the_line(raised)
+    message = error_line(raised)
     assert f"port {free[place]}" in message
     assert f"set {compose.SERVICES[place].upper()}_PORT in .env" in message
 
@@ -53,13 +53,13 @@ def test_an_address_that_this_machine_does_not_have_is_reported(free, address):
         config["services"][service]["ports"][0]["host_ip"] = address
     with pytest.raises(Failure) as raised:
         ports.check(config, own=set(free))
-    assert f"BIND_ADDRESS={address} is not an address of this machine" in the_line(raised)
+    assert f"BIND_ADDRESS={address} is not an address of this machine" in error_line(raised)
 
 
 def test_two_services_on_one_port_are_reported(free):
     with pytest.raises(Failure) as raised:
         ports.check(configuration(ports=(free[0], free[1], free[1])), own=set())
-    message = the_line(raised)
+    message = error_line(raised)
     assert f"port {free[1]} is set for both mlflow and notebook" in message
     assert "set NOTEBOOK_PORT in .env" in message
 
@@ -67,7 +67,7 @@ def test_two_services_on_one_port_are_reported(free):
 def test_two_services_on_one_port_are_reported_while_the_toolbox_runs(free):
     with pytest.raises(Failure) as raised:
         ports.check(configuration(ports=(free[0], free[0], free[1])), own={free[0]})
-    assert "set for both postgres and mlflow" in the_line(raised)
+    assert "set for both postgres and mlflow" in error_line(raised)
 
 
 def test_published_ports_are_those_of_running_containers():

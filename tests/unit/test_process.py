@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from invoke import Context
 
-from tests.support.layers import the_line
+from tests.support.layers import error_line
 from toolbox import compose, process
 from toolbox.errors import Failure
 
@@ -105,7 +105,7 @@ def test_the_output_of_a_command_is_yielded_in_chunks():
 def test_a_command_that_fails_after_its_output_is_a_failure_with_its_last_line():
     with pytest.raises(Failure) as raised:
         list(process.stream(python("import sys; print('much'); sys.exit('first\\nno such table')"), "cannot be dumped"))
-    assert the_line(raised) == "FAIL: cannot be dumped (no such table)."
+    assert error_line(raised) == "FAIL: cannot be dumped (no such table)."
 
 
 def test_the_cause_is_the_line_with_the_error():
@@ -121,7 +121,7 @@ def test_a_command_that_stops_reading_is_a_failure_with_its_last_line():
         process.output(
             python("import sys; sys.exit('no space')"), "cannot be restored", (bytes(1 << 20) for _ in range(100))
         )
-    assert the_line(raised) == "FAIL: cannot be restored (no space)."
+    assert error_line(raised) == "FAIL: cannot be restored (no space)."
 
 
 def test_a_command_gets_all_of_its_input():

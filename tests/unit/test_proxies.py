@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.support.layers import a_toolbox, a_users_env
+from tests.support.layers import fake_toolbox, user_env
 from toolbox import dotenv, overrides
 
 NAMES = "intranet.example.org, .example.org,10.0.0.0/8"
@@ -15,13 +15,13 @@ DEFAULT = {"httpProxy": "http://proxy.example.org:3128", "noProxy": NAMES}
 def env(tmp_path, monkeypatch):
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     monkeypatch.delenv("NO_PROXY", raising=False)
-    return a_users_env(tmp_path, monkeypatch)
+    return user_env(tmp_path, monkeypatch)
 
 
 def saved(env, settings):
     """Return NO_PROXY of .env for the text of Docker's configuration."""
     (env.parent / "config.json").write_text(settings)
-    overrides.keep_no_proxy(a_toolbox())
+    overrides.keep_no_proxy(fake_toolbox())
     return dotenv.values(env.read_text()).get("NO_PROXY")
 
 
@@ -64,5 +64,5 @@ def test_without_proxy_exceptions_nothing_changes(env, settings):
 
 def test_without_a_configuration_of_docker_nothing_changes(env):
     before = env.read_text()
-    overrides.keep_no_proxy(a_toolbox())
+    overrides.keep_no_proxy(fake_toolbox())
     assert env.read_text() == before

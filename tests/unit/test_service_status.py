@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 import pytest
 
 import tasks
-from tests.support.layers import HEALTHY, SECRETS, a_users_env, commands, configuration, docker, listed
+from tests.support.layers import HEALTHY, SECRETS, commands, configuration, docker, listed, user_env
 from toolbox import console, service_status
 
 PROBED = """\
@@ -29,7 +29,7 @@ ANSWERS = {
 
 @pytest.fixture(autouse=True)
 def _env(tmp_path, monkeypatch):
-    a_users_env(tmp_path, monkeypatch)
+    user_env(tmp_path, monkeypatch)
     monkeypatch.setenv("TZ", "UTC")
 
 

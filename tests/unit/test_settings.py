@@ -3,7 +3,7 @@
 import pytest
 
 import tasks
-from tests.support.layers import ROOT, a_toolbox, a_users_env, docker, doings, the_line
+from tests.support.layers import ROOT, changing_commands, docker, error_line, fake_toolbox, user_env
 from toolbox import diagnostics, dotenv, settings
 from toolbox.errors import Failure
 
@@ -97,25 +97,25 @@ def test_every_setting_is_either_checked_or_exempt():
 )
 @pytest.mark.parametrize("task", [tasks.up, tasks.upgrade])
 def test_a_start_refuses_an_invalid_setting_and_doctor_finds_it(tmp_path, monkeypatch, task, line, problem):
-    a_users_env(tmp_path, monkeypatch).write_text(f"{line}\n")
-    c = a_toolbox({"docker info": "2\n"})
+    user_env(tmp_path, monkeypatch).write_text(f"{line}\n")
+    c = fake_toolbox({"docker info": "2\n"})
     with pytest.raises(Failure) as raised:
         task(c.context)
-    assert problem in the_line(raised)
-    assert doings(c) == []
+    assert problem in error_line(raised)
+    assert changing_commands(c) == []
     assert [problem in finding.text for finding in diagnostics.examine(c) if finding.check == "settings"] == [True]
 
 
 def test_a_new_toolbox_that_would_inherit_an_invalid_setting_is_not_created(tmp_path, monkeypatch):
-    env = a_users_env(tmp_path, monkeypatch)
+    env = user_env(tmp_path, monkeypatch)
     env.write_text("MLFLOW_WORKERS=abc\n")
     with pytest.raises(Failure) as raised:
         tasks.up(docker(), name="alice")
-    assert 'MLFLOW_WORKERS is "abc"' in the_line(raised)
+    assert 'MLFLOW_WORKERS is "abc"' in error_line(raised)
     assert [path for path in tmp_path.iterdir() if not path.is_symlink()] == [env]
 
 
 def test_settings_in_the_environment_are_checked(tmp_path, monkeypatch):
-    a_users_env(tmp_path, monkeypatch).write_text("MLFLOW_WORKERS=2\n")
+    user_env(tmp_path, monkeypatch).write_text("MLFLOW_WORKERS=2\n")
     monkeypatch.setenv("MLFLOW_WORKERS", "abc")
-    assert settings.found(a_toolbox()) == ['MLFLOW_WORKERS is "abc": use a whole number from 1 to 32.']
+    assert settings.found(fake_toolbox()) == ['MLFLOW_WORKERS is "abc": use a whole number from 1 to 32.']

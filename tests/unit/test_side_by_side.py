@@ -7,7 +7,16 @@ import pytest
 from invoke import Result
 
 import tasks
-from tests.support.layers import HEALTHY, a_toolbox, a_users_env, configuration, docker, doings, listed, the_line
+from tests.support.layers import (
+    HEALTHY,
+    changing_commands,
+    configuration,
+    docker,
+    error_line,
+    fake_toolbox,
+    listed,
+    user_env,
+)
 from toolbox import dotenv, instance, ports, side_by_side
 from toolbox.data import backup
 from toolbox.errors import Failure
@@ -22,7 +31,7 @@ def env(tmp_path, monkeypatch):
     """An .env of the toolbox without a name, and no settings for Compose in the environment."""
     for name in ("COMPOSE_ENV_FILES", "COMPOSE_PROJECT_NAME"):
         monkeypatch.delenv(name, raising=False)
-    env = a_users_env(tmp_path, monkeypatch)
+    env = user_env(tmp_path, monkeypatch)
     env.write_text(
         env.read_text() + "COMPOSE_PROJECT_NAME=box\nWORK_FOLDER=/mine\nJUPYTER_TOKEN=secret\nMLFLOW_PORT=5002\n"
     )
@@ -60,8 +69,8 @@ def test_an_invalid_name_is_refused_in_one_line_and_nothing_done(env, verb, name
     c = docker()
     with pytest.raises(Failure) as raised:
         VERBS[verb](c, name=name)
-    assert f'cannot be called "{name}"' in the_line(raised)
-    assert doings(c) == []
+    assert f'cannot be called "{name}"' in error_line(raised)
+    assert changing_commands(c) == []
     assert sorted(env.parent.iterdir()) == before
 
 
@@ -72,8 +81,10 @@ def test_an_unknown_name_is_reported_with_the_existing_ones(env):
         c = docker()
         with pytest.raises(Failure) as raised:
             VERBS[verb](c, name="carol")
-        assert 'there is no toolbox "carol", only alice, bob: "invoke up --name carol" creates it.' in the_line(raised)
-        assert doings(c) == []
+        assert 'there is no toolbox "carol", only alice, bob: "invoke up --name carol" creates it.' in error_line(
+            raised
+        )
+        assert changing_commands(c) == []
 
 
 def test_a_toolbox_of_another_clone_with_the_same_name_is_not_touched(env, tmp_path):
@@ -87,8 +98,8 @@ def test_a_toolbox_of_another_clone_with_the_same_name_is_not_touched(env, tmp_p
         c = docker({"docker compose ps": container % other})
         with pytest.raises(Failure) as raised:
             VERBS[verb](c)
-        assert f"the toolbox in {other} has the same name: set another COMPOSE_PROJECT_NAME" in the_line(raised)
-        assert doings(c) == []
+        assert f"the toolbox in {other} has the same name: set another COMPOSE_PROJECT_NAME" in error_line(raised)
+        assert changing_commands(c) == []
 
 
 def test_a_clone_that_was_moved_keeps_its_containers(env, tmp_path):
@@ -144,7 +155,7 @@ def test_no_host_name_is_set_if_one_is_set_or_would_not_resolve(env, written, ke
     made(env, "alice")
     path = env.with_name(".env.alice")
     path.write_text(re.sub("PAGE_HOST=.*\n", "", path.read_text()) + f"{written}\n")
-    side_by_side.set_page_host(a_toolbox(name="alice"))
+    side_by_side.set_page_host(fake_toolbox(name="alice"))
     assert dotenv.values(path.read_text()).get("PAGE_HOST") == kept
 
 
@@ -176,7 +187,7 @@ def test_a_lack_of_free_ports_is_reported_and_nothing_created(env, monkeypatch):
     monkeypatch.setattr(ports, "is_taken", lambda host, port: True)
     with pytest.raises(Failure) as raised:
         tasks.up(docker(), name="alice")
-    assert "no ports are free up to 1000 above 8888, 5000, 5432: stop what uses them." in the_line(raised)
+    assert "no ports are free up to 1000 above 8888, 5000, 5432: stop what uses them." in error_line(raised)
     assert not env.with_name(".env.alice").exists()
 
 
@@ -186,15 +197,15 @@ def test_a_lack_of_free_ports_is_reported_and_nothing_created(env, monkeypatch):
 def test_compose_gets_the_settings_of_the_named_toolbox_whatever_the_environment_selects(env, monkeypatch):
     made(env, "alice")
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", "of-the-environment")
-    environment = a_toolbox(name="alice").environment()
+    environment = fake_toolbox(name="alice").environment()
     assert environment["COMPOSE_ENV_FILES"] == ".env.alice"
     assert "COMPOSE_PROJECT_NAME" not in environment
-    assert a_toolbox().environment()["COMPOSE_PROJECT_NAME"] == "of-the-environment"
-    assert "COMPOSE_ENV_FILES" not in a_toolbox().environment()
+    assert fake_toolbox().environment()["COMPOSE_PROJECT_NAME"] == "of-the-environment"
+    assert "COMPOSE_ENV_FILES" not in fake_toolbox().environment()
 
 
 def test_compose_gets_the_settings_of_a_new_toolbox_as_soon_as_they_exist(env):
-    toolbox = a_toolbox(name="alice")
+    toolbox = fake_toolbox(name="alice")
     assert toolbox.is_new
     assert "COMPOSE_ENV_FILES" not in toolbox.environment()
     side_by_side.create(toolbox)
@@ -203,7 +214,7 @@ def test_compose_gets_the_settings_of_a_new_toolbox_as_soon_as_they_exist(env):
 
 
 def test_a_toolbox_with_other_settings_changes_neither_the_file_nor_the_original(env):
-    before, toolbox = env.read_text(), a_toolbox()
+    before, toolbox = env.read_text(), fake_toolbox()
     other = toolbox.with_settings(DB_STORE="db-store-18")
     assert other.environment()["DB_STORE"] == "db-store-18"
     assert "DB_STORE" not in toolbox.environment()
@@ -217,8 +228,8 @@ def test_settings_of_a_named_toolbox_without_a_project_are_refused(env):
     c = docker()
     with pytest.raises(Failure) as raised:
         tasks.clean(c, name="alice", yes=True)
-    assert "COMPOSE_PROJECT_NAME is missing in .env.alice" in the_line(raised)
-    assert doings(c) == []
+    assert "COMPOSE_PROJECT_NAME is missing in .env.alice" in error_line(raised)
+    assert changing_commands(c) == []
 
 
 def test_messages_have_the_settings_and_commands_of_the_named_toolbox(env):
@@ -226,12 +237,12 @@ def test_messages_have_the_settings_and_commands_of_the_named_toolbox(env):
     c = docker({"docker compose config": Result("", "nothing fits", exited=1)})
     with pytest.raises(Failure) as raised:
         tasks.status(c, name="alice")
-    assert "correct .env.alice or docker-compose.yml" in the_line(raised)
+    assert "correct .env.alice or docker-compose.yml" in error_line(raised)
     text = 'X in .env, of .env.example and a.env: "invoke up", "./run up", invoke up.'
-    assert a_toolbox(name="alice").add_name(text) == (
+    assert fake_toolbox(name="alice").add_name(text) == (
         'X in .env.alice, of .env.example and a.env: "invoke up --name alice", "./run up --name alice", invoke up.'
     )
-    assert a_toolbox().add_name(text) == text
+    assert fake_toolbox().add_name(text) == text
 
 
 def test_clean_deletes_the_settings_of_the_named_toolbox_and_no_others(env):
@@ -251,5 +262,5 @@ def test_clean_keeps_the_settings_of_a_named_toolbox_if_docker_fails(env):
 
 def test_each_toolbox_has_its_own_folder_of_backups(env):
     made(env, "alice")
-    assert backup.folder(a_toolbox(name="alice")) == env.parent / "backups" / "alice"
-    assert backup.folder(a_toolbox()) == env.parent / "backups"
+    assert backup.folder(fake_toolbox(name="alice")) == env.parent / "backups" / "alice"
+    assert backup.folder(fake_toolbox()) == env.parent / "backups"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.layers import the_line
+from tests.support.layers import error_line
 from toolbox import console, silent_runs
 from toolbox.errors import Failure
 
@@ -38,4 +38,4 @@ def test_names_of_runs_cannot_control_the_terminal():
 def test_an_end_that_is_not_a_number_of_hours_is_refused(text):
     with pytest.raises(Failure) as raised:
         silent_runs.hours(text)
-    assert "--end" in the_line(raised)
+    assert "--end" in error_line(raised)

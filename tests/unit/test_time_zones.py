@@ -3,7 +3,7 @@
 import pytest
 
 import tasks
-from tests.support.layers import a_toolbox, a_users_env, commands, configuration, docker, doings, the_line
+from tests.support.layers import changing_commands, commands, configuration, docker, error_line, fake_toolbox, user_env
 from toolbox import compose, time_zones
 from toolbox.errors import Failure
 
@@ -19,13 +19,13 @@ def with_zone(zone):
 
 
 def test_the_default_time_zone_is_not_checked():
-    c = a_toolbox(config=with_zone("UTC"))
+    c = fake_toolbox(config=with_zone("UTC"))
     time_zones.check(c)
     assert [command for command in commands(c) if "docker run" in command] == []
 
 
 def test_a_time_zone_that_every_image_knows_is_accepted():
-    c = a_toolbox({PROBE: KNOWN}, with_zone("Asia/Tokyo"))
+    c = fake_toolbox({PROBE: KNOWN}, with_zone("Asia/Tokyo"))
     time_zones.check(c)
     probes = [command for command in commands(c) if "docker run" in command]
     assert [command.split()[-4] for command in probes] == [f"box-{service}" for service in compose.SERVICES]
@@ -35,9 +35,11 @@ def test_a_time_zone_that_every_image_knows_is_accepted():
 @pytest.mark.parametrize("service", compose.SERVICES)
 @pytest.mark.parametrize("answer", ["", "# tz", False])
 def test_a_time_zone_that_an_image_does_not_know_is_reported_before_the_start(tmp_path, monkeypatch, service, answer):
-    a_users_env(tmp_path, monkeypatch)
+    user_env(tmp_path, monkeypatch)
     c = docker({f"{PROBE} box-{service} ": answer, PROBE: KNOWN, "docker image inspect": True}, with_zone("US/Pacific"))
     with pytest.raises(Failure) as raised:
         tasks.up(c)
-    assert f'TZ in .env is "US/Pacific", a time zone that {service} does not know' in the_line(raised)
-    assert [command for command in doings(c) if "--entrypoint head" not in command] == ["docker compose build"]
+    assert f'TZ in .env is "US/Pacific", a time zone that {service} does not know' in error_line(raised)
+    assert [command for command in changing_commands(c) if "--entrypoint head" not in command] == [
+        "docker compose build"
+    ]

@@ -9,15 +9,15 @@ from invoke import Exit, Result
 import tasks
 from tests.support.layers import (
     SECRETS,
-    a_toolbox,
-    a_users_env,
+    changing_commands,
     commands,
     configuration,
     docker,
-    doings,
+    error_line,
+    fake_toolbox,
     loaded,
     real_configuration,
-    the_line,
+    user_env,
 )
 from toolbox import compose, dotenv, work_folder
 from toolbox.errors import Failure
@@ -28,7 +28,7 @@ PROBE_OF_HOME = "docker run .*type=volume,.*stat -c %u"
 
 @pytest.fixture
 def env(tmp_path, monkeypatch):
-    return a_users_env(tmp_path, monkeypatch)
+    return user_env(tmp_path, monkeypatch)
 
 
 def with_folder(path, user="1000"):
@@ -63,7 +63,7 @@ def test_the_work_folder_is_mounted_in_the_home(tmp_path, written):
 def test_a_work_folder_that_is_not_a_path_is_reported_in_one_line():
     with pytest.raises(Failure) as raised:
         real_configuration(WORK_FOLDER="data")
-    assert "WORK_FOLDER in .env is data: use an absolute path, or one that starts with ./ or ~/." in the_line(raised)
+    assert "WORK_FOLDER in .env is data: use an absolute path, or one that starts with ./ or ~/." in error_line(raised)
 
 
 # --- What is refused before anything is done ---
@@ -73,8 +73,8 @@ def test_a_work_folder_that_is_missing_is_refused(env, tmp_path):
     c = docker(config=with_folder(tmp_path / "none"))
     with pytest.raises(Failure) as raised:
         tasks.up(c)
-    assert f"the folder {tmp_path}/none does not exist: make it, or correct WORK_FOLDER in .env." in the_line(raised)
-    assert doings(c) == []
+    assert f"the folder {tmp_path}/none does not exist: make it, or correct WORK_FOLDER in .env." in error_line(raised)
+    assert changing_commands(c) == []
     assert not (tmp_path / "none").exists()
 
 
@@ -82,8 +82,8 @@ def test_a_work_folder_that_is_a_file_is_refused(env):
     c = docker(config=with_folder(env))
     with pytest.raises(Failure) as raised:
         tasks.up(c)
-    assert f"{env} is no folder" in the_line(raised)
-    assert doings(c) == []
+    assert f"{env} is no folder" in error_line(raised)
+    assert changing_commands(c) == []
 
 
 # --- Its owner ---
@@ -91,7 +91,7 @@ def test_a_work_folder_that_is_a_file_is_refused(env):
 
 def adopted(answers, env, tmp_path, user="1000"):
     """Adopt the owner of a folder; return the toolbox and the text of .env."""
-    c = a_toolbox(answers, with_folder(tmp_path, user))
+    c = fake_toolbox(answers, with_folder(tmp_path, user))
     work_folder.adopt_owner(c)
     return c, env.read_text()
 
@@ -124,9 +124,22 @@ def test_the_home_is_given_to_the_user_of_the_notebook_with_minimal_capabilities
     assert str(tmp_path) not in chown
 
 
-def test_a_home_that_does_not_exist_yet_is_left_to_docker(env, tmp_path):
-    c, _ = adopted({PROBE: "1001\nyes\n"}, env, tmp_path, user="1001")
-    assert not [command for command in commands(c) if "chown" in command]
+def test_a_new_home_of_user_1000_is_left_to_docker(env, tmp_path):
+    c, _ = adopted({PROBE: "1000\nyes\n"}, env, tmp_path)
+    assert not [command for command in commands(c) if "chown" in command or "create" in command]
+
+
+def test_a_new_home_of_another_user_is_created_before_its_owner_is_changed(env, tmp_path):
+    c, _ = adopted({PROBE_OF_HOME: "1000\nno\n", PROBE: "1001\nyes\n"}, env, tmp_path, user="1001")
+    created, chown = [command for command in commands(c) if "create" in command or "chown" in command]
+    assert created == "docker compose create notebook"
+    assert "'chown -hR 1001 /home/jovyan'" in chown
+
+
+def test_a_new_home_that_cannot_be_created_stops_the_start(env, tmp_path):
+    with pytest.raises(Failure) as raised:
+        adopted({PROBE: "1001\nyes\n", "docker compose create": False}, env, tmp_path, user="1001")
+    assert "Docker could not create the notebook" in error_line(raised)
 
 
 @pytest.mark.parametrize(
@@ -142,8 +155,8 @@ def test_a_home_that_does_not_exist_yet_is_left_to_docker(env, tmp_path):
 def test_a_work_folder_that_the_notebook_cannot_write_is_refused(env, tmp_path, looked, message):
     config = with_folder(tmp_path)
     with pytest.raises(Failure) as raised:
-        work_folder.adopt_owner(a_toolbox({PROBE: looked}, config))
-    assert message in the_line(raised)
+        work_folder.adopt_owner(fake_toolbox({PROBE: looked}, config))
+    assert message in error_line(raised)
 
 
 def test_doctor_reports_a_missing_work_folder(env, tmp_path, capsys):

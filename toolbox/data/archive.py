@@ -1,14 +1,15 @@
-"""The format of a backup: one zip file, whose members are compressed with zstd and whose last member describes them.
+"""The format of a backup: a zip file of members compressed with zstd; the last one is a manifest.
 
-Zip, because it can be written in one go with members of unknown size, each can be read without the others, the table of
-contents at its end shows whether the file is whole, and every system can open one. The members are stored: zstd packs
-tighter than zip's own method, at several times the speed. They are
+A zip file can be written as a stream with members of unknown size, each member can be read without the others, the
+directory at its end shows that the file is complete, and every system can open it. Its members are stored, as zstd
+compresses better than zip's own method and several times faster. They are
 
     mlflow.dump.zst, datasets.dump.zst    the databases, in pg_dump's custom format
     artifacts.tar.zst, home.tar.zst       the files of the volumes artifact-store and file-store
-    manifest.json                         what there is to know about the others; see `described`
+    manifest.json                         versions, numbers of rows, sizes, checksums; see `is_valid_manifest`
 
-Writing and reading take a fixed amount of memory, whatever the size.
+Memory use does not depend on the size. A tar with a manifest was considered instead. Existing backups must stay
+readable, so the reader, about 200 of these 350 lines, would stay, and a second one would be added.
 """
 
 import contextlib
@@ -37,14 +38,14 @@ DATABASES = ("mlflow", "datasets")
 STORES = ("artifacts", "home")
 MEMBERS = (*(f"{name}.dump.zst" for name in DATABASES), *(f"{name}.tar.zst" for name in STORES))
 CHUNK = 1 << 20
-# In bytes; one of 10,000 tables has less than a tenth of it.
-LONGEST_MANIFEST = 16 << 20
-# How pg_dump's custom format begins.
+# In bytes; the manifest of 10,000 tables has less than a tenth of it.
+MAX_MANIFEST = 16 << 20
+# The first bytes of pg_dump's custom format.
 DUMP_MAGIC = b"PGDMP"
-# zstd's own default; a second thread does not help, because reading is what takes the time.
+# zstd's default; a second thread does not help, as reading takes most of the time.
 LEVEL = 3
-# What zipfile and zstd raise on bytes that are not what they should be.
-BROKEN = (
+# What zipfile, tarfile and zstd raise for invalid data.
+INVALID_DATA = (
     zipfile.BadZipFile,
     tarfile.TarError,
     struct.error,
@@ -61,17 +62,17 @@ BROKEN = (
 
 
 @contextlib.contextmanager
-def written(path):
-    """Give a Writer for a backup at `path`, which is there once the block is done; before, and if it fails, it is not.
+def create(path):
+    """Yield a Writer for a backup at `path`, which appears only when the block has succeeded.
 
-    Raises Failure when `path` exists, its folder does not or cannot be written, or the disk is full.
+    Raises Failure if `path` exists, its directory does not exist or cannot be written, or the disk is full.
     """
     part = path.with_name(f"{path.name}.part")
     try:
         if path.exists():
-            raise Failure(f"{path} exists already: give another name, or delete it.")
+            raise Failure(f"{path} already exists: give another name, or delete it.")
         part.unlink(missing_ok=True)
-        # Readable by its owner alone: the tables and the notebooks of everyone are in it.
+        # Only for its owner: it contains everyone's tables and notebooks.
         with open(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as file:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as zipped:
                 yield Writer(zipped)
@@ -87,14 +88,14 @@ def written(path):
 
 
 class Writer:
-    """Writes the members of a backup, and remembers what the manifest has to say about each."""
+    """Writes the members of a backup; `members` are their entries for the manifest, by name."""
 
     def __init__(self, zipped):
         self.zipped = zipped
         self.members = {}
 
     def add(self, name, chunks):
-        """Add a member with the bytes that `chunks` yields, compressed."""
+        """Add a member: the bytes that `chunks` yields, compressed."""
         unpacked = 0
         with self.zipped.open(name, "w", force_zip64=True) as member:
             hashed = Hashed(member)
@@ -105,81 +106,80 @@ class Writer:
         self.members[name] = {"size": hashed.size, "sha256": hashed.sha256.hexdigest(), "unpacked": unpacked}
 
     def chunks(self, name):
-        """Yield a member that was added, decompressed."""
+        """Yield the decompressed bytes of a member that was added."""
         yield from Limited(self.zipped.open(name), self.members[name]["unpacked"]).chunks()
 
     def finish(self, description):
-        """Add the manifest: `description`, which has what `described` asks for but the format and the members."""
+        """Add the manifest: `description`, see `is_valid_manifest`, with the format and the members."""
         manifest = {"format": FORMAT, **description, "members": self.members}
         self.zipped.writestr(MANIFEST, json.dumps(manifest, indent=1))
 
 
 class Hashed:
-    """Counts the bytes that pass to or from a file, and makes their SHA-256; `watch` is called with the count."""
+    """Counts and hashes (SHA-256) the bytes written to or read from a file; calls `progress` with their number."""
 
-    def __init__(self, file, watch=lambda size: None):
+    def __init__(self, file, progress=lambda size: None):
         self.file = file
-        self.watch = watch
+        self.progress = progress
         self.sha256 = hashlib.sha256()
         self.size = 0
 
-    def seen(self, data):
-        """Count `data`, and return it."""
+    def count(self, data):
+        """Count and hash `data`; return it."""
         self.sha256.update(data)
         self.size += len(data)
-        self.watch(self.size)
+        self.progress(self.size)
         return data
 
     def write(self, data):
-        """Write `data`; return how many bytes that were."""
-        self.seen(data)
+        """Write `data`; return the number of bytes."""
+        self.count(data)
         return self.file.write(data)
 
     def read(self, size=-1):
         """Return up to `size` bytes."""
-        return self.seen(self.file.read(size))
+        return self.count(self.file.read(size))
 
 
 # --- Read ---
 
 
 class DamageError(ValueError):
-    """What is in the archive is not what its manifest says."""
+    """The content of an archive does not match its manifest."""
 
 
 class Limited:
-    """A compressed member, read decompressed; raises DamageError as soon as more comes out than its manifest says."""
+    """Decompresses a member; raises DamageError as soon as it yields more bytes than the manifest says."""
 
     def __init__(self, member, limit):
         self.packed = zstd.ZstdFile(member, "r")
         self.left = limit
 
     def read(self, size):
-        """Return up to `size` bytes, fewer than that at the end alone."""
+        """Return `size` bytes, or fewer at the end."""
         parts = []
         while size and (data := self.packed.read(min(size, CHUNK))):
             self.left -= len(data)
             if self.left < 0:
-                raise DamageError("unpacks to more than the manifest says")
+                raise DamageError("it unpacks to more than the manifest says")
             parts.append(data)
             size -= len(data)
         return b"".join(parts)
 
     def chunks(self):
-        """Yield all that is left of it."""
+        """Yield the rest of the bytes."""
         while data := self.read(CHUNK):
             yield data
 
 
 class Archive:
-    """A backup that is open for reading. `manifest` is checked for its form; `check` reads all the rest.
+    """A backup that is open for reading, with a valid `manifest`.
 
-    `files` is then, for each tar, the number of its files, their bytes, and a checksum of them; see
-    volume_files.Contents.
+    `check` verifies the members; `files` is then, for each tar, the result of volume_files.Contents.
     """
 
     def __init__(self, path):
-        """Open the backup at `path`. Raises Failure when it cannot be read, or is not a whole backup of this format."""
+        """Open the backup at `path`. Raises Failure if it cannot be read, or is not a complete backup."""
         self.path = path
         self.files = {}
         try:
@@ -187,7 +187,7 @@ class Archive:
         except OSError as error:
             raise Failure(f"{path} cannot be read ({error.strerror}): give the path of a backup.") from None
         try:
-            self.manifest = self._opened()
+            self.manifest = self._read_manifest()
         except BaseException:
             self.file.close()
             raise
@@ -198,9 +198,9 @@ class Archive:
     def __exit__(self, *_):
         self.file.close()
 
-    def _opened(self):
+    def _read_manifest(self):
         try:
-            begins = self.file.read(4)
+            magic = self.file.read(4)
             self.zipped = zipfile.ZipFile(self.file)
             names = sorted(self.zipped.namelist())
             stored = all(
@@ -208,16 +208,16 @@ class Archive:
                 for entry in self.zipped.infolist()
             )
             if MANIFEST not in names:
-                raise Failure(f'{self.path} is a zip file but no backup: give one that "invoke backup" made.')
-            if not stored or self.zipped.getinfo(MANIFEST).file_size > LONGEST_MANIFEST:
-                raise DamageError(f"{MANIFEST} is too long, or a member is compressed")
+                raise Failure(f'{self.path} is a zip file, but not a backup: give a file that "invoke backup" made.')
+            if not stored or self.zipped.getinfo(MANIFEST).file_size > MAX_MANIFEST:
+                raise DamageError(f"{MANIFEST} is too large, or a member is compressed by zip")
             manifest = json.loads(self.zipped.read(MANIFEST).decode())
         except OSError as error:
-            raise Failure(f"{self.path} cannot be read ({error.strerror}): look at the disk that it is on.") from None
-        except BROKEN as error:
-            if begins == b"PK\3\4":
-                raise self.damage("it is cut off, or was changed") from error
-            raise Failure(f'{self.path} is no backup: give a file that "invoke backup" made.') from error
+            raise Failure(f"{self.path} cannot be read ({error.strerror}): check the disk that it is on.") from None
+        except INVALID_DATA as error:
+            if magic == b"PK\3\4":
+                raise self.damage("it is truncated, or was changed") from error
+            raise Failure(f'{self.path} is not a backup: give a file that "invoke backup" made.') from error
         if isinstance(manifest, dict) and isinstance(number := manifest.get("format"), int) and number > FORMAT:
             raise Failure(
                 f"{self.path} has format {number}, newer than this toolbox, which reads {FORMAT}: update the toolbox."
@@ -225,86 +225,86 @@ class Archive:
         if missing := sorted({*MEMBERS, MANIFEST} - set(names)):
             raise self.damage(f"{', '.join(missing)} is missing")
         if names != sorted((*MEMBERS, MANIFEST)):
-            raise self.damage("it has members that no backup has")
-        if not described(manifest):
-            raise self.damage(f"{MANIFEST} does not say what it should")
+            raise self.damage("it has unexpected members")
+        if not is_valid_manifest(manifest):
+            raise self.damage(f"{MANIFEST} is not valid")
         return manifest
 
     def damage(self, reason):
-        """Return the Failure that says that the archive is not as it was made."""
+        """Return the Failure for a damaged archive."""
         return Failure(f"{self.path} is damaged ({reason}): take another backup, or copy it here again.")
 
     def contents(self, name):
-        """Return a member to be read decompressed, which breaks off where the manifest says that it ends."""
+        """Return a Limited that decompresses a member."""
         return Limited(self.zipped.open(name), self.manifest["members"][name]["unpacked"])
 
     def chunks(self, name):
-        """Yield a member decompressed, as `check` has found it. Raises Failure where it is not that any more."""
-        with self._told(name), self._opened_member(name) as content:
+        """Yield the decompressed bytes of a member. Raises Failure if it does not match the manifest."""
+        with self._errors_as_failures(name), self._open_member(name) as content:
             yield from content.chunks()
 
     def check(self, progress=lambda name, size: None):
-        """Read all of it. Raises Failure where something is not as the manifest says, or must not be unpacked.
+        """Read all members. Raises Failure if one does not match the manifest, or must not be unpacked.
 
-        `progress` is called with the name of a member and how many bytes of it have been read.
+        `progress` is called with the name of a member and the number of its bytes that have been read.
         """
         for name in MEMBERS:
-            with self._told(name), self._opened_member(name, progress) as content:
+            with self._errors_as_failures(name), self._open_member(name, progress) as content:
                 self._check(name, content)
 
     @contextlib.contextmanager
-    def _told(self, name):
-        """Have what goes wrong in the block, with a member, told in one line."""
+    def _errors_as_failures(self, name):
+        """Turn exceptions of the block, which reads a member, into Failures."""
         try:
             yield
         except OSError as error:
-            raise Failure(f"{self.path} cannot be read ({error}): look at the disk that it is on.") from None
-        except (*BROKEN, zstd.ZstdError) as error:
+            raise Failure(f"{self.path} cannot be read ({error}): check the disk that it is on.") from None
+        except (*INVALID_DATA, zstd.ZstdError) as error:
             raise self.damage(f"{name}: {printable(error)}") from error
 
     @contextlib.contextmanager
-    def _opened_member(self, name, progress=lambda name, size: None):
-        """Give a member to be read decompressed; what the block leaves of it is read too, and all of it is compared."""
-        said = self.manifest["members"][name]
-        if self.zipped.getinfo(name).file_size != said["size"]:
-            raise DamageError("has another size than the manifest says")
+    def _open_member(self, name, progress=lambda name, size: None):
+        """Yield a Limited for a member; read what the block leaves of it, and compare all of it with the manifest."""
+        entry = self.manifest["members"][name]
+        if self.zipped.getinfo(name).file_size != entry["size"]:
+            raise DamageError("its size differs from the manifest")
         hashed = Hashed(self.zipped.open(name), lambda size: progress(name, size))
-        content = Limited(hashed, said["unpacked"])
+        content = Limited(hashed, entry["unpacked"])
         yield content
         for _ in content.chunks():
             pass
         if content.left:
-            raise DamageError("unpacks to less than the manifest says")
-        if hashed.size != said["size"] or hashed.sha256.hexdigest() != said["sha256"]:
-            raise DamageError("is not what the manifest says")
+            raise DamageError("it unpacks to less than the manifest says")
+        if hashed.size != entry["size"] or hashed.sha256.hexdigest() != entry["sha256"]:
+            raise DamageError("its checksum differs from the manifest")
 
     def _check(self, name, content):
-        said = self.manifest["members"][name]
+        entry = self.manifest["members"][name]
         if name.endswith(".tar.zst"):
             self.files[name] = volume_files.in_tar(content)
-            if self.files[name][:2] != [said["files"], said["bytes"]]:
-                raise DamageError("has other files than the manifest says")
+            if self.files[name][:2] != [entry["files"], entry["bytes"]]:
+                raise DamageError("its files differ from the manifest")
         elif content.read(len(DUMP_MAGIC)) != DUMP_MAGIC:
-            raise DamageError("is no dump of a database")
+            raise DamageError("it is not a database dump")
 
 
 def printable(text):
-    """Return `text`, which may come from an archive that someone forged, as one line that a terminal can show."""
+    """Return `text`, which may come from a forged archive, as one line that is safe to print on a terminal."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in str(text)[:200]).split())
 
 
-def described(manifest):
-    """Return whether a manifest has the form that it should: a dictionary with
+def is_valid_manifest(manifest):
+    """Return whether a manifest is valid: a dictionary with
 
     format      1
-    project     the name of the project that was backed up
+    project     the name of the Compose project
     date        when the databases were read, such as 2026-11-23T16:03:00Z
-    mlflow      the version of MLflow, of the server
-    schema      the revision of MLflow's tables (alembic's)
+    mlflow      the version of the MLflow server
+    schema      the Alembic revision of MLflow's tables
     postgres    the version of Postgres
-    rows        by database, the number of rows of each table
-    members     by name: `size` and `sha256` as stored, `unpacked` size; of a tar also the number of `files`, and their
-                `bytes`
+    rows        the number of rows of each table, by database
+    members     by name: `size` in bytes and `sha256` as stored, `unpacked` size; for a tar also the number of `files`
+                and their `bytes`
     """
 
     def is_count(value):
@@ -341,6 +341,6 @@ def described(manifest):
 
 
 def major(version):
-    """Return the first number of a version, or None when it does not begin with one."""
+    """Return the first number of a version, or None if it does not begin with one."""
     number = re.match(r"\d{1,4}", version)
     return int(number[0]) if number else None

@@ -1,4 +1,4 @@
-"""What `invoke backup` and `invoke backups` do."""
+"""The tasks `backup` and `backups`."""
 
 import contextlib
 import os
@@ -15,25 +15,25 @@ from ..errors import Failure
 from ..process import ROOT
 from . import archive, postgres, volumes
 
-# Less than what a backup needs at the very least: zstd makes models and pictures hardly smaller, but text.
-LEAST_PART = 10
+# The highest compression ratio to expect: that of text; models and images hardly get smaller.
+MAX_RATIO = 10
 
-# Prints the version of MLflow and every revision that its tables can have, the present one first. Run from here,
-# because an older image does not have it.
-MLFLOW = (ROOT / "ml-flow-docker" / "revisions.py").read_text()
+# Prints the version of MLflow and all revisions of its tables, the newest first. Passed to the container, as an older
+# image does not contain it.
+REVISIONS = (ROOT / "ml-flow-docker" / "revisions.py").read_text()
 
 
-# --- An end whatever happens ---
+# --- Signals ---
 
 
 @contextlib.contextmanager
-def tidy():
-    """Have the block cleaned up behind also when the process is told to end, or its terminal is closed."""
+def exit_on_signals():
+    """Turn SIGTERM and SIGHUP into SystemExit during the block, so that its cleanup runs."""
 
-    def end(number, _):
+    def leave(number, _):
         raise SystemExit(128 + number)
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
@@ -45,41 +45,41 @@ def tidy():
 
 
 def folder(toolbox):
-    """Return where backups are kept: those of a toolbox with a name apart, so that no other one's are deleted."""
+    """Return the directory of the backups; a named toolbox has its own, so that others' are not deleted."""
     return toolbox.root / "backups" / toolbox.name
 
 
 def make(toolbox, to):
-    """Write a backup to the file `to`, or one in the folder when that is empty; print what it has and lacks.
+    """Write a backup to the file `to`, by default in the directory of backups; print what it lacks, path and size.
 
-    Raises Failure when the toolbox is not healthy, or the file cannot be written.
+    Raises Failure if the toolbox is not healthy, or the file cannot be written.
     """
     begin = time.monotonic()
     check_healthy(toolbox)
     project, now = toolbox.project, datetime.now(timezone.utc)
     path = Path(os.path.expanduser(to)).absolute() if to else default_path(toolbox, project, now)
-    with tidy():
+    with exit_on_signals():
         if not to:
             make_folder(toolbox)
         check_folder(path)
-        measured = {name: volumes.measured(toolbox, name) for name in volumes.STORES}
-        check_room(path.parent, measured)
-        lacks, left_out = {}, {}
-        with archive.written(path) as writer:
+        measured = {name: volumes.measure(toolbox, name) for name in volumes.STORES}
+        check_space(path.parent, measured)
+        missing, left_out = {}, {}
+        with archive.create(path) as writer:
             description = {
                 "project": project,
                 "date": f"{now:%Y-%m-%dT%H:%M:%SZ}",
-                "mlflow": mlflow(toolbox, volumes.running)[0],
+                "mlflow": mlflow_revisions(toolbox, volumes.exec_command)[0],
                 "schema": postgres.schema(toolbox),
                 "postgres": postgres.version(toolbox),
                 "rows": {},
             }
-            # The databases first: whatever file a row points at is in the volume by then.
+            # The databases first, as a file is stored before the row that refers to it.
             for name in archive.DATABASES:
                 member = f"{name}.dump.zst"
                 with dumped(toolbox, name) as (rows, unread, chunks):
                     writer.add(member, console.counted(member, chunks))
-                description["rows"][name], lacks[name] = proven(toolbox, name, writer.chunks(member), rows, unread)
+                description["rows"][name], missing[name] = verify(toolbox, name, writer.chunks(member), rows, unread)
             for name in archive.STORES:
                 contents, member = {}, f"{name}.tar.zst"
                 writer.add(
@@ -88,64 +88,64 @@ def make(toolbox, to):
                 left_out[name] = contents.pop("left_out")
                 writer.members[member] |= contents
             writer.finish(description)
-    for name, words in lacks.items():
-        if words:
-            print(f"What a restore would lack of the database {name}: {words}.")
+    for name, text in missing.items():
+        if text:
+            print(f"A restore would lack, in the database {name}: {text}.")
     for name, reasons in left_out.items():
-        tell_left_out(name, reasons)
+        print_left_out(name, reasons)
     print(f"{path}  {human_size(path.stat().st_size)}  {time.monotonic() - begin:.0f} s")
 
 
 @contextlib.contextmanager
 def dumped(toolbox, name):
-    """Give what postgres.dumped does; if `datasets` cannot be dumped, an empty dump of it with the reason.
+    """Yield what postgres.dumped yields; if `datasets` cannot be dumped, an empty dump with the reason.
 
-    Whatever users have there, MLflow's data must still be backed up. Raises Failure if those cannot be dumped.
+    Nothing that users do in `datasets` may prevent a backup of MLflow's data. Raises Failure if that cannot be dumped.
     """
     with contextlib.ExitStack() as opened:
         try:
-            found = opened.enter_context(postgres.dumped(toolbox, name))
+            result = opened.enter_context(postgres.dumped(toolbox, name))
         except Failure as failure:
             if name != "datasets":
                 raise
             why = postgres.Unread(None, failure.message.removeprefix("FAIL: "))
-            found = {}, {"all of it": why}, postgres.nothing(toolbox)
-        yield found
+            result = {}, {"all of it": why}, postgres.empty_dump(toolbox)
+        yield result
 
 
-def proven(toolbox, name, chunks, rows, unread):
-    """Try whether the dump of a database in a backup can be restored with all of its `rows`, which were counted.
+def verify(toolbox, name, chunks, rows, unread):
+    """Restore a database's dump, the bytes that `chunks` yields, into a temporary database.
 
-    `chunks` are those of the dump, `unread` are the tables that it lacks, as postgres.snapshot gives them. Return the
-    rows that a restore will have, and in words what it will lack. The rows of MLflow's own tables obey rules that
-    Postgres itself has seen to: of them the tables alone are tried, which takes a second instead of minutes.
-    Raises Failure when a table of MLflow's cannot be read.
+    `rows` and `unread` are as postgres.snapshot yields them. Return the number of rows of each table after a restore,
+    and a text of what it will lack. For MLflow's tables only the schema is restored, which takes a second instead of
+    minutes: Postgres has already enforced the constraints on their rows.
+    Raises Failure if one of MLflow's tables cannot be read.
     """
-    lacks = [f"{table} ({archive.printable(why.reason)})" for table, why in unread.items()]
+    missing = [f"{table} ({archive.printable(why.reason)})" for table, why in unread.items()]
     if name != "datasets":
-        if lacks:
+        if missing:
             raise Failure(
-                f"{lacks[0]} in the database {name} cannot be read: try again when whatever changes it has ended."
+                f"{missing[0]} in the database {name} cannot be read: try again when nothing else changes that table."
             )
-        _, passed_over = postgres.tried(toolbox, name, chunks, "--schema-only")
-        return rows, postgres.lacking(rows, rows, passed_over)
-    (_, free), size = postgres.place(toolbox), postgres.size(toolbox, name)
-    # Its tables and as much of the log, and both once more: it is no disk to fill while people work.
+        _, errors = postgres.try_restore(toolbox, name, chunks, "--schema-only")
+        return rows, postgres.missing(rows, rows, errors)
+    (_, free), size = postgres.disk(toolbox), postgres.size(toolbox, name)
+    # Tables and as much log, twice, as people go on working on this disk.
     needed = 4 * size + postgres.RESERVE
     if needed > free:
-        lacks.append(f"what is not known, as a trial needs {human_size(needed)}, and {human_size(free)} are free")
-        return with_empty(rows, unread), postgres.lacking(rows, rows, lacks)
+        missing.append(f"unknown, as verifying needs {human_size(needed)}, and {human_size(free)} are free")
+        return with_empty(rows, unread), postgres.missing(rows, rows, missing)
     try:
-        found, passed_over = postgres.tried(toolbox, name, chunks)
+        found, errors = postgres.try_restore(toolbox, name, chunks)
     except Failure as failure:
-        lacks.append(f"what is not known, as a trial failed ({failure.message.removeprefix('FAIL: ')})")
-        return with_empty(rows, unread), postgres.lacking(rows, rows, lacks)
-    return found, postgres.lacking(rows, found, [*lacks, *passed_over])
+        missing.append(f"unknown, as verifying failed ({failure.message.removeprefix('FAIL: ')})")
+        return with_empty(rows, unread), postgres.missing(rows, rows, missing)
+    return found, postgres.missing(rows, found, [*missing, *errors])
 
 
 def with_empty(rows, unread):
-    """Return the numbers of rows with those of the tables that are in a dump without any."""
-    return rows | {table: 0 for table, why in unread.items() if why.code not in (None, postgres.IS_LOCKED)}
+    """Return the numbers of rows by table, with 0 for the tables that are in a dump without their rows."""
+    return rows | {table: 0 for table, why in unread.items() if why.code not in (None, postgres.LOCK_NOT_AVAILABLE)}
 
 
 def check_healthy(toolbox):
@@ -156,70 +156,70 @@ def check_healthy(toolbox):
 
 
 def default_path(toolbox, project, now):
-    """Return where a backup is put that is made at the time `now` (UTC)."""
+    """Return the default path of a backup made at the time `now` (UTC)."""
     return folder(toolbox) / f"{project}-{now:%Y%m%dT%H%M%SZ}{archive.SUFFIX}"
 
 
 def make_folder(toolbox):
-    """Make the folder, for its owner alone, and delete what killed backups left in it: nobody else writes now."""
+    """Create the directory of backups, only for its owner; delete partial files of killed backups in it."""
     try:
         folder(toolbox).mkdir(mode=0o700, parents=True, exist_ok=True)
         for part in folder(toolbox).glob(f"*{archive.SUFFIX}.part"):
             part.unlink()
     except OSError as error:
         raise Failure(
-            f"{folder(toolbox)} cannot be used ({error.strerror}): mend it, or give a file with --to."
+            f"{folder(toolbox)} cannot be used ({error.strerror}): correct that, or give a file with --to."
         ) from None
 
 
 def check_folder(path):
-    """Raise Failure unless a file can be made at `path`, and is not there."""
+    """Raise Failure unless a new file can be created at `path`."""
     if path.exists():
-        raise Failure(f"{path} exists already: give another name, or delete it.")
+        raise Failure(f"{path} already exists: give another name, or delete it.")
     if not path.parent.is_dir():
         raise Failure(f"the folder {path.parent} does not exist: make it, or give another place with --to.")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise Failure(f"the folder {path.parent} cannot be written to: give another place with --to.")
 
 
-def check_room(place, measured):
-    """Raise Failure when a folder has so little room that the files of the stores do not fit in, however packed.
+def check_space(place, measured):
+    """Raise Failure if the files of the stores cannot fit into the directory `place`, even compressed.
 
-    `measured` is, by store, what volume.measure says of it.
+    `measured` is the result of volume_files.measure, by store.
     """
     free, size = shutil.disk_usage(place).free, sum(found["bytes"] for found in measured.values())
-    if free < size / LEAST_PART:
+    if free < size / MAX_RATIO:
         (largest, name), store = max((found["largest"], store) for store, found in measured.items())
         raise Failure(
-            f"{place} has {human_size(free)} free, too little for {human_size(size)} of files, even packed; the "
+            f"{place} has {human_size(free)} free, too little for {human_size(size)} of files, even compressed; the "
             f"largest is {archive.printable(name)} in {store}, {human_size(largest)}: make room, or give another place "
             "with --to."
         )
 
 
-def mlflow(toolbox, where):
-    """Return the server's version of MLflow and all revisions of its tables that it knows, the present one first.
+def mlflow_revisions(toolbox, command_for):
+    """Return the server's version of MLflow and a list of all revisions of its tables, the newest first.
 
-    It is asked in the container that runs or in a new one: `where` is volumes.running or volumes.apart.
+    `command_for` is volumes.exec_command or volumes.run_command: in the running container, or in a new one.
     """
-    command = where("artifacts", "python", "-c", MLFLOW)
-    what = 'the version of MLflow cannot be asked: build it with "invoke up"'
+    command = command_for("artifacts", "python", "-c", REVISIONS)
+    what = 'cannot determine the version of MLflow: build its image with "invoke up"'
     version, *revisions = toolbox.output(command, what).split()
     return version, revisions
 
 
-def tell_left_out(name, reasons):
-    """Say which files of a store are not in the backup, and why: `reasons` is a volume.LeftOut."""
+def print_left_out(name, reasons):
+    """Print which files of a store are not in the backup, and why; `reasons` is a volume_files.LeftOut."""
     for reason, (count, paths) in reasons.items():
         more = [f"and {count - len(paths)} more"] if count > len(paths) else []
         print(f"Left out of {name}, because {reason}: {', '.join([*map(archive.printable, paths), *more])}")
 
 
-# --- Those that there are ---
+# --- Existing backups ---
 
 
-def kept(toolbox):
-    """Return the backups in the folder, the newest first, as (manifest, path). What is not whole is passed over."""
+def existing(toolbox):
+    """Return the complete backups in the directory, the newest first, as (manifest, path)."""
     found = []
     for path in folder(toolbox).glob(f"*{archive.SUFFIX}"):
         with contextlib.suppress(Failure), archive.Archive(path) as backup:
@@ -227,32 +227,32 @@ def kept(toolbox):
     return sorted(found, key=lambda entry: (entry[0]["date"], entry[1].name), reverse=True)
 
 
-def number(text):
-    """Return what was given to --keep as a number. Raises Failure when it is none, or less than 1."""
+def parse_keep(text):
+    """Return the value of --keep as a number. Raises Failure if it is not a whole number from 1."""
     if not (text.isascii() and text.isdecimal() and int(text) > 0):
-        raise Failure(f"--keep {text} keeps no backup: give a whole number from 1.")
+        raise Failure(f"--keep {text} is not valid: give a whole number from 1.")
     return int(text)
 
 
 def prune(toolbox, count):
-    """Delete the backups in the folder but the newest `count`; return the paths that were deleted."""
-    paths = [path for _, path in kept(toolbox)[count:]]
+    """Delete all backups in the directory except the newest `count`; return the deleted paths."""
+    paths = [path for _, path in existing(toolbox)[count:]]
     for path in paths:
         path.unlink()
     return paths
 
 
 def show(toolbox, keep):
-    """Print a table of the backups, or how to make one; `keep`, if it is not empty, is how many are not deleted before.
+    """Print a table of the backups; if `keep` is not empty, first delete all but the newest `keep`.
 
-    Raises Failure when that is no number.
+    Raises Failure if `keep` is not a number.
     """
     if keep:
-        for path in prune(toolbox, number(keep)):
+        for path in prune(toolbox, parse_keep(keep)):
             print(f"Deleted {path.name}")
-    backups = kept(toolbox)
+    backups = existing(toolbox)
     if not backups:
-        toolbox.say('There is no backup yet: "invoke backup" makes one.')
+        toolbox.say('No backups yet: "invoke backup" makes one.')
         return
     rows = [("DATE (UTC)", "SIZE", "MLFLOW", "FILE")]
     for manifest, path in backups:

@@ -1,4 +1,4 @@
-"""SQL for backups and restores, run in the postgres container, which lets its own user in as any of the roles."""
+"""SQL for backups and restores, run in the postgres container, whose own user may log in as any role."""
 
 import contextlib
 import itertools
@@ -10,14 +10,14 @@ from typing import NamedTuple
 from ..errors import Failure, one_line
 from .archive import DATABASES, printable
 
-# Who has everything in a database, and whose it is: its owner can delete it, or let nobody in.
+# The role with all privileges in a database. It does not own `datasets`, as it could then drop or close it.
 USERS = {"mlflow": "mlflow", "datasets": "analyst"}
-# Who logs in to restore a dump as that role: analyst may have no connection left.
+# The role that logs in for a restore and then switches to that role, as analyst may have no free connection.
 RESTORERS = {"mlflow": "mlflow", "datasets": "restorer"}
 OWNERS = {"mlflow": "mlflow", "datasets": "postgres"}
-# Whatever a role has set for itself or for its database. Names mean what Postgres defines: who makes functions in
-# a database could have made one of the same name there, for the superuser to run.
-OWN_SETTINGS = "PGOPTIONS=" + " ".join(
+# Override what a role has set for itself or its database. search_path: only Postgres' own functions, so that the
+# superuser runs no user's function of the same name.
+SESSION_SETTINGS = "PGOPTIONS=" + " ".join(
     f"--{name}={value}"
     for name, value in {
         "search_path": "pg_catalog",
@@ -28,33 +28,33 @@ OWN_SETTINGS = "PGOPTIONS=" + " ".join(
         "local_preload_libraries": "",
     }.items()
 )
-# Where a database is while it is restored, and where the one is that it has replaced.
+# The names of a database while it is restored, and of the one that it has replaced.
 RESTORED = "{}_restored"
 REPLACED = "{}_replaced"
-# Where a backup tries whether it can be restored, and how long it takes at most: a function of a table may never end.
+# The name of the database in which a backup is verified, and the time limit: a function of a table may never end.
 TRIED = "{}_tried"
 TRIAL_SECONDS = 600
-# Where the image has the rights in a database.
+# The SQL file of the image with the privileges in a database.
 RIGHTS = "/etc/data-toolbox/{}.sql"
-# As much that a restored database lacks is named.
-NAMED = 5
-# How long to wait for tables that someone has locked: for all that a dump needs, and before that for each.
+# How many missing tables and errors are named.
+MAX_NAMED = 5
+# How long to wait for locked tables: pg_dump for all of them, and before that `snapshot` for each.
 LOCK_SECONDS = 60
 EACH_LOCK_SECONDS = 2
 
-PLACE = 'stat -c %d "$PGDATA" && df -Pk "$PGDATA"'
+DISK = 'stat -c %d "$PGDATA" && df -Pk "$PGDATA"'
 NAMES = "SELECT datname FROM pg_database;"
 TABLES = """
 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
 WHERE relkind IN ('r', 'p') AND nspname <> 'information_schema' AND nspname !~ '^pg_'
 """
-# Prints a JSON list for each table: its name and how many rows it has.
+# Prints a JSON list for each table: its name and number of rows.
 ROWS = f"""
 SELECT format('SELECT json_build_array(%L, count(*)) FROM %I.%I', format('%I.%I', nspname, relname), nspname,
     relname) {TABLES} {{}} ORDER BY 1 \\gexec
 """
-# Locks each table, so that it can be read until the end of the transaction, and tries that with those of people, whose
-# rows may be too large, or damaged. Those with which it does not succeed are a JSON object then: name, code and reason.
+# Locks each table, so that it can be read until the end of the transaction, and reads those of users, whose rows may be
+# too large or damaged. Collects the ones that fail as a JSON object: name, and [code, reason].
 READ = f"""
 SET LOCAL lock_timeout = '{EACH_LOCK_SECONDS}s';
 DO $$
@@ -76,32 +76,31 @@ BEGIN
 END $$;
 """
 UNREAD = "current_setting('data_toolbox.unread')"
-# The code of Postgres for a lock that was not had in time.
-IS_LOCKED = "55P03"
-# pg_restore passes over what does not succeed, and says so, which is no end to accept where the disk is full or the
-# server has ended.
-TOLERANT = """
+# Postgres' code for a lock timeout.
+LOCK_NOT_AVAILABLE = "55P03"
+# pg_restore continues after errors and exits with 1. Accept that, unless the disk is full or the server is gone.
+RESTORE_SCRIPT = """
 limit=$1
 shift
-said=$(${limit:+timeout "$limit"} pg_restore "$@" 2>&1)
+printed=$(${limit:+timeout "$limit"} pg_restore "$@" 2>&1)
 code=$?
-# With --schema-only it leaves the rows, and whoever sends them sees no end.
+# With --schema-only it does not read the rows; the sender needs a reader until the end.
 cat >/dev/null
 [ $code != 0 ] || exit 0
-case $said in
+case $printed in
 *"No space left on device"* | *"could not extend file"* | *"could not write"*) ;;
 *"connection to the server"* | *"server closed the connection"* | *"terminating connection"*) ;;
 *"errors ignored on restore"*)
-    echo "$said"
+    echo "$printed"
     exit
     ;;
 esac
-echo "$said" >&2
+echo "$printed" >&2
 exit $code
 """
 
-# Puts the restored databases in the place of those that were there, all of them or none. A database that someone is
-# connected to cannot be renamed; whoever connects again meanwhile waits for the lock.
+# Replaces the databases by the restored ones, all or none. A database with connections cannot be renamed; new
+# connections wait for the lock.
 SWAP = "\n".join(
     [
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname IN ('mlflow', 'datasets');",
@@ -113,10 +112,10 @@ SWAP = "\n".join(
 )
 SWAP_ATTEMPTS = 5
 
-# How many bytes are kept free for Postgres while a restore could fill its disk: some segments of its log, and what it
-# has to write before it can delete a database.
+# The bytes kept free for Postgres while a restore could fill its disk: some WAL segments, and what it writes before it
+# can drop a database.
 RESERVE = 64 << 20
-# A file without a name takes them: they are free as soon as nobody holds it, whatever is killed.
+# Reserved by an unlinked file, so that they are freed whichever process is killed.
 HOLD = f"""
 file=$PGDATA/.data-toolbox-reserve
 exec 3>"$file" && rm "$file" && head -c {RESERVE} /dev/zero >&3 && echo held && exec cat
@@ -125,11 +124,11 @@ exec 3>"$file" && rm "$file" && head -c {RESERVE} /dev/zero >&3 && echo held && 
 
 def inside(program, *arguments):
     """Return the command that runs a client program of Postgres in the postgres container."""
-    return ["docker", "compose", "exec", "--no-TTY", "--env", OWN_SETTINGS, "postgres", program, *arguments]
+    return ["docker", "compose", "exec", "--no-TTY", "--env", SESSION_SETTINGS, "postgres", program, *arguments]
 
 
 def psql(database):
-    """Return the command that runs the SQL of its input as the superuser and prints the bare values."""
+    """Return the command that runs the SQL on its standard input as the superuser and prints only values."""
     return [
         *inside("psql", "--username", "postgres"),
         *("--dbname", database, "--no-psqlrc", "--quiet", "--tuples-only", "--no-align"),
@@ -138,13 +137,13 @@ def psql(database):
 
 
 def sql(toolbox, statements, database="postgres"):
-    """Run SQL as the superuser; return the lines that it prints. Raises Failure when a statement fails."""
-    what = "Postgres refused a statement: see what it says, and try again"
+    """Run SQL as the superuser; return the lines of its output. Raises Failure if a statement fails."""
+    what = "a statement failed in Postgres: see its message, and try again"
     return toolbox.output(psql(database), what, [statements.encode()]).splitlines()
 
 
 def databases(toolbox):
-    """Return the names of the databases that there are."""
+    """Return the names of all databases."""
     return set(sql(toolbox, NAMES))
 
 
@@ -159,19 +158,19 @@ def version(toolbox):
 
 
 def schema(toolbox, database="mlflow"):
-    """Return the revision of MLflow's tables in a database. Raises Failure when it has none."""
+    """Return the Alembic revision of MLflow's tables in a database. Raises Failure if there is none."""
     return sql(toolbox, "SELECT version_num FROM public.alembic_version;", database)[0]
 
 
 def size(toolbox, database):
-    """Return how many bytes of the disk a database takes."""
+    """Return the size of a database on the disk, in bytes."""
     return int(sql(toolbox, f"SELECT pg_database_size('{database}');")[0])
 
 
-def place(toolbox):
-    """Return the number of the device that the databases are on, and how many bytes are free there."""
-    what = "the free space of the database cannot be asked: see its log"
-    lines = toolbox.output(inside("sh", "-c", PLACE), what).splitlines()
+def disk(toolbox):
+    """Return the number of the device with the databases, and the bytes free there."""
+    what = "cannot determine the free space of the database: see its log"
+    lines = toolbox.output(inside("sh", "-c", DISK), what).splitlines()
     # The last line is like "/dev/sda1 264212084 30121012 76269900 29% /var/lib/postgresql/data", in kB.
     return int(lines[0]), int(lines[-1].split()[3]) * 1024
 
@@ -181,10 +180,9 @@ def place(toolbox):
 
 @contextlib.contextmanager
 def snapshot(toolbox, database):
-    """Give (name, rows, unread) of a state of a database that stays as it is for the block, whatever is written.
+    """Yield (name, rows, unread) of a snapshot of a database, which lasts as long as the block.
 
-    `rows` is the number of rows of each table that can be read, and `unread` says why others cannot, as Unread, by the
-    name of the table; the name is for pg_dump.
+    `name` is for pg_dump; `rows` is the number of rows by readable table; `unread` is an Unread by table that is not.
     """
     begin = f"""
         BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
@@ -194,7 +192,7 @@ def snapshot(toolbox, database):
         {ROWS.format(f"AND NOT {UNREAD}::jsonb ? format('%I.%I', nspname, relname)")}
         \\echo
     """
-    what = f"the rows of the database {database} cannot be counted: see what Postgres says"
+    what = f"cannot count the rows of the database {database}: see the message of Postgres"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with toolbox.popen(psql(database), what, **pipes) as session:
         session.stdin.write(begin.encode())
@@ -202,7 +200,7 @@ def snapshot(toolbox, database):
         lines = []
         while (line := session.stdout.readline().decode()) not in ("\n", ""):
             lines.append(line.strip())
-        # Without the empty line it has ended before its time, and why is told when the block is left.
+        # No empty line: psql has failed, and popen raises the Failure at the end of the block.
         if line:
             name, unread, *counts = lines
             unread = {table: Unread(*why) for table, why in json.loads(unread).items()}
@@ -210,68 +208,67 @@ def snapshot(toolbox, database):
 
 
 class Unread(NamedTuple):
-    """Why a table, or with no code (None) all of them, cannot be read: Postgres' code for it, and what it says."""
+    """Why a table cannot be read: Postgres' error code and message. The code is None if it concerns all tables."""
 
     code: str
     reason: str
 
 
 def dump(toolbox, database, snapshot_name, unread=None):
-    """Yield a database in pg_dump's custom format, as it was at a snapshot; not compressed, which zstd does outside.
+    """Yield a database at a snapshot in pg_dump's custom format, uncompressed, as zstd compresses it later.
 
-    `unread` are tables that cannot be read, as `snapshot` gives them: locked ones are left out, others are empty.
+    `unread` is as `snapshot` yields it: locked tables are left out, others are dumped without rows.
     """
     options = [f"--lock-wait-timeout={LOCK_SECONDS}s", f"--snapshot={snapshot_name}"]
     for table, (code, _) in (unread or {}).items():
-        options.append(f"--exclude-table{'' if code == IS_LOCKED else '-data'}={table}")
+        options.append(f"--exclude-table{'' if code == LOCK_NOT_AVAILABLE else '-data'}={table}")
     return pg_dump(toolbox, database, *options)
 
 
 def pg_dump(toolbox, database, *options):
-    """Yield what pg_dump prints of a database in its custom format, not compressed. Raises Failure when it fails."""
+    """Yield a database in pg_dump's custom format, uncompressed. Raises Failure if pg_dump fails."""
     options = ["--format=custom", "--compress=0", *options]
-    what = f"the database {database} cannot be dumped: see what pg_dump says"
+    what = f"the database {database} cannot be dumped: see the message of pg_dump"
     return toolbox.stream(inside("pg_dump", "--username", "postgres", "--dbname", database, *options), what)
 
 
 @contextlib.contextmanager
 def dumped(toolbox, database):
-    """Give (rows, unread, chunks) of a database for the block, as `snapshot` and `dump` do.
-
-    Raises Failure when it cannot be dumped.
-    """
+    """Yield (rows, unread, chunks) of a database, see `snapshot` and `dump`. Raises Failure if it cannot be dumped."""
     with snapshot(toolbox, database) as (name, rows, unread):
         chunks = dump(toolbox, database, name, unread)
-        # Before that pg_dump has locked all tables, and read what they are.
+        # By then pg_dump has locked all tables and read the catalog.
         first = next(chunks)
         yield rows, unread, itertools.chain([first], chunks)
 
 
-def nothing(toolbox):
+def empty_dump(toolbox):
     """Yield the dump of a database without tables."""
     return pg_dump(toolbox, "template1")
 
 
-def tried(toolbox, database, chunks, *options):
-    """Restore a dump into a database that is deleted again, with options of pg_restore.
+def try_restore(toolbox, database, chunks, *options):
+    """Restore a dump into a temporary database, with options of pg_restore.
 
-    Return the number of rows of each table that it has then, and what did not succeed, as `restore` does.
-    Raises Failure when it does not end in TRIAL_SECONDS, or its disk is full.
+    Return the number of rows of each restored table, and the errors, as `restore` does.
+    Raises Failure if it takes longer than TRIAL_SECONDS, or the disk is full.
     """
     drop(toolbox, TRIED.format(database))
     try:
-        passed_over = restore(toolbox, database, chunks, TRIED, str(TRIAL_SECONDS), *options)
-        return rows(toolbox, TRIED.format(database)), passed_over
+        errors = restore(toolbox, database, chunks, TRIED, str(TRIAL_SECONDS), *options)
+        return rows(toolbox, TRIED.format(database)), errors
     finally:
         drop(toolbox, TRIED.format(database))
 
 
-def lacking(said, found, passed_over):
-    """Return in words what a restored database lacks: tables with fewer rows, and what did not succeed."""
+def missing(expected, found, errors):
+    """Return what a restored database lacks, as a text: tables whose numbers of rows differ, and errors."""
     fewer = [
-        f"{table} ({found.get(table, 0)} of {count} rows)" for table, count in said.items() if found.get(table) != count
+        f"{table} ({found.get(table, 0)} of {count} rows)"
+        for table, count in expected.items()
+        if found.get(table) != count
     ]
-    return one_line("; ".join((*fewer[:NAMED], *passed_over[:NAMED])))
+    return one_line("; ".join((*fewer[:MAX_NAMED], *errors[:MAX_NAMED])))
 
 
 # --- Restore ---
@@ -279,14 +276,14 @@ def lacking(said, found, passed_over):
 
 @contextlib.contextmanager
 def reserve(toolbox):
-    """Take RESERVE bytes of the disk with the databases for the block, so that it cannot be filled to the last byte.
+    """Reserve RESERVE bytes on the databases' disk during the block.
 
-    With no room at all Postgres could neither delete what was restored nor, if it has ended, start again.
-    Raises Failure when there is less.
+    On a full disk, Postgres could neither drop a database nor start again after a crash.
+    Raises Failure if there is less space.
     """
     command = ["docker", "compose", "exec", "--no-TTY", "postgres", "sh", "-c", HOLD]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with toolbox.popen(command, "the database has too little room: make some", **pipes) as holder:
+    with toolbox.popen(command, "the disk of the database is nearly full: make room", **pipes) as holder:
         if holder.stdout.readline():
             try:
                 yield
@@ -295,42 +292,40 @@ def reserve(toolbox):
                 holder.wait()
 
 
-def restore(toolbox, database, chunks, beside=RESTORED, limit="", *more):
-    """Make a new database `beside` another one, with the same rights, and fill it with a dump.
+def restore(toolbox, database, chunks, new_name=RESTORED, limit="", *more):
+    """Create a new database with the privileges of another one, and fill it with a dump; return Postgres' errors.
 
-    Return what did not succeed, in words, as Postgres says it: a table of one person is not to stand in the way of the
-    rest. The statements of the dump are run as the user of the database, whose rights end there: a dump can be forged.
-    So the user has everything in it, whoever had it before.
-    Raises Failure when the dump cannot be read, the disk is full, or `limit`, in seconds, is over.
+    `chunks` are the bytes of the dump, `new_name` is the pattern of the name, `limit` a number of seconds, `more` are
+    options of pg_restore. One user's table must not prevent restoring the others, so most errors are only returned.
+    The dump's statements run as the database's user, who has no rights elsewhere, as a dump can be forged; that user
+    then owns everything in it.
+    Raises Failure if the dump cannot be read, the disk is full, or `limit` is exceeded.
     """
-    name = beside.format(database)
+    name = new_name.format(database)
     sql(toolbox, f"CREATE DATABASE {name} OWNER {OWNERS[database]} TEMPLATE template0;")
     sql(toolbox, f"\\i {RIGHTS.format(database)}", name)
     options = ["--username", RESTORERS[database], "--role", USERS[database], "--dbname", name]
     options += ["--no-owner", "--no-privileges", *more]
     what = f"the database {database} cannot be restored: make room if its disk is full, else take another backup"
-    said = toolbox.output(inside("sh", "-c", TOLERANT, "-", limit, *options), what, chunks)
-    causes = re.findall(r"^pg_restore: error: (?:could not execute query: )?(?:ERROR: +)?(.*)$", said, flags=re.M)
+    printed = toolbox.output(inside("sh", "-c", RESTORE_SCRIPT, "-", limit, *options), what, chunks)
+    causes = re.findall(r"^pg_restore: error: (?:could not execute query: )?(?:ERROR: +)?(.*)$", printed, flags=re.M)
     return [printable(cause) for cause in dict.fromkeys(causes)]
 
 
-def may_lack(database, passed_over):
-    """Return whether a restored database may have fewer rows than what was dumped: that of people, for a reason.
-
-    `passed_over` is what `restore` returned.
-    """
-    return database == "datasets" and bool(passed_over)
+def may_lack_rows(database, errors):
+    """Return whether a restored database may have fewer rows than its dump: only `datasets`, after errors."""
+    return database == "datasets" and bool(errors)
 
 
 def drop(toolbox, name):
-    """Delete a database, if it is there, whoever is connected to it."""
+    """Drop a database if it exists, even if someone is connected to it."""
     sql(toolbox, f"DROP DATABASE IF EXISTS {name} WITH (FORCE);")
 
 
 def swap(toolbox):
-    """Put the restored databases in the place of those that were there; people are kept out for that moment.
+    """Replace the databases by the restored ones; `analyst` cannot log in meanwhile.
 
-    Raises Failure when someone else connects again and again.
+    Raises Failure if other connections prevent it repeatedly.
     """
     sql(toolbox, "ALTER ROLE analyst NOLOGIN;")
     try:
@@ -343,27 +338,27 @@ def swap(toolbox):
             else:
                 return
     finally:
-        # Where this is not reached, the next start of postgres does it.
+        # If this is not reached, the next start of postgres does it.
         sql(toolbox, "ALTER ROLE analyst LOGIN;")
 
 
 def analyze(toolbox):
-    """Have Postgres look at the restored databases, without which it would plan queries badly at first."""
+    """Collect statistics of the restored databases, so that the first queries are planned well."""
     for name in DATABASES:
         sql(toolbox, "ANALYZE;", RESTORED.format(name))
 
 
 def is_swapped(names):
-    """Return whether the databases that there are, `names`, show that a restore came as far as replacing them."""
+    """Return whether an interrupted restore had replaced the databases; `names` are those of all databases."""
     return any(REPLACED.format(name) in names for name in DATABASES)
 
 
 def has_remains(names):
-    """Return whether the databases that there are, `names`, show that a restore did not end."""
+    """Return whether a restore was interrupted; `names` are those of all databases."""
     return is_swapped(names) or any(RESTORED.format(name) in names for name in DATABASES)
 
 
 def drop_remains(toolbox):
-    """Delete the databases that restores left: what was to replace others, and what was replaced."""
+    """Drop the temporary databases that interrupted restores and backups left."""
     for name in sorted(form.format(name) for form in (RESTORED, REPLACED, TRIED) for name in DATABASES):
         drop(toolbox, name)

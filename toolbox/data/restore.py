@@ -1,8 +1,12 @@
-"""What `invoke restore` does: all of it beside what is there, then one swap.
+"""The task `restore`: stage everything next to the current data, then swap it in.
 
-Until the swap nothing that was there is touched. The swap begins with the files, whose old ones are kept, and the
-databases decide: once they are replaced, which takes one transaction, the restore has happened; before, it has not, and
-the files go back. So the next restore, or `invoke up`, can put in order what one that was broken off has left.
+Nothing is changed before the swap. It starts with the files, and keeps the old ones. Then one transaction replaces the
+databases, which commits the restore: before, an interrupted restore is rolled back, afterwards it is completed, by
+`invoke up` or the next restore.
+
+A restore that only rolls forward was considered. It would save at most 30 lines (`roll_back` here and in
+volume_files.py, the direction in `recover`, restarting the services in `replace`). This way any failure before the
+databases are replaced leaves everything as it was.
 """
 
 import os
@@ -15,154 +19,154 @@ from .. import console, services
 from ..errors import Failure
 from . import archive, backup, postgres, volumes
 
-# The tables and indexes that a dump becomes, against its size: those of MLflow's metrics are three times as large.
-DATABASE_ROOM = 4
-# The log that Postgres writes on the way has as many bytes again, and at most about these: its max_wal_size.
-LOG_ROOM = 1 << 30
-# What a file takes more than it has, in bytes: a disk gives whole blocks.
+# The size of tables and indexes relative to the dump; for MLflow's metrics it is 3.
+DATABASE_FACTOR = 4
+# The WAL takes as many bytes again, but at most about max_wal_size, which is this.
+MAX_WAL = 1 << 30
+# What a file can take in addition to its size, in bytes, as disks allocate whole blocks.
 BLOCK = 4096
-# Tables of MLflow that have a row from the beginning.
-FILLED = ("alembic_version", "experiments", "workspaces")
+# The tables that have rows in a new database of MLflow.
+INITIAL_TABLES = ("alembic_version", "experiments", "workspaces")
 SERVER = "postgresql+psycopg2://mlflow@postgres:5432/{}"
 WRITERS = ("notebook", "mlflow")
 
 
-def run(toolbox, path, started, yes):
-    """Restore the backup at `path`, and print a table that compares what is there with its manifest.
+def run(toolbox, path, ensure_running, yes):
+    """Restore the backup at `path`, and print a table that compares the restored data with its manifest.
 
-    `started` is called with the toolbox once the backup is known to be whole, and starts it if it does not run.
-    Raises Failure, with everything as it was, when the backup is not whole or does not fit, when there are data and
-    not `yes`, or when something goes wrong.
+    `ensure_running` is called with the toolbox after the backup is verified, and starts it if necessary.
+    Raises Failure, and leaves everything as it was, if the backup is damaged or does not fit on the disk, if there are
+    data but not `yes`, or if a step fails.
     """
     with archive.Archive(Path(os.path.expanduser(path)).absolute()) as source:
         with console.progress() as shown:
             sizes = {name: member["size"] for name, member in source.manifest["members"].items()}
             tasks = {name: shown.add_task(f"checking {name}", total=size) for name, size in sizes.items()}
             source.check(lambda name, size: shown.update(tasks[name], completed=size))
-        started(toolbox)
-        with backup.tidy():
-            rows, lacks = over(toolbox, source, yes)
+        ensure_running(toolbox)
+        with backup.exit_on_signals():
+            rows, incomplete = restore_archive(toolbox, source, yes)
     console.table(rows)
-    for line in lacks:
+    for line in incomplete:
         print(line)
 
 
-def over(toolbox, source, yes):
-    """Restore a checked backup over what the running toolbox has; return what `beside` does."""
+def restore_archive(toolbox, source, yes):
+    """Restore a verified backup into the running toolbox; return what `stage` returns."""
     revisions = check_versions(toolbox, source)
-    states = {name: volumes.does(toolbox, name, "state") for name in volumes.STORES}
+    states = {name: volumes.run(toolbox, name, "state") for name in volumes.STORES}
     if postgres.has_remains(postgres.databases(toolbox)):
-        settle(toolbox)
-        states = {name: volumes.does(toolbox, name, "state") for name in volumes.STORES}
+        recover(toolbox)
+        states = {name: volumes.run(toolbox, name, "state") for name in volumes.STORES}
     if not source.manifest["rows"]["datasets"] and "datasets" in postgres.databases(toolbox):
-        there = len(postgres.rows(toolbox, "datasets"))
-        print(f"The backup has no tables of the database datasets, which has {there} now.")
+        count = len(postgres.rows(toolbox, "datasets"))
+        print(f"The backup has no tables of the database datasets, which has {count} now.")
     if has_data(toolbox, states) and not yes:
         raise Failure(
             f"{toolbox.project} has data, and nothing was changed: add --yes to replace its databases, its "
             "artifacts and the home of its notebook."
         )
-    check_room(toolbox, source.manifest, states)
+    check_space(toolbox, source.manifest, states)
     for name, state in states.items():
-        # Without a database beside, no restore has left it.
+        # Not from a restore, as there is no restored database.
         if state["has_remains"]:
-            volumes.does(toolbox, name, "forget")
+            volumes.run(toolbox, name, "discard")
     compared = replace(toolbox, source, revisions)
     services.bring_up(toolbox)
-    settle(toolbox)
+    recover(toolbox)
     return compared
 
 
-# --- What is checked before anything is touched ---
+# --- Checks ---
 
 
 def check_versions(toolbox, source):
-    """Return the revisions of MLflow's tables that the server knows, the present one first.
+    """Return the revisions of MLflow's tables that the server knows, the newest first.
 
-    Raises Failure when the backup was made by a newer MLflow or Postgres.
+    Raises Failure if the backup was made by a newer MLflow or Postgres.
     """
     manifest = source.manifest
-    version, revisions = backup.mlflow(toolbox, volumes.apart)
+    version, revisions = backup.mlflow_revisions(toolbox, volumes.run_command)
     if manifest["schema"] not in revisions:
         raise Failure(
-            f"{source.path} was made by MLflow {manifest['mlflow']}, whose tables this server, {version}, lacks: "
+            f"{source.path} was made by MLflow {manifest['mlflow']}, newer than this server, {version}: "
             f'set mlflow=={manifest["mlflow"]} in ml-flow-docker/requirements.in, then "./run lock" and "./run up".'
         )
-    present = postgres.version(toolbox)
-    if archive.major(manifest["postgres"]) > archive.major(present):
+    current = postgres.version(toolbox)
+    if archive.major(manifest["postgres"]) > archive.major(current):
         raise Failure(
-            f"{source.path} was made by Postgres {manifest['postgres']}, newer than this server, {present}: "
+            f"{source.path} was made by Postgres {manifest['postgres']}, newer than this server, {current}: "
             f"set POSTGRES_BASE_IMAGE in .env to Postgres {archive.major(manifest['postgres'])}."
         )
     return revisions
 
 
 def has_data(toolbox, states):
-    """Return whether there is anything that a new toolbox does not have, apart from settings in hidden files.
+    """Return whether the toolbox has any data that a new one does not have, apart from hidden files in the home.
 
-    `states` is the state of each store, as volume.state returns it.
+    `states` is the result of volume_files.state, by store.
     """
     names = postgres.databases(toolbox)
     if not set(archive.DATABASES) <= names:
         return True
-    used = [name for name, count in postgres.rows(toolbox, "mlflow").items() if count and name not in new_tables()]
+    used = [name for name, count in postgres.rows(toolbox, "mlflow").items() if count and name not in initial_tables()]
     return bool(used or postgres.rows(toolbox, "datasets") or any(state["has_files"] for state in states.values()))
 
 
-def new_tables():
-    """Return the names of the tables that have a row in a new database of MLflow."""
-    return {f"public.{name}" for name in FILLED}
+def initial_tables():
+    """Return the qualified names of INITIAL_TABLES."""
+    return {f"public.{name}" for name in INITIAL_TABLES}
 
 
-def check_room(toolbox, manifest, states):
-    """Raise Failure when a disk has too little room for what a backup unpacks to; volumes may share one."""
-    device, space = postgres.place(toolbox)
+def check_space(toolbox, manifest, states):
+    """Raise Failure if a disk has too little space for the unpacked backup; volumes may share a disk."""
+    device, space = postgres.disk(toolbox)
     free = {device: space}
-    needed = {device: database_room(manifest)}
+    needed = {device: database_space(manifest)}
     for name, state in states.items():
         free[state["device"]] = state["free"]
-        needed[state["device"]] = needed.get(state["device"], 0) + store_room(manifest, name)
-    for place, size in needed.items():
-        if size > free[place]:
+        needed[state["device"]] = needed.get(state["device"], 0) + store_space(manifest, name)
+    for device, size in needed.items():
+        if size > free[device]:
             raise Failure(
-                f"the backup needs about {human_size(size)} beside the present data, {human_size(free[place])} are "
+                f"the backup needs about {human_size(size)} next to the current data, {human_size(free[device])} are "
                 "free: make room on the disk of Docker's volumes."
             )
 
 
-def database_room(manifest):
-    """Return how many bytes the databases of a backup need while they are restored."""
-    tables = DATABASE_ROOM * sum(manifest["members"][f"{name}.dump.zst"]["unpacked"] for name in archive.DATABASES)
-    return tables + min(tables, LOG_ROOM) + postgres.RESERVE
+def database_space(manifest):
+    """Return the bytes that the databases of a backup need during a restore."""
+    tables = DATABASE_FACTOR * sum(manifest["members"][f"{name}.dump.zst"]["unpacked"] for name in archive.DATABASES)
+    return tables + min(tables, MAX_WAL) + postgres.RESERVE
 
 
-def store_room(manifest, name):
-    """Return how many bytes the files of a store need while they are restored."""
+def store_space(manifest, name):
+    """Return the bytes that the files of a store need during a restore."""
     member = manifest["members"][f"{name}.tar.zst"]
     return member["unpacked"] + BLOCK * member["files"]
 
 
-# --- The restore ---
+# --- Restore ---
 
 
 def replace(toolbox, source, revisions):
-    """Restore a checked backup beside what is there, and put it in its place; the writers are stopped then.
+    """Stage a verified backup, stop the services that write, and swap it in; return what `stage` returns.
 
-    Returns what `beside` does. If anything goes wrong, all is as it was.
+    On any exception, everything is rolled back.
     """
     stopped = False
     try:
         with postgres.reserve(toolbox):
-            compared = beside(toolbox, source, revisions)
+            compared = stage(toolbox, source, revisions)
         stopped = True
         stop_writers(toolbox)
         for name in volumes.STORES:
-            volumes.does(toolbox, name, "swap")
-            # Who has started them meanwhile, by Compose alone. From the first swap on they wait until all is in place.
+            volumes.run(toolbox, name, "swap")
+            # Someone may have started them with Compose. After the first swap they wait until it is complete.
             stop_writers(toolbox)
         postgres.swap(toolbox)
     except BaseException:
-        undo(toolbox)
+        roll_back(toolbox)
         if stopped:
             toolbox.compose("up", "--detach", "--wait")
         raise
@@ -170,103 +174,100 @@ def replace(toolbox, source, revisions):
 
 
 def stop_writers(toolbox):
-    """Stop the services that write. Raises Failure when that does not succeed."""
+    """Stop the services that write. Raises Failure if Docker cannot."""
     if not toolbox.compose("stop", *WRITERS):
         raise Failure("Docker could not stop MLflow and the notebook: its own message is above.")
 
 
-def undo(toolbox):
-    """Put everything back. If even that fails, the first cause is what to tell, and "invoke up" will do it."""
+def roll_back(toolbox):
+    """Recover, and retry while Postgres restarts. If that fails too, the next "invoke up" recovers."""
     end = time.monotonic() + services.DATABASE_SECONDS
     while time.monotonic() < end:
         try:
-            return settle(toolbox)
+            return recover(toolbox)
         except Failure:
-            # A Postgres whose disk was full has ended, and comes back.
+            # Postgres exits when its disk is full, and is restarted.
             time.sleep(services.PAUSE_SECONDS)
 
 
-def beside(toolbox, source, revisions):
-    """Restore a checked backup beside what is there.
+def stage(toolbox, source, revisions):
+    """Restore a verified backup next to the current data.
 
-    Return the rows of a table that compares it with the manifest, and lines that say what is not restored.
-
-    Raises Failure when anything is not as the manifest says, and Postgres has not said why.
+    Return the rows of a table that compares it with the manifest, and lines that name what was not restored.
+    Raises Failure if anything differs from the manifest without an error of Postgres that explains it.
     """
     manifest = source.manifest
-    rows, lacks = [("RESTORED", "IN THE BACKUP", "NOW")], []
+    rows, incomplete = [("RESTORED", "IN THE BACKUP", "NOW")], []
     for name in archive.DATABASES:
         member = f"{name}.dump.zst"
         size = manifest["members"][member]["unpacked"]
-        passed_over = postgres.restore(toolbox, name, console.counted(member, source.chunks(member), size))
-        said, found = manifest["rows"][name], postgres.rows(toolbox, postgres.RESTORED.format(name))
-        rows.append((name, *map(in_tables, (said, found))))
-        if found != said and not postgres.may_lack(name, passed_over):
-            raise Failure(different(rows))
-        if words := postgres.lacking(said, found, passed_over):
-            lacks.append(f"What is not restored of the database {name}: {words}.")
+        errors = postgres.restore(toolbox, name, console.counted(member, source.chunks(member), size))
+        expected, found = manifest["rows"][name], postgres.rows(toolbox, postgres.RESTORED.format(name))
+        rows.append((name, *map(count_tables, (expected, found))))
+        if found != expected and not postgres.may_lack_rows(name, errors):
+            raise Failure(mismatch(rows))
+        if missing := postgres.missing(expected, found, errors):
+            incomplete.append(f"Not restored in the database {name}: {missing}.")
     migrate(toolbox, manifest["schema"], revisions)
     postgres.analyze(toolbox)
     for name in archive.STORES:
         member = f"{name}.tar.zst"
         chunks = console.counted(member, source.chunks(member), manifest["members"][member]["unpacked"])
-        found = volumes.does(toolbox, name, "unpack", chunks)
-        rows.append((name, in_files(*source.files[member]), in_files(*found)))
+        found = volumes.run(toolbox, name, "unpack", chunks)
+        rows.append((name, count_files(*source.files[member]), count_files(*found)))
         if found != source.files[member]:
-            raise Failure(different(rows))
-    return rows, lacks
+            raise Failure(mismatch(rows))
+    return rows, incomplete
 
 
 def migrate(toolbox, schema, revisions):
-    """Bring the restored tables of MLflow from a revision to the server's present one, the first of `revisions`.
+    """Migrate MLflow's restored tables from the revision `schema` to the server's, the first of `revisions`.
 
-    Raises Failure when that does not succeed.
+    Raises Failure if that fails.
     """
     if schema == revisions[0]:
         return
     uri = SERVER.format(postgres.RESTORED.format("mlflow"))
-    what = (
-        "the tables of the backup cannot be brought to this version of MLflow: restore it with the version that made it"
-    )
-    toolbox.output(volumes.apart("artifacts", "mlflow", "db", "upgrade", uri), what, [])
+    what = "cannot migrate the tables of the backup to this version of MLflow: restore it with the version that made it"
+    toolbox.output(volumes.run_command("artifacts", "mlflow", "db", "upgrade", uri), what, [])
     if postgres.schema(toolbox, postgres.RESTORED.format("mlflow")) != revisions[0]:
         raise Failure(what + ".")
 
 
-def different(rows):
-    """Return the message for the last of the `rows` of the table, where what came out is not what the manifest says."""
-    name, said, found = rows[-1]
-    return f"{name} has {found} where the backup says {said}: nothing was changed; restore another backup."
+def mismatch(rows):
+    """Return the error message for the last of the table's `rows`, which differs from the manifest."""
+    name, expected, found = rows[-1]
+    return f"{name} has {found}, but {expected} in the manifest: nothing was changed; restore another backup."
 
 
-def in_tables(counts):
-    """Return numbers of rows by table as words."""
+def count_tables(counts):
+    """Return a summary of numbers of rows by table."""
     return f"{len(counts)} tables, {sum(counts.values())} rows"
 
 
-def in_files(count, size, checksum):
-    """Return a number of files and of their bytes, and their checksum, as words."""
-    return f"{count} files, {size} bytes, checksum {checksum[:16]}"
+def count_files(count, size, checksum):
+    """Return a summary of a result of volume_files.Contents, with the start of its checksum."""
+    return f"{count} files, {human_size(size)} ({checksum[:8]})"
 
 
-# --- What a restore leaves that was broken off ---
+# --- Recovery from an interrupted restore ---
 
 
-def settle(toolbox):
-    """End a restore that was broken off: forward if it had replaced the databases, else back; delete what it left.
+def recover(toolbox):
+    """Complete a restore that has replaced the databases, otherwise roll it back; delete what is left of it.
 
-    The artifacts are put in order last: as long as they are not, mlflow does not start, and the notebook waits for it.
+    The artifacts come last: until then mlflow does not start, and the notebook waits for it.
     """
-    done = postgres.is_swapped(postgres.databases(toolbox))
+    is_committed = postgres.is_swapped(postgres.databases(toolbox))
     for name in reversed(volumes.STORES):
-        volumes.does(toolbox, name, "forget" if done else "back")
+        volumes.run(toolbox, name, "discard" if is_committed else "roll_back")
     postgres.drop_remains(toolbox)
 
 
 def recover_if_interrupted(toolbox):
-    """Do that where it is needed, before the services start; postgres runs, if it can."""
+    """Recover if a restore was interrupted, before the services start. Does nothing if postgres does not run."""
     names = toolbox.run(*postgres.psql("postgres"), stdin=postgres.NAMES).stdout.split()
     if postgres.has_remains(names):
-        print("A restore was broken off: putting in order what it left.")
+        print("Recovering from an interrupted restore.")
         toolbox.compose("stop", *WRITERS)
-        settle(toolbox)
+        recover(toolbox)

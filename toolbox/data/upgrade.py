@@ -1,7 +1,8 @@
-"""What `invoke upgrade` does for another major version of Postgres, which cannot read the files of the one before.
+"""The part of the task `upgrade` that migrates to another major version of Postgres.
 
-The databases are dumped with the Postgres that wrote them and restored into a new volume. Until all of it is there and
-compared, .env names the old volume, and nothing changes that: whatever goes wrong or is broken off, it is what counts.
+A major version cannot read the files of another one, so the databases are dumped with the old Postgres and restored
+into a new volume. .env names the old volume until everything is restored and compared, so a failed or interrupted
+upgrade changes nothing.
 """
 
 import contextlib
@@ -14,76 +15,76 @@ from ..errors import Failure
 from . import archive, backup, postgres, restore
 
 VERSIONS = 'cat "$PGDATA/PG_VERSION" 2>/dev/null; postgres --version'
-# What every server has besides the databases of the toolbox.
-COMMON = {"postgres", "template0", "template1"}
+# The databases of every server.
+SYSTEM_DATABASES = {"postgres", "template0", "template1"}
 
 
-def take_over(toolbox, old_base):
-    """Take the databases over into a new volume, if the present one is of an older major version than the image.
+def migrate_databases(toolbox, old_base):
+    """Migrate the databases to a new volume if the current one has an older major version than the image.
 
-    `old_base` is the base image that can read it; when empty, it is the present base image with the other number.
-    Raises Failure, with the present volume as it was, when that cannot be done.
+    `old_base` is the base image that can read it; if empty, the current base image with the other version number.
+    Raises Failure, and leaves the current volume unchanged, if that fails.
     """
     toolbox.own_containers()
     images.build(toolbox)
     volume = toolbox.config["volumes"]["db-store"]["name"]
     if not toolbox.has("volume", volume):
         return
-    present, wanted = versions(toolbox)
-    if present in (None, wanted):
+    current, wanted = versions(toolbox)
+    if current in (None, wanted):
         return
-    if present > wanted:
+    if current > wanted:
         raise Failure(
-            f"{volume} has a database of Postgres {present}, newer than Postgres {wanted}, which cannot take it over: "
-            f"set POSTGRES_BASE_IMAGE in .env to Postgres {present} or later."
+            f"{volume} has a database of Postgres {current}, newer than Postgres {wanted}, which cannot read it: "
+            f"set POSTGRES_BASE_IMAGE in .env to Postgres {current} or later."
         )
-    old_base = old_base or older(compose.base_image(toolbox.config, "postgres"), present)
-    get_base(toolbox, old_base)
-    store = free_name(wanted, toolbox.volumes(), toolbox.project)
-    with backup.tidy(), room(toolbox) as folder:
+    old_base = old_base or older(compose.base_image(toolbox.config, "postgres"), current)
+    ensure_base(toolbox, old_base)
+    store = unused_name(wanted, toolbox.volumes(), toolbox.project)
+    with backup.exit_on_signals(), dump_folder(toolbox) as folder:
         toolbox.compose("stop")
         try:
             rows, others = dump(toolbox.with_settings(POSTGRES_BASE_IMAGE=old_base), folder)
-            compared, lacks = refill(toolbox.with_settings(DB_STORE=store), folder, rows)
+            compared, incomplete = fill(toolbox.with_settings(DB_STORE=store), folder, rows)
         except BaseException:
             toolbox.compose("rm", "--stop", "--force", "postgres")
             toolbox.run("docker", "volume", "rm", f"{toolbox.project}_{store}")
             raise
-        toolbox.set("DB_STORE", store)
+        toolbox.set(DB_STORE=store)
     console.table(compared)
-    for line in lacks:
+    for line in incomplete:
         print(line)
     if others:
-        print(f"Not taken over, because the toolbox did not make them: the databases {', '.join(sorted(others))}.")
-    print(f'The old volume stays as it was. When all is well, delete it with "docker volume rm {volume}".')
+        print(f"Not migrated, because the toolbox did not create them: the databases {', '.join(sorted(others))}.")
+    print(f'The old volume is unchanged. When everything works, delete it with "docker volume rm {volume}".')
 
 
-# --- What there is ---
+# --- Versions and names ---
 
 
 def versions(toolbox):
-    """Return the major versions of Postgres of the volume and of the image; that of an empty volume is None."""
+    """Return the major versions of Postgres of the volume (None if it is empty) and of the image."""
     command = ("docker", "compose", "run", "--rm", "--no-deps", "--no-TTY", "--entrypoint", "sh", "postgres")
-    said = toolbox.run(*command, "-c", VERSIONS).stdout
-    numbers = re.fullmatch(r"(?:(\d+)\n)?postgres \(PostgreSQL\) (\d+).*\n", said)
+    printed = toolbox.run(*command, "-c", VERSIONS).stdout
+    numbers = re.fullmatch(r"(?:(\d+)\n)?postgres \(PostgreSQL\) (\d+).*\n", printed)
     if not numbers:
-        raise Failure('the version of the database cannot be asked: see what "docker compose run postgres" says.')
+        raise Failure('cannot determine the version of the database: see what "docker compose run postgres" prints.')
     return numbers[1] and int(numbers[1]), int(numbers[2])
 
 
 def older(image, version):
-    """Return the name of a base image with another major version at the beginning of its tag.
+    """Return the name of a base image with another major version in its tag.
 
-    Raises Failure when it does not show its version there.
+    Raises Failure if its tag does not begin with a version.
     """
     name, _, tag = image.rpartition(":")
     if "/" in tag or "@" in image or not re.match(r"\d", tag):
-        raise Failure(f"{image} does not show its version: give --old-base, an image of Postgres {version}.")
+        raise Failure(f"{image} has no version in its tag: give --old-base, an image of Postgres {version}.")
     return f"{name}:{re.sub(r'^[0-9.]+', str(version), tag)}"
 
 
-def get_base(toolbox, image):
-    """Have the base image there that can read the old volume. Raises Failure when it cannot be had."""
+def ensure_base(toolbox, image):
+    """Build or pull the base image that can read the old volume, if necessary. Raises Failure if that fails."""
     if toolbox.has("image", image):
         return
     if image == images.OLD_POSTGRES.image:
@@ -93,11 +94,11 @@ def get_base(toolbox, image):
     pulled, answer = images.puller(toolbox)(image)
     if not pulled:
         reason = images.explain("postgres", image, answer).rpartition(": ")[0]
-        raise Failure(f"{reason}, and it has to read the old volume: give another one with --old-base.")
+        raise Failure(f"{reason}, and it is needed to read the old volume: give another one with --old-base.")
 
 
-def free_name(version, taken, project):
-    """Return a name for the new volume, without the project's, that none of the volumes `taken` has."""
+def unused_name(version, taken, project):
+    """Return a name for the new volume, without the project's prefix, that is not among the volumes `taken`."""
     name = first = f"db-store-{version}"
     number = 1
     while f"{project}_{name}" in taken:
@@ -106,12 +107,12 @@ def free_name(version, taken, project):
     return name
 
 
-# --- The way over ---
+# --- Migration ---
 
 
 @contextlib.contextmanager
-def room(toolbox):
-    """Give the path of a folder for the dumps, which is gone afterwards. Raises Failure when the disk is full."""
+def dump_folder(toolbox):
+    """Yield the path of a temporary directory for the dumps. Raises Failure if the disk is full."""
     backup.make_folder(toolbox)
     try:
         with tempfile.TemporaryDirectory(dir=backup.folder(toolbox), prefix="upgrade-") as folder:
@@ -120,8 +121,8 @@ def room(toolbox):
         raise Failure(f"{backup.folder(toolbox)} cannot be written ({error.strerror}): make room there.") from error
 
 
-def begin(toolbox):
-    """Build and start postgres alone, with the settings of the moment. Raises Failure when it does not answer."""
+def start_postgres(toolbox):
+    """Build and start only postgres, with the toolbox's settings. Raises Failure if it does not become healthy."""
     if not toolbox.compose("build", "postgres"):
         raise Failure("the image of postgres could not be built: the message of the build is above.")
     services.start_database(toolbox)
@@ -132,8 +133,8 @@ def begin(toolbox):
 
 
 def dump(toolbox, folder):
-    """Write a dump of each database into `folder`; return its rows by table, and the names of other dataimages."""
-    begin(toolbox)
+    """Dump each database into `folder`; return their numbers of rows by table, and the names of other databases."""
+    start_postgres(toolbox)
     rows = {}
     for name in archive.DATABASES:
         with (
@@ -143,31 +144,31 @@ def dump(toolbox, folder):
             for chunk in console.counted(f"dumping {name}", postgres.dump(toolbox, name, snapshot)):
                 packed.write(chunk)
         rows[name] = counts
-    others = postgres.databases(toolbox) - COMMON - set(archive.DATABASES)
-    # In peace, so that the volume is left as a whole.
+    others = postgres.databases(toolbox) - SYSTEM_DATABASES - set(archive.DATABASES)
+    # A clean shutdown, so that the old volume stays usable.
     toolbox.compose("stop", "postgres")
     return rows, others
 
 
-def refill(toolbox, folder, rows):
-    """Make the new volume and fill it with the dumps.
+def fill(toolbox, folder, rows):
+    """Create the new volume and restore the dumps into it.
 
-    Return the rows of a table that compares it with what was there, and lines that say what is not taken over.
-    Raises Failure when the numbers of rows are not the same.
+    Return the rows of a table that compares old and new databases, and lines that name what was not migrated.
+    Raises Failure if the numbers of rows differ.
     """
-    begin(toolbox)
-    table, lacks = [("TAKEN OVER", "BEFORE", "NOW")], []
+    start_postgres(toolbox)
+    table, incomplete = [("MIGRATED", "BEFORE", "NOW")], []
     for name in archive.DATABASES:
         with archive.zstd.open(folder / name) as packed:
             chunks = iter(lambda packed=packed: packed.read(archive.CHUNK), b"")
-            passed_over = postgres.restore(toolbox, name, console.counted(f"restoring {name}", chunks))
+            errors = postgres.restore(toolbox, name, console.counted(f"restoring {name}", chunks))
         found = postgres.rows(toolbox, postgres.RESTORED.format(name))
-        table.append((name, restore.in_tables(rows[name]), restore.in_tables(found)))
-        if found != rows[name] and not postgres.may_lack(name, passed_over):
-            raise Failure(f"{name} has {table[-1][2]} where there were {table[-1][1]}: nothing was changed.")
-        if words := postgres.lacking(rows[name], found, passed_over):
-            lacks.append(f"What is not taken over of the database {name}: {words}.")
+        table.append((name, restore.count_tables(rows[name]), restore.count_tables(found)))
+        if found != rows[name] and not postgres.may_lack_rows(name, errors):
+            raise Failure(f"{name} has {table[-1][2]}, but had {table[-1][1]}: nothing was changed.")
+        if missing := postgres.missing(rows[name], found, errors):
+            incomplete.append(f"Not migrated in the database {name}: {missing}.")
     postgres.analyze(toolbox)
     postgres.swap(toolbox)
     postgres.drop_remains(toolbox)
-    return table, lacks
+    return table, incomplete

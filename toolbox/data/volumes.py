@@ -8,7 +8,7 @@ PROGRAM = (Path(__file__).parents[1] / "inside" / "volume_files.py").read_text()
 
 
 class Store(NamedTuple):
-    """A volume: the service that has it, the folder where, and whether caches are left out of it."""
+    """A volume: the service that mounts it, its mount point, and options of volume_files.py."""
 
     service: str
     folder: str
@@ -22,19 +22,19 @@ STORES = {
 
 
 def program(name, action):
-    """Return the command that does something with a store, inside a container."""
+    """Return the command that runs an action of volume_files.py on a store, inside a container."""
     return ["python", "-c", PROGRAM, action, STORES[name].folder, *STORES[name].options]
 
 
-def running(name, *command):
-    """Return the command that runs another in the container that a store's service has."""
+def exec_command(name, *command):
+    """Return the command that runs another in the running container of a store's service."""
     return ["docker", "compose", "exec", "--no-TTY", STORES[name].service, *command]
 
 
-def apart(name, *command):
-    """Return the command that runs another in a new container of a store's service, whatever state the service is in.
+def run_command(name, *command):
+    """Return the command that runs another in a new container of a store's service, which need not be running.
 
-    It is made as the service's own, so it has the right user, and no more rights.
+    The container has the user and the rights of the service.
     """
     options = ["--rm", "--no-deps", "--no-TTY", "--entrypoint", command[0]]
     return ["docker", "compose", "run", *options, STORES[name].service, *command[1:]]
@@ -43,15 +43,15 @@ def apart(name, *command):
 # --- Backup ---
 
 
-def measured(toolbox, name):
-    """Return what volume.measure says of the files of a store."""
-    return json.loads(toolbox.output(running(name, *program(name, "measure")), f"{name} cannot be read"))
+def measure(toolbox, name):
+    """Return the result of volume_files.measure for a store."""
+    return json.loads(toolbox.output(exec_command(name, *program(name, "measure")), f"{name} cannot be read"))
 
 
 def pack(toolbox, name, contents):
-    """Yield the files of a store as a tar; `contents`, a dictionary, gets at the end what volume.pack says of it."""
+    """Yield the files of a store as a tar; then update the dictionary `contents` with volume_files.pack's result."""
     return toolbox.stream(
-        running(name, *program(name, "pack")),
+        exec_command(name, *program(name, "pack")),
         f"the files of {STORES[name].service} cannot be read: see its log",
         on_end=lambda text: contents.update(json.loads(text.splitlines()[-1])),
     )
@@ -60,8 +60,8 @@ def pack(toolbox, name, contents):
 # --- Restore ---
 
 
-def does(toolbox, name, action, chunks=()):
-    """Do something with a store in a container of its own, with `chunks` as input; return its result."""
-    what = f"the files of {STORES[name].service} cannot be changed: make room, and see who owns them"
-    # A folder of the machine is not to be in the way of the files of the volume.
-    return json.loads(toolbox.output(apart(name, *program(name, action)), what, chunks, WORK_FOLDER=""))
+def run(toolbox, name, action, chunks=()):
+    """Run an action of volume_files.py on a store in a new container, with `chunks` as input; return its result."""
+    what = f"the files of {STORES[name].service} cannot be changed: make room, and check who owns them"
+    # Without WORK_FOLDER, whose mount would hide files of the volume.
+    return json.loads(toolbox.output(run_command(name, *program(name, action)), what, chunks, WORK_FOLDER=""))

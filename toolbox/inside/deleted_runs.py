@@ -1,15 +1,15 @@
-"""What `invoke gc` does inside the mlflow container: find what was deleted in MLflow long ago, and delete it for good.
+"""The part of `invoke gc` inside the mlflow container: find and permanently delete what was deleted in MLflow long ago.
 
-The text of this program is handed to the container as `python -c`. The rows are deleted by the functions of MLflow that
-its own command `mlflow gc` calls. That command itself would not do:
+The container gets this file's text with `python -c`. Rows are deleted with the functions of MLflow that `mlflow gc`
+calls. That command itself is not suitable:
 
-- it deletes the files of a registered model's version when the run is deleted that logged them;
-- it cannot leave something out: told which runs to delete, it deletes all deleted experiments and models as well;
-- it leaves the files of the models and traces of an experiment that it deletes;
-- it stops at the first location that it cannot reach, and then each time again;
+- it deletes the files of a registered model version with the run that logged them;
+- it has no way to keep anything: even if given run IDs, it deletes all deleted experiments and models as well;
+- it leaves behind the files of the models and traces of an experiment that it deletes;
+- it stops at the first unreachable location, every time;
 - it deletes the default experiment, without which no server is healthy.
 
-Files go before the row that points at them: where this breaks off, the row is still there for the next time.
+Files are deleted before the row that refers to them, so after an interruption the next run finds the row.
 """
 
 import contextlib
@@ -25,12 +25,12 @@ import psycopg2
 ROOT = os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", "")
 SCHEME = "mlflow-artifacts:/"
 DAY_MS = 24 * 60 * 60 * 1000
-# st_blocks counts in these, whatever the file system.
+# The unit of st_blocks on every file system.
 BLOCK_BYTES = 512
-# Later than every trace.
+# Later than any trace.
 END_OF_TIME_MS = 2**63 - 1
 
-# The ids of runs and models that versions of registered models need. A deleted version keeps its row, for its number.
+# The IDs of runs and models that registered model versions need. A deleted version keeps its row.
 NEEDED = """
 SELECT DISTINCT (regexp_matches(concat_ws(' ', run_id, source, storage_location), '(?:m-)?[0-9a-f]{32}', 'g'))[1]
 FROM model_versions WHERE current_stage IS DISTINCT FROM 'Deleted_Internal'
@@ -39,7 +39,7 @@ RUNS = """
 SELECT run_uuid, artifact_uri FROM runs
 WHERE lifecycle_stage = 'deleted' AND deleted_time <= %(limit)s
 """
-# Runs that somebody has deleted while their programs may still write: the server takes files for them all the same.
+# Deleted runs whose programs may still write: the server accepts files for them.
 BUSY = """
 SELECT run_uuid FROM runs WHERE lifecycle_stage = 'deleted' AND status = 'RUNNING' AND %(recent)s < greatest(start_time,
     (SELECT max(timestamp) FROM latest_metrics WHERE latest_metrics.run_uuid = runs.run_uuid))
@@ -48,7 +48,7 @@ MODELS = """
 SELECT model_id, artifact_location FROM logged_models
 WHERE lifecycle_stage = 'deleted' AND last_updated_timestamp_ms <= %(limit)s
 """
-# Those in which nothing is younger: a run can be restored, or deleted again, in an experiment that is deleted.
+# Those with nothing that was deleted later: a run in a deleted experiment can be restored, or deleted again.
 EXPERIMENTS = """
 SELECT experiment_id, artifact_location FROM experiments AS experiment
 WHERE lifecycle_stage = 'deleted' AND last_update_time <= %(limit)s AND experiment_id <> 0
@@ -69,26 +69,26 @@ IS_DELETED = {
 }
 
 
-# --- Where files are ---
+# --- Files ---
 
 
 def folder_at(uri):
-    """Return the folder of this container that a location of MLflow stands for; None when it is not below ROOT."""
+    """Return the directory in this container of an artifact location; None if it is not below ROOT."""
     uri = uri or ""
     scheme, _, rest = uri.partition(SCHEME)
     parts = rest.split("/")
-    # After an empty part comes the name of a host; the characters are more than a part of a name to the server.
+    # An empty part precedes a host name, and the server interprets these characters.
     if scheme or "" in parts or set(uri) & set("%?#\\\0"):
         return None
-    # They differ where a link or a `..` leads elsewhere.
+    # They differ if there is a link or a `..`.
     path = os.path.join(ROOT, *parts)
     return path if os.path.realpath(path) == path else None
 
 
 def own_folder(uri, *names):
-    """Return the folder that belongs to one run, model or trace alone, at whose `artifacts` its location `uri` points.
+    """Return the parent of the location `uri`, the directory that belongs to only one run, model or trace.
 
-    `names` are how the path to it has to end. Returns None when the location is any other.
+    Returns None unless the location ends with `names` and "artifacts".
     """
     folder = folder_at(uri)
     own = folder and folder.split(os.sep)[-len(names) - 1 :] == [*names, "artifacts"]
@@ -96,7 +96,7 @@ def own_folder(uri, *names):
 
 
 def usage(path):
-    """Return how many bytes of the disk a file or a folder takes, without what is in it; 0 when it is not there."""
+    """Return the disk usage of a file, or of a directory without its content, in bytes; 0 if it does not exist."""
     try:
         return os.lstat(path).st_blocks * BLOCK_BYTES
     except FileNotFoundError:
@@ -104,39 +104,39 @@ def usage(path):
 
 
 def whole_usage(folder):
-    """Return how many bytes of the disk a folder with all that is in it takes; 0 when it is not there."""
+    """Return the disk usage of a directory with its content, in bytes; 0 if it does not exist."""
     return usage(folder) + sum(
         usage(os.path.join(parent, name)) for parent, folders, names in os.walk(folder) for name in (*folders, *names)
     )
 
 
-def emptied(location, gone):
-    """Return those folders of an experiment at `location` that are empty once the folders `gone` are deleted."""
-    gone, empty = set(gone), []
-    for path in frames(location):
+def emptied(location, deleted):
+    """Return the shared directories of an experiment at `location` that are empty after those in `deleted` are gone."""
+    deleted, empty = set(deleted), []
+    for path in shared_folders(location):
         with contextlib.suppress(FileNotFoundError):
-            if all(os.path.join(path, name) in gone for name in os.listdir(path)):
-                gone.add(path)
+            if all(os.path.join(path, name) in deleted for name in os.listdir(path)):
+                deleted.add(path)
                 empty.append(path)
     return empty
 
 
-def frames(location):
-    """Return the folders of an experiment at `location` in which those of its runs, models and traces are."""
+def shared_folders(location):
+    """Return the parents of the directories of runs, models and traces of an experiment at `location`."""
     return [os.path.join(location, "models"), os.path.join(location, "traces"), location]
 
 
 def remove(folder):
-    """Delete a folder with all that is in it; nothing when it is not there."""
+    """Delete a directory with its content, if it exists."""
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(folder)
 
 
-# --- What is to go ---
+# --- Find ---
 
 
 class Experiment(NamedTuple):
-    """What goes with an experiment beside its runs: its folder, and its models and traces as ids with their folders."""
+    """What is deleted with an experiment: its directory, and the directories of its models and traces by ID."""
 
     folder: str
     models: dict
@@ -144,45 +144,45 @@ class Experiment(NamedTuple):
 
 
 class Found:
-    """What can go: `runs` and `models` as ids with their folders, `experiments` as ids with an Experiment.
+    """What can be deleted: the directories of `runs` and `models` by ID, and `experiments`, an Experiment by ID.
 
-    `needed`, `busy` and `elsewhere` are the ids of what stays, because a version of a registered model needs it, its
-    program may still write, or its files are not where MLflow puts them in the artifact store.
+    `needed`, `busy` and `elsewhere` are the IDs of what is kept, because a registered model version needs it, its
+    program may still write, or its files are not at their usual place in the artifact store.
     """
 
     def __init__(self):
         self.runs, self.models, self.experiments = {}, {}, {}
         self.needed, self.busy, self.elsewhere = set(), set(), set()
 
-    def can_go(self, entries, needed, busy=frozenset()):
-        """Return whether all `entries`, ids with their folders, can go; note those that cannot.
+    def can_delete(self, folders, needed, busy=frozenset()):
+        """Return whether all of `folders`, directories by ID, can be deleted; note the IDs that cannot.
 
-        `needed` and `busy` cannot.
+        Those are the ones in `needed` and `busy`, and those whose directory is None.
         """
-        kept, written = entries.keys() & needed, entries.keys() & busy
-        strange = {name for name, folder in entries.items() if folder is None} - kept
-        self.needed |= kept
-        self.busy |= written
-        self.elsewhere |= strange
-        return not kept and not written and not strange
+        are_needed, are_busy = folders.keys() & needed, folders.keys() & busy
+        are_elsewhere = {name for name, folder in folders.items() if folder is None} - are_needed
+        self.needed |= are_needed
+        self.busy |= are_busy
+        self.elsewhere |= are_elsewhere
+        return not are_needed and not are_busy and not are_elsewhere
 
     def folders(self):
-        """Return the folders of all runs, models and traces that go."""
+        """Return the directories of all runs, models and traces to delete."""
         with_experiments = (
             folder for found in self.experiments.values() for folder in (*found.models.values(), *found.traces.values())
         )
         return {*self.runs.values(), *self.models.values(), *with_experiments}
 
     def summary(self):
-        """Return the numbers of all that goes or stays, and the bytes of the disk that the files of what goes take."""
+        """Return the numbers of what is deleted and kept, and the disk usage of the files to delete in `bytes`."""
         folders = self.folders()
-        frames = {path for found in self.experiments.values() for path in emptied(found.folder, folders)}
+        shared = {path for found in self.experiments.values() for path in emptied(found.folder, folders)}
         models = {*self.models, *(name for found in self.experiments.values() for name in found.models)}
         return {
             "runs": len(self.runs),
             "experiments": len(self.experiments),
             "models": len(models),
-            "bytes": sum(map(whole_usage, folders)) + sum(map(usage, frames)),
+            "bytes": sum(map(whole_usage, folders)) + sum(map(usage, shared)),
             "needed": len(self.needed),
             "busy": len(self.busy),
             "elsewhere": len(self.elsewhere),
@@ -196,24 +196,24 @@ def rows(cursor, query, **values):
 
 
 def find(cursor, limit):
-    """Return what was deleted at the time `limit`, in ms since 1970, or before."""
+    """Return the Found of what was deleted at or before the time `limit`, in ms since 1970."""
     found = Found()
     needed = {name for (name,) in rows(cursor, NEEDED)}
     busy = {name for (name,) in rows(cursor, BUSY, recent=int(time.time() * 1000) - DAY_MS)}
     for name, uri in rows(cursor, RUNS, limit=limit):
         folder = own_folder(uri, name)
-        if found.can_go({name: folder}, needed, busy):
+        if found.can_delete({name: folder}, needed, busy):
             found.runs[name] = folder
     for name, uri in rows(cursor, MODELS, limit=limit):
         folder = own_folder(uri, "models", name)
-        if found.can_go({name: folder}, needed):
+        if found.can_delete({name: folder}, needed):
             found.models[name] = folder
     for name, uri in rows(cursor, EXPERIMENTS, limit=limit):
         runs = {run: own_folder(uri, run) for run, uri in rows(cursor, RUNS_OF, experiment=name)}
         models = {model: own_folder(uri, "models", model) for model, uri in rows(cursor, MODELS_OF, experiment=name)}
         traces = {trace: own_folder(uri, "traces", trace) for trace, uri in rows(cursor, TRACES_OF, experiment=name)}
         experiment = Experiment(folder_at(uri), models, traces)
-        if found.can_go(runs | models | traces | {f"experiment {name}": experiment.folder}, needed, busy):
+        if found.can_delete(runs | models | traces | {f"experiment {name}": experiment.folder}, needed, busy):
             found.experiments[name] = experiment
     return found
 
@@ -222,8 +222,8 @@ def find(cursor, limit):
 
 
 def delete(connection, limit):
-    """Delete for good what can go; return what could not be deleted and why, as a list of texts."""
-    # Only here, because it takes seconds.
+    """Delete permanently what `find` finds; return what could not be deleted and why, as a list of texts."""
+    # Imported here, as it takes seconds.
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     store = SqlAlchemyStore(os.environ["MLFLOW_BACKEND_STORE_URI"], SCHEME)
@@ -233,26 +233,26 @@ def delete(connection, limit):
         try:
             steps(*values)
         except Exception as error:
-            # Whatever it is, the others can be deleted all the same.
+            # Any error: the others can still be deleted.
             problems.append(f"{what}: {' '.join(str(error).split())}")
 
-    def one(kind, hard_delete, name, folder):
-        # Someone may have restored it since.
+    def delete_one(kind, hard_delete, name, folder):
+        # It may have been restored since.
         with connection, connection.cursor() as cursor:
             if not rows(cursor, IS_DELETED[kind], id=name):
                 return
         remove(folder)
         hard_delete(name)
 
-    def whole(name, experiment):
+    def delete_experiment(name, experiment):
         for model, folder in experiment.models.items():
             remove(folder)
             store._hard_delete_logged_model(model)
         for folder in experiment.traces.values():
             remove(folder)
-        # The next step would read all of them into the memory first.
+        # Otherwise the next call would load all of them into memory first.
         store.delete_traces(str(name), max_timestamp_millis=END_OF_TIME_MS)
-        for path in frames(experiment.folder):
+        for path in shared_folders(experiment.folder):
             with contextlib.suppress(OSError):
                 os.rmdir(path)
         store._hard_delete_experiment(str(name))
@@ -260,25 +260,25 @@ def delete(connection, limit):
     with connection, connection.cursor() as cursor:
         found = find(cursor, limit)
     for name, folder in found.runs.items():
-        attempt(f"run {name}", one, "runs", store._hard_delete_run, name, folder)
+        attempt(f"run {name}", delete_one, "runs", store._hard_delete_run, name, folder)
     for name, folder in found.models.items():
-        attempt(f"model {name}", one, "models", store._hard_delete_logged_model, name, folder)
-    # Asked again, because someone may have restored one, or a run in it.
+        attempt(f"model {name}", delete_one, "models", store._hard_delete_logged_model, name, folder)
+    # Find again, as an experiment, or a run in it, may have been restored.
     with connection, connection.cursor() as cursor:
         found = find(cursor, limit)
     for name, experiment in found.experiments.items():
-        attempt(f"experiment {name}", whole, name, experiment)
+        attempt(f"experiment {name}", delete_experiment, name, experiment)
     return problems
 
 
 def main(action, limit):
-    """Print what can go that was deleted `limit` days ago ("find"), or delete what "find" has found ("delete").
+    """Find what was deleted at least `limit` days ago ("find"), or delete what "find" found ("delete").
 
-    "find" prints its numbers and the time to hand to "delete", "delete" the list of what could not be deleted, as JSON.
+    Prints JSON: "find" the numbers and a time, the `limit` for "delete"; "delete" the list of what it could not delete.
     """
     uri = os.environ["MLFLOW_BACKEND_STORE_URI"].replace("+psycopg2", "", 1)
     with contextlib.closing(psycopg2.connect(uri)) as connection:
-        # All that one search reads is of one moment.
+        # All queries of one search see the same state.
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
         if action == "delete":
             print(json.dumps(delete(connection, int(limit))))

@@ -1,7 +1,7 @@
-"""What is done with the files of a volume, inside a container that has it: pack them, unpack beside them, swap.
+"""Pack the files of a volume as a tar, unpack one into a staging directory, and swap it in; runs inside a container.
 
-The text of this program is handed to a container as `python -c`, so it needs the standard library and no other file. It
-runs as the user whose files these are: what it unpacks belongs to the right one, with no capability.
+The container gets this file's text with `python -c`, so it needs only the standard library. It runs as the owner of the
+files, so that restored files have the right owner without any capability.
 """
 
 import contextlib
@@ -17,77 +17,77 @@ import sys
 import tarfile
 
 CHUNK = 1 << 20
-# Where the image of the notebook has its examples.
+# The directory of the examples in the notebook's image.
 IMAGE = "/opt/data-toolbox"
-# What the notebook notes about those that it put into the home.
+# Where the notebook records which examples it copied into the home.
 RECORD = "examples/.shipped.json"
-# A restore works in here, beside the files that it is to replace. In it:
-#   new        what is unpacked; once it is whole, the swap can begin
-#   old        what was there, moved aside by the swap
-#   incoming   `new`, under this name as soon as all that was there is in `old`
-WORKSHOP = ".data-toolbox-restore"
-# What programs make again by themselves: folders at the top of the home, and names at any depth of it.
+# The staging directory of a restore, in the volume's top directory. It contains:
+#   new        the unpacked files; the swap starts when they are complete
+#   old        the replaced files, moved here by the swap
+#   incoming   `new`, renamed as soon as all replaced files are in `old`
+STAGING = ".data-toolbox-restore"
+# What programs recreate: directories below the home, and names at any depth.
 CACHES = frozenset({".cache", ".local/share/Trash", ".local/share/jupyter/runtime"})
 CACHE_NAMES = frozenset({".ipynb_checkpoints", "__pycache__"})
-# The longest header of a member, in bytes; a path has 4096 at most.
-LONGEST_HEADER = 1 << 16
-# The longest path below the folder, in bytes: that of the workshop is put before it, and Linux takes 4095.
-LONGEST_PATH = 4000
-# The smallest hole of a sparse file that is kept, in bytes: smaller ones are stored as zeros.
-HOLE = 1 << 16
-# Into how many parts the holes may divide a file.
-PARTS = 100_000
-# The largest file of ext4, in bytes. Others hold larger ones, with holes, which could not be restored on every machine.
-LARGEST = (1 << 44) - 4096
-# How many of the files that are left out are named.
-NAMED = 5
+# The longest header of a member, in bytes; a path has at most 4096.
+MAX_HEADER = 1 << 16
+# The longest path in the volume, in bytes: Linux allows 4095, including the staging directory.
+MAX_PATH = 4000
+# The smallest hole of a sparse file, in bytes; smaller ones are stored as zeros.
+MIN_HOLE = 1 << 16
+# The most parts that a sparse file may have.
+MAX_PARTS = 100_000
+# The largest file of ext4, in bytes: larger sparse files of other file systems could not be restored everywhere.
+MAX_SIZE = (1 << 44) - 4096
+# How many omitted files are named for each reason.
+MAX_NAMED = 5
 
 
 class Header(tarfile.TarInfo):
-    """A member of a tar. Names that are too long for one block come in a block of their own, which is read at once.
+    """A member of a tar. Limits the size of extended headers, which tarfile reads into memory.
 
-    A sparse file, in the format 1.0 of GNU tar (https://www.gnu.org/software/tar/manual/html_node/PAX-1.html), is a
-    file of the bytes that are stored; `layout` is then its real size and the parts that these are, as (offset, length).
+    A sparse file, in format 1.0 of GNU tar (https://www.gnu.org/software/tar/manual/html_node/PAX-1.html), contains
+    only its data; `layout` is then its real size and the list of its data's parts, as (offset, length) in bytes.
     """
 
     layout = None
 
     def _proc_member(self, tar):
-        if self.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) and self.size > LONGEST_HEADER:
-            raise tarfile.ReadError("a header that is too long")
+        if self.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) and self.size > MAX_HEADER:
+            raise tarfile.ReadError("the header is too long")
         if self.type == tarfile.GNUTYPE_SPARSE:
-            raise tarfile.ReadError("a sparse file of an old format")
+            raise tarfile.ReadError("a sparse file in an old format")
         return super()._proc_member(tar)
 
     def _proc_gnusparse_10(self, member, pax_headers, tar):
-        """Read the map that a sparse file begins with, as tarfile would with no bounds, and wrongly from 8 GiB on."""
+        """Read the map of a sparse file; tarfile's reader has no limits, and is wrong from 8 GiB on."""
         if self.type != tarfile.XHDTYPE or not member.isreg() or member.layout:
-            raise tarfile.ReadError("a map of a sparse file where there is none")
+            raise tarfile.ReadError("an unexpected map of a sparse file")
         start = tar.fileobj.tell()
         stored = int(pax_headers.pop("size", member.size))
         real = int(pax_headers.pop("GNU.sparse.realsize"))
         numbers = map_numbers(tar.fileobj)
         count = next(numbers)
-        if count > PARTS:
-            raise tarfile.ReadError("a sparse file of too many parts")
+        if count > MAX_PARTS:
+            raise tarfile.ReadError("a sparse file with too many parts")
         parts = [(next(numbers), next(numbers)) for _ in range(count)]
         member.offset_data = tar.fileobj.tell()
         member.size = sum(length for _, length in parts)
         ends = [0, *(offset + length for offset, length in parts)]
         ascending = all(end <= offset for end, (offset, _) in zip(ends, parts, strict=False))
-        if not ascending or not ends[-1] <= real <= LARGEST or stored != member.offset_data - start + member.size:
-            raise tarfile.ReadError("a sparse file whose map does not fit")
+        if not ascending or not ends[-1] <= real <= MAX_SIZE or stored != member.offset_data - start + member.size:
+            raise tarfile.ReadError("a sparse file with an inconsistent map")
         member.layout = real, parts
         tar.offset = start + member._block(stored)
 
 
 def map_numbers(file):
-    """Yield the numbers of the map that a sparse member begins with, read from a file block by block."""
+    """Yield the numbers of a sparse member's map, read block by block."""
     text = b""
     while True:
         while b"\n" not in text:
             block = file.read(tarfile.BLOCKSIZE)
-            # The largest size of a file has 14 digits.
+            # The largest file size has 14 digits.
             if not block or len(text) > 14:
                 raise tarfile.ReadError("a sparse file without a map")
             text += block
@@ -97,14 +97,14 @@ def map_numbers(file):
         yield int(number)
 
 
-# --- What may be in a tar ---
+# --- Validation of tars ---
 
 
 def members(source):
-    """Yield the tar in the file `source` with each of its members, which can be read until the next is asked for.
+    """Yield (tar, member) for each member of the tar in the file `source`; read a member before the next is requested.
 
-    Raises ValueError at a member that could be put, or lead, outside of the folder; tarfile.TarError, or another
-    ValueError, where it is no tar.
+    Raises ValueError if a member would be written, or points, outside the directory; tarfile.TarError or ValueError if
+    it is not a tar.
     """
     links = set()
     with tarfile.open(fileobj=source, mode="r|", tarinfo=Header, bufsize=CHUNK) as tar:
@@ -118,25 +118,25 @@ def members(source):
 
 
 def problem(member, links):
-    """Return why a member must not be unpacked, or None; `links` are the names of the symbolic links before it."""
+    """Return why a member must not be unpacked, or None; `links` are the names of the preceding symbolic links."""
     parts = member.name.split("/")
     if member.name.startswith("/") or "\0" in member.name or any(part in ("", ".", "..") for part in parts):
-        return "has no name of a file below the folder"
-    if parts[0] == WORKSHOP:
-        return "is where a restore works"
+        return "is not a path below the directory"
+    if parts[0] == STAGING:
+        return "is in the staging directory of restores"
     if any("/".join(parts[:count]) in links for count in range(1, len(parts) + 1)):
-        return "is behind a link"
+        return "goes through a symbolic link"
     if member.issym():
-        return "leads out of the folder" if leads_out(member.name, member.linkname) else None
+        return "leads out of the directory" if leads_out(member.name, member.linkname) else None
     if not (member.isdir() or (member.isreg() and not member.issparse() and member.size >= 0)):
-        return "is neither a file nor a folder nor a symbolic link"
+        return "is neither a file nor a directory nor a symbolic link"
     return None
 
 
 def leads_out(name, target):
-    """Return whether the symbolic link `name` could lead out of the folder that it is below.
+    """Return whether the symbolic link `name`, a path below the directory, could lead out of it.
 
-    Only at the beginning of the target is `..` let through: behind another link it could lead anywhere.
+    `..` is allowed only at the start of the target: after another link it could lead anywhere.
     """
     parts = target.split("/")
     ups = 0
@@ -145,21 +145,21 @@ def leads_out(name, target):
     return target in ("", ".") or target.startswith("/") or ups > name.count("/") or ".." in parts[ups:]
 
 
-# --- What makes two folders the same ---
+# --- Comparison of directories ---
 
 
 class Contents:
-    """What is in a folder or in a tar of it: the number of files, their bytes, and a checksum of all of that.
+    """Number, bytes and checksum of the files in a directory, or in a tar of it.
 
-    The checksum is the same in whatever order the files come. It covers the names and bytes of files, and where links
-    lead; times and rights are left out, and so are folders.
+    The checksum does not depend on the order of the files. It covers names, contents and targets of links; not times,
+    modes or directories.
     """
 
     def __init__(self):
         self.files = self.bytes = self.sum = 0
 
     def add(self, name, chunks, layout=None):
-        """Add a file with the bytes that `chunks` yields; of a sparse one, with that layout, only those stored."""
+        """Add a file with the bytes that `chunks` yields; for a sparse one, which has a `layout`, only its data."""
         digest = self._digest("sparse" if layout else "file", name)
         if layout:
             digest.update(f"{layout}\0".encode())
@@ -172,28 +172,28 @@ class Contents:
     def add_link(self, name, target):
         """Add a symbolic link."""
         digest = self._digest("link", name)
-        digest.update(in_bytes(target))
+        digest.update(encoded(target))
         self._take(digest)
 
     def _digest(self, kind, name):
-        # A name has no zero byte, so nothing else can look the same.
-        return hashlib.sha256(kind.encode() + b"\0" + in_bytes(name) + b"\0")
+        # Unambiguous, as a name has no zero byte.
+        return hashlib.sha256(kind.encode() + b"\0" + encoded(name) + b"\0")
 
     def _take(self, digest):
         self.sum = (self.sum + int.from_bytes(digest.digest(), "big")) % (1 << 256)
 
     def result(self):
-        """Return the number of files, their bytes and the checksum, as they are compared."""
+        """Return [number of files, bytes, checksum]."""
         return [self.files, self.bytes, f"{self.sum:064x}"]
 
 
-def in_bytes(name):
-    """Return a name as it is on the disk, whatever the settings of this process are."""
+def encoded(name):
+    """Return a name as the bytes on the disk, independent of this process's locale."""
     return name.encode("utf-8", "surrogateescape")
 
 
 def in_tar(source):
-    """Return the contents of the tar in the file `source`, or raise what `members` raises."""
+    """Return Contents.result() of the tar in the file `source`. Raises what `members` raises."""
     contents = Contents()
     for tar, member in members(source):
         if member.isreg():
@@ -204,16 +204,16 @@ def in_tar(source):
 
 
 def in_folder(folder, layouts=None):
-    """Return the contents of a folder, read from the disk; `layouts` are those of its sparse files, by name."""
+    """Return Contents.result() of a directory, read from the disk; `layouts` are those of sparse files, by name."""
     contents = Contents()
     for path, name in entries(folder, False):
         mode = os.lstat(path).st_mode
         if stat.S_ISREG(mode):
             with open(path, "rb") as file:
-                forget_in_memory(file)
+                drop_cached_pages(file)
                 layout = (layouts or {}).get(name)
                 if layout:
-                    # A file of another size is another one.
+                    # The actual size, so that a truncated or extended file is noticed.
                     layout = os.fstat(file.fileno()).st_size, layout[1]
                 contents.add(name, parts_of(file, layout[1]) if layout else pieces(file), layout)
         elif stat.S_ISLNK(mode):
@@ -221,21 +221,21 @@ def in_folder(folder, layouts=None):
     return contents.result()
 
 
-def forget_in_memory(file):
-    """Have a file, which was written, read from the disk: what is in memory is only what should be there."""
+def drop_cached_pages(file):
+    """Drop a file's pages from the page cache, so that it is read from the disk."""
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def pieces(file, length=sys.maxsize):
-    """Yield the next `length` bytes of a file, or all that there are."""
+    """Yield the next `length` bytes of a file, or the rest if there are fewer."""
     while chunk := file.read(min(length, CHUNK)):
         length -= len(chunk)
         yield chunk
 
 
 def parts_of(file, parts):
-    """Yield the bytes of the parts of a file, given as (offset, length)."""
+    """Yield the bytes of some parts of a file, given as (offset, length)."""
     for offset, length in parts:
         file.seek(offset)
         yield from pieces(file, length)
@@ -244,17 +244,17 @@ def parts_of(file, parts):
 # --- Pack ---
 
 
-def entries(folder, without_caches, unlisted=None):
-    """Yield (path, path below `folder`) of everything below `folder`, a folder before what is in it.
+def entries(folder, without_caches, on_error=None):
+    """Yield (path, path relative to `folder`) of everything below `folder`, parents first.
 
-    What is mounted below it is not of this volume: it is an empty folder here. `unlisted` is called with the OSError of
-    a folder that cannot be listed.
+    Mount points are yielded as empty directories, as their files are not in this volume. `on_error` is called with the
+    OSError of a directory that cannot be listed.
     """
     mounted = mount_points()
-    for parent, folders, names in os.walk(folder, onerror=unlisted):
+    for parent, folders, names in os.walk(folder, onerror=on_error):
         below = os.path.relpath(parent, folder)
         relative = {name: name if below == "." else f"{below}/{name}" for name in (*folders, *names)}
-        left_out = {WORKSHOP} if below == "." else set()
+        left_out = {STAGING} if below == "." else set()
         if without_caches:
             left_out |= {name for name in relative if name in CACHE_NAMES or relative[name] in CACHES}
         kept = (name for name in folders if name not in left_out)
@@ -265,19 +265,20 @@ def entries(folder, without_caches, unlisted=None):
 
 
 def mount_points():
-    """Return the folders where something is mounted. A folder of the same disk can be told by nothing else."""
+    """Return the paths of all mount points; os.path.ismount() does not recognize a bind mount from the same disk."""
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as lines:
             paths = [line.split(" ")[4] for line in lines]
     except FileNotFoundError:
-        # No Linux, and so no container.
+        # Not Linux, so not in a container.
         return set()
     return {re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), path) for path in paths}
 
 
 class Stored:
-    """What a tar has of a file, as it was when its size was asked: what is added meanwhile is left, what is cut off or
-    cannot be read is zeros. `error` is then why it cannot.
+    """The content of a file for a tar, with the size at the time of opening.
+
+    Data appended later is ignored; data that was truncated or cannot be read is replaced by zeros, `error` is then why.
     """
 
     def __init__(self, file, layout):
@@ -286,7 +287,7 @@ class Stored:
         self.rest = b""
         self.parts = layout[1]
         if is_sparse(layout):
-            # GNU tar takes the size of the file from a part without bytes at the end.
+            # GNU tar takes the file's size from an empty last part.
             self.parts = [*layout[1], (layout[0], 0)]
             numbers = [len(self.parts), *(number for part in self.parts for number in part)]
             text = "".join(f"{number}\n" for number in numbers).encode()
@@ -318,81 +319,81 @@ class Stored:
 
 
 def is_sparse(layout):
-    """Return whether a layout, a size and parts, has holes."""
+    """Return whether a layout, (size, parts), has holes."""
     size, parts = layout
     return parts != [(0, size)]
 
 
 def sparse_headers(name, size):
-    """Return the headers that tell a sparse file from others: its name, and its size with its holes."""
+    """Return the PAX headers that mark a sparse file: its name, and its size including holes."""
     headers = {"major": "1", "minor": "0", "name": name, "realsize": str(size)}
     return {f"GNU.sparse.{key}": value for key, value in headers.items()}
 
 
 def layout_of(file, size, used):
-    """Return the size of a file and its parts that are not holes, as a list of (offset, length).
+    """Return a file's layout: its size, and its parts that are not holes as a list of (offset, length).
 
-    `size` is its size, and `used` what it takes on the disk, both in bytes. Raises OSError when it is too large to be
-    restored, or has so many holes that it would be many times as large without them.
+    `size` is its size, `used` its disk usage, both in bytes. Raises OSError if it is too large to restore, or has
+    too many holes to keep but would be many times as large without them.
     """
     whole = size, [(0, size)]
-    if size - used < HOLE:
+    if size - used < MIN_HOLE:
         return whole
     parts, end = [], 0
     try:
         while end < size and (start := os.lseek(file.fileno(), end, os.SEEK_DATA)) < size:
             end = min(os.lseek(file.fileno(), start, os.SEEK_HOLE), size)
-            if parts and start - sum(parts[-1]) < HOLE:
+            if parts and start - sum(parts[-1]) < MIN_HOLE:
                 start = parts.pop()[0]
             parts.append((start, end - start))
-            if len(parts) == PARTS:
+            if len(parts) == MAX_PARTS:
                 if size < 4 * used:
                     return whole
                 raise OSError(errno.EFBIG, "a sparse file with too many holes")
     except OSError as error:
         if error.errno == errno.EINVAL:
-            # The file system knows no holes.
+            # The file system does not support holes.
             return whole
-        # After the last part there is nothing but a hole.
+        # ENXIO: only a hole follows.
         if error.errno != errno.ENXIO:
             raise
-    if size > LARGEST:
+    if size > MAX_SIZE:
         raise OSError(errno.EFBIG, "a sparse file of more than 16 TiB")
     return size, parts
 
 
 class LeftOut(dict):
-    """What is not in a backup: for each reason how many files that are, and the names of the first of them."""
+    """The files that are not in a backup: by reason, their number and the names of the first few."""
 
     def note(self, reason, name):
-        """Note a file, and why it is left out."""
+        """Note that a file is left out, and why."""
         count, names = self.get(reason, (0, []))
-        self[reason] = count + 1, [*names, name][:NAMED]
+        self[reason] = count + 1, [*names, name][:MAX_NAMED]
 
     def note_error(self, error, name):
-        """Note a file that an OSError leaves out, unless it is gone, was replaced, or is a pipe or a socket."""
+        """Note that a file is left out due to an OSError, unless it was deleted or replaced, or is a pipe or socket."""
         if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
             self.note(f"it cannot be read ({error.strerror})", name)
 
 
 def pack(folder, out, without_caches):
-    """Write everything below `folder` as a tar to the file `out`; return what is in it, for the manifest and the user.
+    """Write everything below `folder` as a tar to the file `out`; return a dictionary for the manifest and the user.
 
-    That is the number of `files`, their `bytes` that are stored, and what was `left_out`, a LeftOut: what cannot be
-    read, and what a restore would refuse, such as links that lead out of the folder. Left out without a word is what
-    holds no data: sockets, pipes, and files that are deleted meanwhile.
+    It has the number of `files`, their stored `bytes`, and `left_out`, a LeftOut: files that cannot be read, or that a
+    restore would refuse, such as links that lead out of the directory. Sockets, pipes and files that are deleted in the
+    meantime are omitted silently.
     """
     files = size = 0
     left_out, links = LeftOut(), set()
 
-    def unlisted(error):
-        # A folder without the right to read it, or with too long a path, is noted by itself.
+    def on_error(error):
+        # A directory that cannot be read, or whose path is too long, is noted as an entry.
         if error.errno not in (errno.EACCES, errno.ENAMETOOLONG):
             left_out.note_error(error, os.path.relpath(error.filename, folder))
 
     options = {"format": tarfile.PAX_FORMAT, "bufsize": CHUNK, "copybufsize": CHUNK}
     with tarfile.open(fileobj=out, mode="w|", **options) as tar:
-        for path, name in entries(folder, without_caches, unlisted):
+        for path, name in entries(folder, without_caches, on_error):
             with contextlib.ExitStack() as stack:
                 try:
                     header, stored = member_of(path, name, stack)
@@ -402,7 +403,7 @@ def pack(folder, out, without_caches):
                 if reason := problem(header, links):
                     left_out.note(f"it {reason}", name)
                     continue
-                # What goes wrong from here on is not the file, but its way out of the container.
+                # Errors from here on are those of the output, not of the file.
                 tar.addfile(header, stored)
             if header.issym():
                 links.add(name)
@@ -410,18 +411,18 @@ def pack(folder, out, without_caches):
                 files, size = files + 1, size + sum(length for _, length in stored.parts)
                 if stored.error:
                     left_out.note(f"a part cannot be read ({stored.error.strerror}) and is zeros in the backup", name)
-            # It keeps all that it has seen, which would be much for a million files.
+            # tarfile keeps every member, too much memory for a million files.
             tar.members.clear()
     return {"files": files, "bytes": size, "left_out": left_out}
 
 
 def member_of(path, name, stack):
-    """Return the header for a file, folder or symbolic link, and what a tar has of a file; `stack` closes that.
+    """Return (header, Stored or None) for a file, directory or symbolic link; the ExitStack `stack` closes the file.
 
-    Raises OSError when it cannot be read, or holds no data.
+    Raises OSError if it cannot be read, or contains no data.
     """
     status = os.lstat(path)
-    if len(in_bytes(name)) > LONGEST_PATH:
+    if len(encoded(name)) > MAX_PATH:
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
     header, stored = tarfile.TarInfo(name), None
     header.mode, header.mtime = stat.S_IMODE(status.st_mode), int(status.st_mtime)
@@ -432,7 +433,7 @@ def member_of(path, name, stack):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         header.type = tarfile.DIRTYPE
     elif stat.S_ISREG(status.st_mode):
-        # It may have been replaced since: by a pipe, for which open() would wait, or by a link or a folder.
+        # It may have been replaced since by a pipe, on which open() would block, a link or a directory.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         file = stack.enter_context(os.fdopen(descriptor, "rb"))
         status = os.fstat(file.fileno())
@@ -443,16 +444,16 @@ def member_of(path, name, stack):
         header.size = stored.size
         if is_sparse(layout):
             header.pax_headers = sparse_headers(name, layout[0])
-        # One that cannot be read at all is better left out than begun.
+        # Leave out a file that cannot be read at all, rather than store zeros.
         file.seek(stored.parts[0][0])
         file.peek()
     else:
-        raise OSError(errno.ENXIO, "holds no data")
+        raise OSError(errno.ENXIO, "contains no data")
     return header, stored
 
 
 def measure(folder, without_caches):
-    """Return how many bytes the files below `folder` take, without holes, and the `largest`: its bytes and its name."""
+    """Return the `bytes` of the files below `folder`, without holes, and the `largest` as (bytes, name)."""
     total, largest = 0, (0, "")
     for path, name in entries(folder, without_caches):
         with contextlib.suppress(OSError):
@@ -463,12 +464,12 @@ def measure(folder, without_caches):
     return {"bytes": total, "largest": largest}
 
 
-# --- Unpack beside what is there, and swap ---
+# --- Unpack and swap ---
 
 
 def unpack(folder, source):
-    """Unpack the tar in the file `source` into the workshop of `folder`; return the contents of what is there then."""
-    new = os.path.join(folder, WORKSHOP, "new")
+    """Unpack the tar in the file `source` into the staging directory of `folder`; return the result of `in_folder`."""
+    new = os.path.join(folder, STAGING, "new")
     os.makedirs(new)
     folders, layouts = [], {}
     for tar, member in members(source):
@@ -487,15 +488,15 @@ def unpack(folder, source):
                     file.seek(offset)
                     file.writelines(pieces(data, length))
                 file.truncate(size)
-                # Its owner can read it, as now below.
+                # `in_folder` below has to read it.
                 os.fchmod(file.fileno(), member.mode & 0o777 | stat.S_IRUSR)
             os.utime(path, (member.mtime, member.mtime))
             if member.layout:
                 layouts[member.name] = member.layout
-    # All of it is on the disk before anything that was there is deleted.
+    # Everything is on the disk before old files are deleted.
     os.sync()
     contents = in_folder(new, layouts)
-    # Last, because nothing can be put into a folder that must not be written.
+    # Last, as nothing can be created in a read-only directory.
     for path, mode, mtime in reversed(folders):
         os.utime(path, (mtime, mtime))
         os.chmod(path, mode & 0o777)
@@ -503,8 +504,8 @@ def unpack(folder, source):
 
 
 def swap(folder):
-    """Put what was unpacked in the place of what was there, which is kept in the workshop."""
-    new, old, incoming = (os.path.join(folder, WORKSHOP, name) for name in ("new", "old", "incoming"))
+    """Replace the files in `folder` by the unpacked ones; keep the old ones in the staging directory."""
+    new, old, incoming = (os.path.join(folder, STAGING, name) for name in ("new", "old", "incoming"))
     os.mkdir(old)
     move_all(folder, old)
     os.rename(new, incoming)
@@ -512,40 +513,40 @@ def swap(folder):
     os.sync()
 
 
-def back(folder):
-    """Undo a swap, finished or broken off at any point, or an undoing that was; delete what was unpacked."""
-    new, old, incoming = (os.path.join(folder, WORKSHOP, name) for name in ("new", "old", "incoming"))
+def roll_back(folder):
+    """Undo a swap, complete or interrupted, or finish undoing it; delete the unpacked files."""
+    new, old, incoming = (os.path.join(folder, STAGING, name) for name in ("new", "old", "incoming"))
     if os.path.exists(incoming):
         move_all(folder, incoming)
         os.rename(incoming, new)
     if os.path.exists(old):
         move_all(old, folder)
-    forget(folder)
+    discard(folder)
 
 
-def forget(folder):
-    """Delete the workshop of `folder` with all that is in it."""
-    workshop = os.path.join(folder, WORKSHOP)
-    # What is in a folder that must not be written cannot be deleted.
-    for parent, folders, _ in os.walk(workshop):
+def discard(folder):
+    """Delete the staging directory of `folder`."""
+    staging = os.path.join(folder, STAGING)
+    # Files in a read-only directory cannot be deleted.
+    for parent, folders, _ in os.walk(staging):
         for name in folders:
             path = os.path.join(parent, name)
             if not os.path.islink(path):
                 os.chmod(path, 0o700)
-    if os.path.isdir(workshop) and not os.path.islink(workshop):
-        shutil.rmtree(workshop)
-    elif os.path.lexists(workshop):
-        os.unlink(workshop)
+    if os.path.isdir(staging) and not os.path.islink(staging):
+        shutil.rmtree(staging)
+    elif os.path.lexists(staging):
+        os.unlink(staging)
 
 
 def move_all(source, target):
-    """Move everything in the folder `source`, but the workshop, into the folder `target` of the same volume."""
+    """Move everything in `source`, except the staging directory, to the directory `target` of the same volume."""
     for name in os.listdir(source):
-        if name == WORKSHOP:
+        if name == STAGING:
             continue
         path = os.path.join(source, name)
         mode = os.lstat(path).st_mode
-        # A folder that must not be written cannot be moved to another folder either.
+        # A read-only directory cannot be moved to another parent.
         fixed = stat.S_ISDIR(mode) and not mode & stat.S_IWUSR
         if fixed:
             os.chmod(path, stat.S_IMODE(mode) | stat.S_IWUSR)
@@ -555,28 +556,28 @@ def move_all(source, target):
 
 
 def state(folder):
-    """Return what a restore asks first: the device that `folder` is on, the bytes free there, and what is in it.
+    """Return the state of `folder` before a restore: its `device`, the bytes `free` there, `has_files`, `has_remains`.
 
-    That is whether it has files, of which those that a new home has do not count, and remains of a restore. A new home
-    has hidden ones, and the examples of the image.
+    `has_files` ignores the files of a new home: hidden ones and the image's examples. `has_remains` is whether there is
+    a staging directory.
     """
     files = (name for path, name in entries(folder, True) if not os.path.isdir(path) and not is_example(path, name))
     status = os.statvfs(folder)
     return {
         "device": os.stat(folder).st_dev,
         "free": status.f_bavail * status.f_frsize,
-        "has_remains": os.path.lexists(os.path.join(folder, WORKSHOP)),
+        "has_remains": os.path.lexists(os.path.join(folder, STAGING)),
         "has_files": any(not name.startswith(".") for name in files),
     }
 
 
 def is_example(path, name):
-    """Return whether a file of a home, `name` below it, is one of the examples as they came, or their record."""
+    """Return whether a file, with the path `name` in the home, is an unchanged example or the record of examples."""
     return name == RECORD or (name.startswith("examples/") and same_file(path, os.path.join(IMAGE, name)))
 
 
 def same_file(one, other):
-    """Return whether two files are there, and have the same bytes."""
+    """Return whether two files exist and have the same content."""
     try:
         return filecmp.cmp(one, other, shallow=False)
     except OSError:
@@ -584,9 +585,9 @@ def same_file(one, other):
 
 
 def main(action, folder, *options):
-    """Do one of the above; print its result as JSON, that of `pack` to standard error."""
+    """Run an action on `folder`; print its result as JSON, that of `pack` to standard error."""
     without_caches = "without-caches" in options
-    # os.walk and shutil.rmtree of older Pythons go down a folder by recursion; a path has 2048 folders at most.
+    # os.walk and shutil.rmtree of older Pythons recurse; a path has at most 2048 directories.
     sys.setrecursionlimit(10_000)
     if action == "pack":
         print(json.dumps(pack(folder, sys.stdout.buffer, without_caches)), file=sys.stderr)
@@ -596,8 +597,8 @@ def main(action, folder, *options):
         "unpack": lambda: unpack(folder, sys.stdin.buffer),
         "state": lambda: state(folder),
         "swap": lambda: swap(folder),
-        "back": lambda: back(folder),
-        "forget": lambda: forget(folder),
+        "roll_back": lambda: roll_back(folder),
+        "discard": lambda: discard(folder),
     }
     print(json.dumps(actions[action]()))
 

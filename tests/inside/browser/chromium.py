@@ -1,9 +1,9 @@
-"""Chromium, as every program in this image starts it."""
+"""Start Chromium, the same way for every program in this image."""
 
 from urllib.parse import urlsplit
 
 OPTIONS = [
-    # Nothing is asked of the outside by the browser itself.
+    # The browser itself sends no requests.
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
@@ -14,10 +14,10 @@ OPTIONS = [
 def launch(playwright, servers):
     """Start Chromium and return Playwright's browser.
 
-    `servers` maps addresses, as `http://127.0.0.1:5000`, to the host and port where their servers really are. A server
-    that knows its port on the machine is asked for by the name that it has there.
+    `servers` maps URLs of this machine, such as `http://127.0.0.1:5000`, to the real host and port, so that requests
+    have the Host header that the server expects.
     """
     rules = ",".join(f"MAP {urlsplit(address).netloc} {server}" for address, server in servers.items())
-    # Playwright leaves out Chromium's sandbox, which Docker does not allow.
+    # Playwright disables Chromium's sandbox, which Docker does not allow.
     options = [f"--host-resolver-rules={rules}", *OPTIONS]
     return playwright.chromium.launch(executable_path="/usr/bin/chromium", args=options)

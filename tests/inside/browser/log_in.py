@@ -1,7 +1,7 @@
-"""Try to get into JupyterLab with a token.
+"""Try to log in to JupyterLab with a token.
 
-Asked for: `token`, and `by`, which is `form` or `address`. Seen: whether JupyterLab shows (`inside`), the text of the
-page that came (`text`), and whether JupyterLab opens afterwards, by itself (`opens`).
+Options: `token`, and `by`, which is `form` or `address`. Results: whether JupyterLab appears (`inside`), the text of
+the page (`text`), and whether JupyterLab then opens without a token (`opens`).
 """
 
 from urllib.parse import quote
@@ -10,11 +10,11 @@ from visit import run
 
 
 def log_in(visit):
-    page, own, token = visit.page, visit.address("notebook"), visit.told["token"]
+    page, own, token = visit.page, visit.address("notebook"), visit.options["token"]
     field = page.get_by_label("Password or token:")
     lab = page.get_by_role("menuitem", name="File", exact=True)
     with visit.step("log in"):
-        if visit.told["by"] == "form":
+        if visit.options["by"] == "form":
             page.goto(own)
             field.fill(token)
             with page.expect_navigation():

@@ -1,6 +1,6 @@
-"""Do in a page what no page should: ask outside, say that something is wrong, and fail.
+"""Do in a page what no page should: send a request outside, print an error, and fail.
 
-Asked for: `outside`, an address that nobody has. Seen: nothing but complaints.
+Options: `outside`, a URL that does not exist. Results: only complaints.
 """
 
 from visit import run
@@ -16,7 +16,7 @@ def misbehave(visit):
     with visit.step("misbehave"):
         visit.page.goto(f"{visit.address('notebook')}/login")
         with visit.page.expect_event("pageerror"):
-            visit.page.evaluate(MISBEHAVIOUR, visit.told["outside"])
+            visit.page.evaluate(MISBEHAVIOUR, visit.options["outside"])
     return {}
 
 

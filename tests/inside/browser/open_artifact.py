@@ -1,7 +1,7 @@
-"""Open the viewer of an HTML artifact in MLflow, and then its frame in a tab of its own, as the menu of a browser does.
+"""Open the viewer of an HTML artifact in MLflow, and then its frame in a new tab, as the browser's menu does.
 
-Asked for: `token`, of JupyterLab, where the person is logged in; `experiment_id` and `run_id`; `artifact`, which asks
-JupyterLab for its files and makes what it got its title. Seen: origin and title of the viewer's `frame` and the `tab`.
+Options: `token`, to log in to JupyterLab; `experiment_id` and `run_id`; `artifact`, a page that requests JupyterLab's
+files and puts the response in its title. Results: origin and title of the viewer's `frame` and the `tab`.
 """
 
 import re
@@ -14,11 +14,11 @@ LOOK = "[self.origin, document.title]"
 
 
 def open_artifact(visit):
-    page, told = visit.page, visit.told
-    page.goto(f"{visit.address('notebook')}/lab?token={quote(told['token'], safe='')}")
+    page, options = visit.page, visit.options
+    page.goto(f"{visit.address('notebook')}/lab?token={quote(options['token'], safe='')}")
     with visit.step("the viewer"):
-        run_page = f"{visit.address('mlflow')}/#/experiments/{told['experiment_id']}/runs/{told['run_id']}"
-        page.goto(f"{run_page}/artifacts/{told['artifact']}")
+        run_page = f"{visit.address('mlflow')}/#/experiments/{options['experiment_id']}/runs/{options['run_id']}"
+        page.goto(f"{run_page}/artifacts/{options['artifact']}")
         frame = page.locator("iframe#html")
         address = frame.get_attribute("src")
         page.frame_locator("iframe#html").get_by_text("done").wait_for()

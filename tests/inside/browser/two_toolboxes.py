@@ -1,10 +1,10 @@
-"""Be logged in to two toolboxes at once, each by the page that leads to it.
+"""Log in to two toolboxes at once.
 
-Asked for: `labs`, the addresses of JupyterLab with their tokens, `pages`, those of MLflow beside them, and `ways`, from
-where each is opened: `file`, a page on this machine, or `link`, one of another site. Runs on the network of the
-machine. Seen: whether each JupyterLab `ran` a cell; the `flags` of their cookies; to whom a `stranger`, a server on
-another port, gets cookies when it is asked for by the hosts of the toolboxes and by 127.0.0.1, as {host: names}; whose
-cookies a page of the second toolbox `took` along when it asked the first; and whether that page `read` an answer.
+Options: `labs`, the URLs of JupyterLab with their tokens; `pages`, the URLs of MLflow; `ways`, from where each is
+opened: `file`, a page on this machine, or `link`, a page of another site. Runs on the network of the machine. Results:
+whether each JupyterLab `ran` a cell; the `flags` of their cookies; the names of the cookies that a `stranger`, a server
+on another port, receives under each host; the cookies that a page of the second toolbox `sent` to the first; and what
+that page could `read` of the responses.
 """
 
 import threading
@@ -15,25 +15,25 @@ from urllib.parse import urlsplit
 from visit import run
 
 WIKI = "http://wiki.example/"
-ASK = """
+FETCH = """
 async addresses => Promise.all(addresses.map(address =>
   fetch(address, {credentials: "include"}).then(answer => answer.text()).then(text => text.slice(0, 40), () => null)))
 """
 
 
-def be_in_two(visit):
-    page, context, labs = visit.page, visit.context, visit.told["labs"]
+def use_two(visit):
+    page, context, labs = visit.page, visit.context, visit.options["labs"]
     hosts = [urlsplit(lab).hostname for lab in labs]
     ran = []
-    for lab, way in zip(labs, visit.told["ways"], strict=True):
-        # What an earlier visit had open does not come back.
+    for lab, way in zip(labs, visit.options["ways"], strict=True):
+        # `reset` closes what an earlier visit had open.
         address = f"{lab}&reset"
         with visit.step(f"open by a {way}"):
             if way == "file":
                 # As the task "open" does.
-                door = Path("open.html").absolute()
-                door.write_text(f'<meta http-equiv="refresh" content="0; url={address}">')
-                page.goto(door.as_uri())
+                redirect = Path("open.html").absolute()
+                redirect.write_text(f'<meta http-equiv="refresh" content="0; url={address}">')
+                page.goto(redirect.as_uri())
             else:
                 wiki = f'<a href="{address}">lab</a>'
                 context.route(WIKI, lambda route: route.fulfill(body=wiki, content_type="text/html"))  # noqa: B023
@@ -47,18 +47,18 @@ def be_in_two(visit):
             page.locator(".jp-OutputArea-output", has_text="42").wait_for()
             ran.append(True)
 
-    heard = {}
+    received = {}
 
     class Stranger(BaseHTTPRequestHandler):
         def do_GET(self):
             cookies = self.headers.get("Cookie", "").split("; ")
-            heard[self.headers["Host"].rpartition(":")[0]] = [cookie.partition("=")[0] for cookie in cookies]
+            received[self.headers["Host"].rpartition(":")[0]] = [cookie.partition("=")[0] for cookie in cookies]
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b"hello")
 
         def log_message(self, *_):
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -67,21 +67,21 @@ def be_in_two(visit):
             other.goto(f"http://{host}:{server.server_port}/")
         server.shutdown()
 
-    # The page is one of the second toolbox now.
-    asked = [
+    # The page is now one of the second toolbox.
+    addresses = [
         f"{urlsplit(labs[0]).scheme}://{urlsplit(labs[0]).netloc}/api/contents",
-        f"{visit.told['pages'][0]}/version",
+        f"{visit.options['pages'][0]}/version",
     ]
-    sent = []
-    page.on("request", lambda request: sent.append(request))
-    read = page.evaluate(ASK, asked)
-    took = {
+    requests = []
+    page.on("request", lambda request: requests.append(request))
+    read = page.evaluate(FETCH, addresses)
+    sent = {
         urlsplit(request.url).netloc: request.all_headers().get("cookie", "")
-        for request in sent
-        if request.url in asked
+        for request in requests
+        if request.url in addresses
     }
     flags = [(cookie["domain"], cookie["name"], cookie["sameSite"]) for cookie in context.cookies()]
-    return {"ran": ran, "flags": flags, "stranger": heard, "took": took, "read": read}
+    return {"ran": ran, "flags": flags, "stranger": received, "sent": sent, "read": read}
 
 
-run(be_in_two)
+run(use_two)

@@ -1,8 +1,8 @@
-"""Use what the toolbox adds to JupyterLab: tiles in the launcher, the memory display, a dialog when it is used up.
+"""Use what the toolbox adds to JupyterLab: tiles in the launcher, the memory display, and an out-of-memory dialog.
 
-Asked for: `token`; `bytes`, more than the container may take. Seen: the address that the tile of MLflow opens
-(`mlflow`), and the text there (`pages`); the `files` that the file browser shows after the tile of the examples; the
-`memory` display; the `notice` after a cell asked for so many bytes.
+Options: `token`; `bytes`, more than the memory limit of the container. Results: the URL that the tile of MLflow opens
+(`mlflow`), and the text there (`pages`); the `files` that the file browser shows after a click on the tile of the
+examples; the `memory` display; the `notice` after a cell has allocated that many bytes.
 """
 
 import re
@@ -11,8 +11,8 @@ from urllib.parse import quote
 from playwright.sync_api import expect
 from visit import run
 
-# The kernel is missed only some seconds after it was ended.
-PATIENCE_MS = 60_000
+# JupyterLab notices the death of a kernel only after some seconds.
+TIMEOUT_MS = 60_000
 
 
 def tile(page, name):
@@ -23,10 +23,10 @@ def tile(page, name):
 def use_launcher(visit):
     page = visit.page
     with visit.step("the launcher"):
-        page.goto(f"{visit.address('notebook')}/lab?reset&token={quote(visit.told['token'], safe='')}")
+        page.goto(f"{visit.address('notebook')}/lab?reset&token={quote(visit.options['token'], safe='')}")
         memory = page.get_by_text(re.compile("^Mem: "))
         expect(memory).to_contain_text("/")
-        said = memory.inner_text()
+        usage = memory.inner_text()
         tile(page, "Examples").click()
         page.get_by_role("listitem").filter(has_text="1-track-an-experiment.ipynb").wait_for()
         files = page.locator(".jp-DirListing-itemText").all_inner_texts()
@@ -42,15 +42,15 @@ def use_launcher(visit):
         tile(page, "Python 3 (ipykernel)").click()
         page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
         page.locator(".jp-Notebook .cm-content").first.click()
-        page.keyboard.type(f"len(b'x' * {visit.told['bytes']})")
+        page.keyboard.type(f"len(b'x' * {visit.options['bytes']})")
         page.keyboard.press("Shift+Enter")
         dialog = page.locator(".jp-Dialog")
-        # JupyterLab's own, that the kernel appears to have died, comes first.
-        dialog.get_by_role("button", name="Ok").click(timeout=PATIENCE_MS)
+        # First closes JupyterLab's own, that the kernel appears to have died.
+        dialog.get_by_role("button", name="Ok").click(timeout=TIMEOUT_MS)
         dialog = dialog.filter(has_text="Out of memory")
         dialog.wait_for()
         notice = dialog.inner_text()
-    return {"memory": said, "files": files, "mlflow": address, "pages": pages, "notice": notice}
+    return {"memory": usage, "files": files, "mlflow": address, "pages": pages, "notice": notice}
 
 
 run(use_launcher)

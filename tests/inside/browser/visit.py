@@ -1,15 +1,15 @@
-"""A visit to the pages of a toolbox: what the programs beside this file share.
+"""A visit to the pages of a toolbox: what the programs in this folder share.
 
-They run in the image of this folder, on the network of the toolbox, and read JSON from standard input:
+They run in the image of this folder, on the network of the toolbox, and read their options as JSON from standard input:
 
-- `servers`: which server is behind which address of this machine, as {"http://127.0.0.1:8888": "notebook:8888"}
-- `patience`: how many seconds each thing may take to show, 30 without it
-- `blocked`: patterns of addresses that do not answer, as `**/ajax-api/**`; none without it
-- what the program itself asks for
+- `servers`: URLs on this machine and their servers, such as {"http://127.0.0.1:8888": "notebook:8888"}
+- `timeout`: the seconds within which an element has to appear, by default 30
+- `blocked`: patterns of URLs that do not respond, such as `**/ajax-api/**`, by default none
+- the options of the program
 
-They print JSON: what they saw, and `complaints`, a line for each thing that went wrong without being asked for. What
-does not show in time ends them with exit code 1, and then the JSON has `failed`, one line, and `text`, which the page
-showed. A picture of the page at the end of each step is left in the folder `pictures`.
+They print JSON: their results, and `complaints`, a line for each error of a page. If an element does not appear in
+time, they exit with code 1, and the JSON has `failed`, one line, and `text`, that of the page. Screenshots of the end
+of each step are in the folder `pictures`.
 """
 
 import json
@@ -24,98 +24,99 @@ from playwright.sync_api import Error, expect, sync_playwright
 
 PICTURES = Path("pictures")
 WINDOW = {"width": 1120, "height": 800}
-PATIENCE_SECONDS = 30
+TIMEOUT_SECONDS = 30
 
 
 class Visit:
-    """A person who opens pages: `page` is what they see, `told` what the program was told."""
+    """A browser session: its `page`, and the `options` of the program."""
 
-    def __init__(self, browser, told):
-        self.told = told
+    def __init__(self, browser, options):
+        self.options = options
         self.complaints = []
-        self.doing = "start"
-        patience_ms = 1000 * told.get("patience", PATIENCE_SECONDS)
-        expect.set_options(timeout=patience_ms)
-        # The same everywhere, so that the pictures are.
+        self.current_step = "start"
+        timeout_ms = 1000 * options.get("timeout", TIMEOUT_SECONDS)
+        expect.set_options(timeout=timeout_ms)
+        # Fixed, so that screenshots are the same everywhere.
         self.context = browser.new_context(
             viewport=WINDOW, color_scheme="light", reduced_motion="reduce", locale="en-US", timezone_id="UTC"
         )
-        self.context.set_default_timeout(patience_ms)
-        for pattern in told.get("blocked", []):
+        self.context.set_default_timeout(timeout_ms)
+        for pattern in options.get("blocked", []):
             self.context.route(pattern, lambda route: route.abort())
         self.listen()
         self.page = self.context.new_page()
 
     def listen(self):
-        """Note what the pages complain about, and whom they ask."""
-        self.context.on("console", self.heard)
+        """Record errors of the pages, and their requests to other servers."""
+        self.context.on("console", self.check_console)
         self.context.on("weberror", lambda error: self.complaints.append(f"error in the page: {error.error}"))
-        self.context.on("request", lambda request: self.asked(request.url))
-        self.context.on("response", self.answered)
-        self.context.on("requestfailed", self.unanswered)
-        self.context.on("page", lambda page: page.on("websocket", lambda socket: self.asked(socket.url)))
+        self.context.on("request", lambda request: self.check_address(request.url))
+        self.context.on("response", self.check_response)
+        self.context.on("requestfailed", self.check_failure)
+        self.context.on("page", lambda page: page.on("websocket", lambda socket: self.check_address(socket.url)))
 
-    def heard(self, message):
-        """Note an error that a page writes to its console."""
-        # What an answer was is known from the answer.
+    def check_console(self, message):
+        """Record an error that a page writes to its console."""
+        # A failed request is recorded with its response.
         if message.type == "error" and not message.text.startswith("Failed to load resource"):
             self.complaints.append(f"console: {message.text}")
 
-    def asked(self, address):
-        """Note a request to anyone but the servers."""
+    def check_address(self, address):
+        """Record a request to any other server."""
         parts = urlsplit(address)
-        own = {urlsplit(server).netloc for server in self.told["servers"]}
-        # Pages have pictures of their own making too, in data: and blob:.
+        own = {urlsplit(server).netloc for server in self.options["servers"]}
+        # Not data: and blob:, which stay in the page.
         if parts.scheme in ("http", "https", "ws", "wss") and parts.netloc not in own:
-            self.complaints.append(f"asked outside: {address}")
+            self.complaints.append(f"request outside: {address}")
 
-    def answered(self, response):
-        """Note an answer that is an error."""
+    def check_response(self, response):
+        """Record a response that is an error."""
         if response.status >= 400:
             self.complaints.append(f"{response.status} for {response.request.method} {urlsplit(response.url).path}")
 
-    def unanswered(self, request):
-        """Note a request that got no answer."""
-        # A page that is left, or that asks anew, gives up what it had asked for.
+    def check_failure(self, request):
+        """Record a request without a response."""
+        # Leaving or reloading a page aborts its requests.
         if request.failure != "net::ERR_ABORTED":
             self.complaints.append(f"{request.failure} for {request.method} {urlsplit(request.url).path}")
 
     def address(self, service):
         """Return the address of a service on this machine."""
-        return next(address for address, server in self.told["servers"].items() if server.startswith(f"{service}:"))
+        return next(address for address, server in self.options["servers"].items() if server.startswith(f"{service}:"))
 
     @contextmanager
     def step(self, name):
-        """Do the block, which the message names when it fails, and take a picture at its end."""
-        self.doing = name
+        """Name the block in the message of a failure, and take a screenshot at its end."""
+        self.current_step = name
         yield
-        self.picture(name)
+        self.screenshot(name)
 
-    def picture(self, name):
-        """Take a picture of the page."""
+    def screenshot(self, name):
+        """Save a screenshot of the page."""
         PICTURES.mkdir(exist_ok=True)
         self.page.screenshot(path=PICTURES / f"{name.replace(' ', '-')}.png")
 
-    def failed(self, error):
-        """Return what is said when something did not show."""
+    def failure(self, error):
+        """Return the results of a visit in which something did not appear."""
         text = self.page.locator("body").inner_text()
-        self.picture("failed")
-        # Playwright says at length what it tried meanwhile; what it waited for is the first thing of that.
-        said, _, log = str(error).partition("Call log:")
+        self.screenshot("failed")
+        # Of Playwright's long log, keep what it waited for.
+        message, _, log = str(error).partition("Call log:")
         waited = re.search(r"waiting for .*", log)
-        return {"failed": f"{self.doing}: {' '.join(said.split())} {waited[0] if waited else ''}".strip(), "text": text}
+        line = f"{self.current_step}: {' '.join(message.split())} {waited[0] if waited else ''}".strip()
+        return {"failed": line, "text": text}
 
 
 def run(work):
-    """Make a visit: `work` gets it and returns what it saw, as a dictionary."""
-    told = json.load(sys.stdin)
+    """Make a visit: `work(visit)` returns the results, as a dictionary."""
+    options = json.load(sys.stdin)
     with sync_playwright() as playwright:
-        browser = launch(playwright, told["servers"])
-        visit = Visit(browser, told)
+        browser = launch(playwright, options["servers"])
+        visit = Visit(browser, options)
         try:
-            seen = work(visit)
+            results = work(visit)
         except (AssertionError, Error) as error:
-            seen = visit.failed(error)
+            results = visit.failure(error)
         browser.close()
-    json.dump(seen | {"complaints": visit.complaints}, sys.stdout)
-    sys.exit("failed" in seen)
+    json.dump(results | {"complaints": visit.complaints}, sys.stdout)
+    sys.exit("failed" in results)

@@ -1,4 +1,4 @@
-"""What was deleted in MLflow long ago goes for good, with its files; all else is there and can be read as before."""
+"""What was deleted in MLflow long ago is removed for good, with its files; everything else can be read as before."""
 
 import re
 import subprocess
@@ -40,15 +40,15 @@ MUST_STAY = {
     "elsewhere",
     "run elsewhere",
 }
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 MANY = 500
 
 
 def until(condition, what):
-    """Return once `condition` holds; fail when it does not within PATIENCE_SECONDS."""
-    end = time.monotonic() + PATIENCE_SECONDS
+    """Return once `condition` holds; fail if it does not within TIMEOUT_SECONDS."""
+    end = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
-        assert time.monotonic() < end, f"waited in vain until {what}"
+        assert time.monotonic() < end, f"timed out waiting until {what}"
         time.sleep(0.02)
 
 
@@ -58,7 +58,7 @@ def sql(toolbox, statement):
 
 
 def ids(toolbox):
-    """Return the ids of all runs, models and experiments that MLflow has a row of."""
+    """Return the IDs of all runs, models and experiments in MLflow's tables."""
     union = "SELECT run_uuid FROM runs UNION SELECT model_id FROM logged_models UNION SELECT experiment_id::text"
     return {name for (name,) in sql(toolbox, f"{union} FROM experiments")}
 
@@ -70,17 +70,17 @@ def rows(toolbox):
 
 
 def files(toolbox):
-    """Return the paths below the artifacts, of files and folders."""
+    """Return the paths of all files and folders below the artifacts."""
     return set(toolbox.host("mlflow").check_output("cd /mlflow/artifacts && find .").splitlines())
 
 
 def disk_usage(toolbox):
-    """Return how many bytes of the disk the artifacts take."""
+    """Return the disk usage of the artifacts in bytes."""
     return int(toolbox.host("mlflow").check_output("du -s --block-size=1 /mlflow/artifacts").split()[0])
 
 
 def age(toolbox, names):
-    """Have things that are deleted be deleted 31 days ago, long after the end of what logged them."""
+    """Set the deletion of deleted runs, models and experiments to 31 days ago, and end all deleted runs."""
     sql(toolbox, "UPDATE runs SET status = 'FINISHED' WHERE lifecycle_stage = 'deleted' RETURNING 1")
     chosen = ",".join(f"'{name}'" for name in names)
     long_ago = int((time.time() - 31 * 24 * 60 * 60) * 1000)
@@ -94,7 +94,7 @@ def age(toolbox, names):
 
 @pytest.fixture(scope="module")
 def swept(toolbox):
-    """What was there before, after a dry run and after the sweep itself, and what both said."""
+    """The state before, after a dry run and after the sweep itself, and the output of both."""
     seen = {"ids": toolbox.in_notebook("delete.py")}
     live = ("live run", "run of experiment with a live run")
     young = ("young run", "young model", "young experiment", "run of young experiment", "model of young experiment")
@@ -111,31 +111,31 @@ def swept(toolbox):
     return seen
 
 
-def test_a_dry_run_changes_nothing(swept):
+def test_a_dry_run_of_gc_changes_nothing(swept):
     assert swept["after the dry run"] == swept["before"]
 
 
-def test_the_dry_run_says_how_much_the_sweep_then_frees(swept):
-    said = int(re.search(r"\((\d+) bytes\)", swept["dry run"])[1])
-    assert said == swept["before"]["disk"] - swept["after"]["disk"]
-    assert said > 7 * 300_001
+def test_a_dry_run_of_gc_prints_how_much_the_sweep_then_frees(swept):
+    announced = int(re.search(r"\((\d+) bytes\)", swept["dry run"])[1])
+    assert announced == swept["before"]["disk"] - swept["after"]["disk"]
+    assert announced > 7 * 300_001
     assert swept["dry run"].splitlines()[:-1] == swept["sweep"].splitlines()[:-1]
 
 
-def test_the_dry_run_says_how_many_go_and_stay(swept):
+def test_a_dry_run_of_gc_prints_how_much_is_removed_and_kept(swept):
     first, second, third = swept["dry run"].splitlines()[:3]
-    assert first.startswith("Deleted in MLflow 30 days ago or before: 4 runs, 1 experiment, 3 models,")
-    assert second.startswith("Of what was deleted, 5 stay, because versions of registered models need them")
-    assert third.startswith("Of what was deleted, 1 stay, because their files are not in the artifact store")
+    assert first.startswith("Deleted in MLflow at least 30 days ago: 4 runs, 1 experiment, 3 models,")
+    assert second.startswith("5 kept: registered model versions need them")
+    assert third.startswith("1 kept: their files are not in the artifact store")
 
 
-def test_every_case_is_either_to_go_or_to_stay(swept):
+def test_every_case_of_gc_must_either_go_or_stay(swept):
     assert swept["ids"].keys() == MUST_GO | MUST_STAY
     assert not MUST_GO & MUST_STAY
 
 
 @pytest.mark.parametrize("name", sorted(MUST_GO))
-def test_what_was_deleted_long_ago_is_gone_with_its_files(swept, name):
+def test_gc_removes_what_was_deleted_long_ago_with_its_files(swept, name):
     gone = swept["ids"][name]
     assert gone in swept["before"]["ids"]
     assert gone not in swept["after"]["ids"]
@@ -143,7 +143,7 @@ def test_what_was_deleted_long_ago_is_gone_with_its_files(swept, name):
 
 
 @pytest.mark.parametrize("name", sorted(MUST_STAY))
-def test_everything_else_stays_with_its_files(swept, name):
+def test_gc_keeps_everything_else_with_its_files(swept, name):
     kept = swept["ids"][name]
     assert kept in swept["after"]["ids"]
     if not name.endswith("experiment") and name not in ("lived in", "experiment with a live run"):
@@ -151,7 +151,7 @@ def test_everything_else_stays_with_its_files(swept, name):
         assert [path for path in lost if kept in path.split("/")] == []
 
 
-def test_registered_versions_can_be_had_though_their_source_was_deleted(toolbox, swept):
+def test_registered_versions_can_be_downloaded_though_their_source_was_deleted(toolbox, swept):
     program = """
 import mlflow, sys
 for version in sys.argv[1:]:
@@ -163,11 +163,11 @@ for version in sys.argv[1:]:
         assert toolbox.host("notebook").check_output("find %s -name weight.bin -size 300001c", folder) != ""
 
 
-def test_what_was_swept_is_not_found_again(toolbox, swept):
-    assert toolbox.succeed("gc").startswith("Deleted in MLflow 30 days ago or before: 0 runs, 0 experiments, 0 models")
+def test_a_second_gc_finds_nothing(toolbox, swept):
+    assert toolbox.succeed("gc").startswith("Deleted in MLflow at least 30 days ago: 0 runs, 0 experiments, 0 models")
 
 
-def test_the_default_experiment_stays_because_the_health_check_asks_for_it(toolbox, swept):
+def test_gc_keeps_the_default_experiment_because_the_health_check_requests_it(toolbox, swept):
     sql(
         toolbox,
         "UPDATE experiments SET lifecycle_stage = 'deleted', last_update_time = 1 WHERE experiment_id = 0 RETURNING 1",
@@ -179,12 +179,12 @@ def test_the_default_experiment_stays_because_the_health_check_asks_for_it(toolb
         sql(toolbox, "UPDATE experiments SET lifecycle_stage = 'active' WHERE experiment_id = 0 RETURNING 1")
 
 
-# --- Broken off ---
+# --- Interruptions and failures ---
 
 
 @pytest.fixture
 def many_runs(toolbox, swept):
-    """Runs that were deleted long ago, with files; their number left."""
+    """Runs that were deleted long ago, with files: a function that returns how many are left."""
     where = swept["ids"]["lived in"]
     sql(
         toolbox,
@@ -205,8 +205,8 @@ for number in range(1, {MANY} + 1):
     return lambda: sql(toolbox, "SELECT count(*) FROM runs WHERE deleted_time = 1")[0][0]
 
 
-def test_a_sweep_that_is_killed_can_be_run_again_and_leaves_nothing(toolbox, swept, many_runs):
-    # A pattern that does not find the shell that looks for it.
+def test_a_killed_gc_can_be_repeated_and_leaves_nothing(toolbox, swept, many_runs):
+    # The pattern does not match the shell that runs it.
     kill = 'for each in /proc/[0-9]*; do grep -qs "[I]S_DELETED" $each/cmdline && kill -9 ${each#/proc/}; done; true'
     command = [sys.executable, "-m", "invoke", "gc", "--yes"]
     with subprocess.Popen(
@@ -214,10 +214,10 @@ def test_a_sweep_that_is_killed_can_be_run_again_and_leaves_nothing(toolbox, swe
     ) as process:
         until(lambda: many_runs() < MANY, "the first run is gone")
         toolbox.host("mlflow").run("sh -c %s", kill)
-        _, said = process.communicate(timeout=PATIENCE_SECONDS)
+        _, stderr = process.communicate(timeout=TIMEOUT_SECONDS)
     assert 0 < many_runs() < MANY
     assert process.returncode == 1
-    assert [line[:6] for line in said.splitlines()] == ["FAIL: "]
+    assert [line[:6] for line in stderr.splitlines()] == ["FAIL: "]
     assert toolbox.get("mlflow", "/api/2.0/mlflow/experiments/get?experiment_id=0")[0] == 200
 
     toolbox.succeed("gc", "--yes")
@@ -225,7 +225,7 @@ def test_a_sweep_that_is_killed_can_be_run_again_and_leaves_nothing(toolbox, swe
     assert files(toolbox) == swept["after"]["files"]
 
 
-def test_files_that_cannot_be_deleted_keep_their_row_and_the_rest_goes(toolbox, swept):
+def test_gc_keeps_the_row_of_files_that_cannot_be_deleted_and_removes_the_rest(toolbox, swept):
     where, stuck, other = swept["ids"]["lived in"], "0" * 32, "1" * 32
     values = ", ".join(
         f"('{name}', 'deleted', 2, {where}, 'mlflow-artifacts:/{where}/{name}/artifacts')" for name in (stuck, other)
@@ -234,9 +234,9 @@ def test_files_that_cannot_be_deleted_keep_their_row_and_the_rest_goes(toolbox, 
     sql(toolbox, f"INSERT INTO runs ({columns}) VALUES {values} RETURNING 1")
 
     def as_root(command):
-        place = f"{toolbox.project}_artifact-store:/mlflow/artifacts"
-        strong = ("--rm", "--user", "0", "--volume", place, "--entrypoint", "sh", f"{toolbox.project}-mlflow")
-        assert toolbox.run("docker", "run", *strong, "-c", command).returncode == 0
+        volume = f"{toolbox.project}_artifact-store:/mlflow/artifacts"
+        options = ("--rm", "--user", "0", "--volume", volume, "--entrypoint", "sh", f"{toolbox.project}-mlflow")
+        assert toolbox.run("docker", "run", *options, "-c", command).returncode == 0
 
     folder = f"/mlflow/artifacts/{where}/{stuck}"
     as_root(f"mkdir --parents {folder}/artifacts && touch {folder}/artifacts/file")
@@ -252,29 +252,30 @@ def test_files_that_cannot_be_deleted_keep_their_row_and_the_rest_goes(toolbox, 
     assert files(toolbox) == swept["after"]["files"]
 
 
-def test_a_deleted_run_stays_as_long_as_its_program_may_write(toolbox, swept):
-    _, made = toolbox.post("/api/2.0/mlflow/runs/create", {"experiment_id": "0", "start_time": int(time.time() * 1000)})
-    name = made["run"]["info"]["run_id"]
+def test_gc_keeps_a_deleted_run_as_long_as_its_program_may_write(toolbox, swept):
+    run = {"experiment_id": "0", "start_time": int(time.time() * 1000)}
+    _, created = toolbox.post("/api/2.0/mlflow/runs/create", run)
+    name = created["run"]["info"]["run_id"]
     sql(toolbox, f"UPDATE runs SET lifecycle_stage = 'deleted', deleted_time = 3 WHERE run_uuid = '{name}' RETURNING 1")
-    said = toolbox.succeed("gc", "--yes")
-    assert "Of what was deleted, 1 stay, because their programs may still write" in said
+    printed = toolbox.succeed("gc", "--yes")
+    assert "1 kept: MLflow lists them as running" in printed
     assert name in ids(toolbox)
     sql(toolbox, f"UPDATE runs SET status = 'KILLED' WHERE run_uuid = '{name}' RETURNING 1")
     toolbox.succeed("gc", "--yes")
     assert name not in ids(toolbox)
 
 
-# --- Refused ---
+# --- Errors ---
 
 
 @pytest.mark.parametrize("limit", ["--older-than=abc", "--older-than=-1", "--older-than=1.5"])
-def test_what_is_no_number_of_days_is_refused(toolbox, limit):
+def test_gc_rejects_an_invalid_number_of_days(toolbox, limit):
     result = toolbox.invoke("gc", limit)
     assert result.returncode == 1
     assert [line[:6] for line in result.stderr.splitlines()] == ["FAIL: "]
 
 
-def test_a_service_that_does_not_run_is_told(toolbox):
+def test_gc_reports_a_service_that_is_not_running(toolbox):
     toolbox.compose("pause", "mlflow")
     try:
         result = toolbox.invoke("gc")

@@ -1,4 +1,4 @@
-"""What one person leaves in the database that all notebooks share is in the way of no backup and no restore."""
+"""Whatever one person leaves in the database that all notebooks share, backup and restore work."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,13 +11,13 @@ from tests.support.copies import Copy
 
 pytestmark = pytest.mark.stack
 
-# A table of the role's own.
+# A table that the role owns.
 MINE = "CREATE TABLE mine AS SELECT 42 AS value"
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """A toolbox of its own."""
+    """A separate toolbox."""
     copy = Copy(tmp_path_factory.mktemp("copy") / "data-toolbox")
     try:
         copy.succeed("up")
@@ -28,12 +28,12 @@ def copy(tmp_path_factory):
 
 
 def records(copy):
-    """Return whether MLflow records a run."""
+    """Return whether MLflow can create a run."""
     status, _ = copy.post("/api/2.0/mlflow/runs/create", {"experiment_id": "0"})
     return status == 200
 
 
-def test_settings_that_the_analyst_gives_itself_are_in_the_way_of_no_backup_and_no_restore(copy, tmp_path):
+def test_settings_of_the_role_analyst_do_not_affect_backup_and_restore(copy, tmp_path):
     own = ("statement_timeout = 1", "default_transaction_read_only = on", "default_tablespace = 'none'")
     path = tmp_path / "backup.zip"
     for setting in own:
@@ -46,7 +46,7 @@ def test_settings_that_the_analyst_gives_itself_are_in_the_way_of_no_backup_and_
     assert copy.sql("analyst", "datasets", "SELECT * FROM mine") == [(42,)]
 
 
-# A check whose function asks for a table by a name that is found only where the table was made.
+# A check whose function refers to a table by a name that is not found during a restore.
 UNRESTORABLE = """
     CREATE TABLE limits AS SELECT 10 AS top;
     CREATE FUNCTION top() RETURNS int LANGUAGE sql STABLE AS 'SELECT max(top) FROM limits';
@@ -57,7 +57,7 @@ UNRESTORABLE = """
 """
 
 
-# A row that can be written, a column at a time, and is too large to be read as a whole.
+# A row that can be written one column at a time, but is too large to be read as a whole.
 COLUMNS = [f"c{number}" for number in range(8)]
 LARGE = "; ".join(
     [
@@ -69,21 +69,21 @@ LARGE = "; ".join(
 
 @pytest.fixture
 def unrestorable(copy):
-    """The toolbox, with tables of which a backup lacks something; they are gone afterwards."""
+    """The toolbox, with temporary tables that a backup cannot save completely."""
     copy.sql("analyst", "datasets", UNRESTORABLE)
     copy.sql("analyst", "datasets", LARGE)
     yield copy
     copy.sql("analyst", "datasets", f"DROP SCHEMA public CASCADE; CREATE SCHEMA public; {MINE}")
 
 
-def test_a_backup_says_what_it_cannot_take_and_gives_back_all_the_rest(unrestorable, tmp_path):
+def test_a_backup_reports_what_it_cannot_save_and_the_rest_is_restored(unrestorable, tmp_path):
     copy, path = unrestorable, tmp_path / "backup.zip"
     assert records(copy)
     runs = copy.sql("analyst", "mlflow", "SELECT run_uuid FROM runs ORDER BY 1")
     with closing(copy.connect("analyst", "datasets")) as holder, holder.cursor() as cursor:
         cursor.execute("LOCK TABLE held")
         printed = copy.succeed("backup", "--to", str(path))
-    [line] = [line for line in printed.splitlines() if line.startswith("What a restore would lack of the database ")]
+    [line] = [line for line in printed.splitlines() if line.startswith("A restore would lack, in the database ")]
     assert "public.held (canceling statement due to lock timeout)" in line
     assert "public.large (out of memory)" in line
     assert "public.orders (0 of 3 rows)" in line
@@ -91,9 +91,7 @@ def test_a_backup_says_what_it_cannot_take_and_gives_back_all_the_rest(unrestora
     assert "_tried" not in copy.psql("postgres", "postgres", "SELECT datname FROM pg_database")
     copy.sql("analyst", "datasets", "DROP TABLE limits, held, large; UPDATE mine SET value = 0")
     printed = copy.succeed("restore", str(path), "--yes")
-    [line] = [
-        line for line in printed.splitlines() if line.startswith("What is not restored of the database datasets:")
-    ]
+    [line] = [line for line in printed.splitlines() if line.startswith("Not restored in the database datasets:")]
     assert 'relation "limits" does not exist' in line
     assert copy.sql("analyst", "mlflow", "SELECT run_uuid FROM runs ORDER BY 1") == runs
     empty = "(SELECT count(*) FROM orders), (SELECT count(*) FROM large)"
@@ -102,23 +100,23 @@ def test_a_backup_says_what_it_cannot_take_and_gives_back_all_the_rest(unrestora
     assert copy.sql("analyst", "datasets", """SELECT a FROM "it's ""one" """) == [(1,)]
 
 
-def test_tables_that_cannot_be_dumped_at_all_leave_mlflow_its_backup(copy, tmp_path):
+def test_mlflow_is_backed_up_even_if_the_users_tables_cannot_be_dumped(copy, tmp_path):
     path = tmp_path / "backup.zip"
     copy.sql("analyst", "datasets", "CREATE FUNCTION lost() RETURNS int LANGUAGE sql AS 'SELECT 1'")
-    # pg_dump ends where the catalog does not fit together; with tens of thousands of tables too.
+    # pg_dump aborts on an inconsistent catalog, as it does with tens of thousands of tables.
     copy.sql("postgres", "datasets", "UPDATE pg_proc SET prolang = 0 WHERE proname = 'lost'")
     try:
         printed = copy.succeed("backup", "--to", str(path))
     finally:
         copy.sql("postgres", "datasets", "DELETE FROM pg_proc WHERE proname = 'lost'")
-    assert "What a restore would lack of the database datasets: all of it (the database datasets cannot be " in printed
+    assert "A restore would lack, in the database datasets: all of it (the database datasets cannot be " in printed
     printed = copy.succeed("restore", "--yes", str(path))
     assert "The backup has no tables of the database datasets, which has " in printed
     assert records(copy)
     copy.sql("analyst", "datasets", MINE)
 
 
-def test_a_restore_succeeds_whoever_connects_or_starts_the_services_meanwhile(copy, tmp_path):
+def test_a_restore_succeeds_while_others_connect_and_start_the_services(copy, tmp_path):
     path = tmp_path / "backup.zip"
     copy.sql("analyst", "datasets", "UPDATE mine SET value = 42")
     copy.succeed("backup", "--to", str(path))
@@ -135,8 +133,8 @@ def test_a_restore_succeeds_whoever_connects_or_starts_the_services_meanwhile(co
             copy.run("docker", "compose", "up", "--detach")
 
     with ThreadPoolExecutor() as pool:
-        for busy in (connect, start):
-            pool.submit(busy)
+        for disturbance in (connect, start):
+            pool.submit(disturbance)
         try:
             copy.succeed("restore", str(path), "--yes")
         finally:
@@ -146,12 +144,12 @@ def test_a_restore_succeeds_whoever_connects_or_starts_the_services_meanwhile(co
     assert records(copy)
 
 
-def test_nobody_makes_what_a_restore_would_take_for_its_own(copy, tmp_path):
-    place = "/api/2.0/mlflow-artifacts/artifacts/.data-toolbox-restore"
-    for path in (f"{place}/incoming/x", f"{place}/old/x", place, place.replace("/.data", "/./.data")):
+def test_nobody_can_create_the_folder_in_which_a_restore_keeps_its_files(copy, tmp_path):
+    folder = "/api/2.0/mlflow-artifacts/artifacts/.data-toolbox-restore"
+    for path in (f"{folder}/incoming/x", f"{folder}/old/x", folder, folder.replace("/.data", "/./.data")):
         status, body = copy.request("PUT", "mlflow", path, b"x")
         assert (status, b"a restore stores the replaced artifacts there" in body) == (400, True)
-    # However it came there, through the location of an experiment for example.
+    # Restore must cope with one that exists anyway, for example through the location of an experiment.
     copy.compose(
         "exec", "--no-TTY", "mlflow", "sh", "-c", "cd artifacts && touch kept && mkdir -p .data-toolbox-restore/old"
     )

@@ -1,4 +1,4 @@
-"""What a backup or restore does when a disk is full after all: one line, and everything is as it was."""
+"""A backup or restore that fills a disk fails with one line, and changes nothing."""
 
 import os
 import shlex
@@ -11,7 +11,7 @@ from toolbox.compose import SERVICES
 
 pytestmark = pytest.mark.stack
 
-# Volumes in memory. Few files fit in that of the artifacts; that of the databases is filled up by a test.
+# Volumes in memory. That of the artifacts has few inodes; a test fills that of the databases.
 SMALL = """
 volumes:
   artifact-store:
@@ -20,7 +20,7 @@ volumes:
     driver_opts: {type: tmpfs, device: tmpfs, o: "size=300m,uid=70,gid=70,mode=0700"}
 """
 FILES = 1000
-# In MB. The reserve and what the dump, without its indexes, seems to need; but not the indexes.
+# In MB: enough for the reserve and the estimated size of the dump, but not for its indexes.
 FREE = 84
 FILL = """
 rm -f "$PGDATA/filler"
@@ -32,7 +32,7 @@ INDEXES = "".join(f"CREATE INDEX ON mine (value, ({number} + value));" for numbe
 
 @pytest.fixture(scope="module")
 def cramped(tmp_path_factory):
-    """A toolbox with small volumes, which stay in memory as long as a container holds them."""
+    """A toolbox with small volumes, which exist in memory as long as a container mounts them."""
     copy = Copy(tmp_path_factory.mktemp("cramped") / "data-toolbox")
     (copy.root / "docker-compose.override.yml").write_text(SMALL)
     holder = f"{copy.project}-holder"
@@ -53,18 +53,18 @@ def cramped(tmp_path_factory):
 
 @pytest.fixture
 def backup(cramped, tmp_path):
-    """A backup of what the toolbox has."""
+    """A backup of the toolbox."""
     cramped.succeed("backup", "--to", str(tmp_path / "box.zip"))
     return tmp_path / "box.zip"
 
 
 def inside(copy, service, command, *arguments):
-    """Run a shell program in the container of a service; return what it printed."""
+    """Run a shell script in the container of a service; return its output."""
     return copy.compose("exec", "--no-TTY", service, "sh", "-c", command, "sh", *arguments)
 
 
 def state(copy):
-    """Return all that a restore must not change: databases, rows, files, and that the containers are healthy."""
+    """Return everything that a failed restore must not change: databases, rows, files, containers and their health."""
     databases = copy.sql("postgres", "postgres", "SELECT datname FROM pg_database ORDER BY datname")
     rows = copy.sql("analyst", "datasets", "SELECT count(*), sum(value) FROM mine")
     files = inside(copy, "mlflow", "find /mlflow/artifacts | sort")
@@ -72,8 +72,8 @@ def state(copy):
     return databases, rows, files, home, [(copy.container(name), copy.health(name)[0]) for name in SERVICES]
 
 
-def refused(copy, path):
-    """Restore a backup that must not succeed, and check that nothing has changed; return the line that says why."""
+def failed_restore(copy, path):
+    """Try to restore a backup, and check that this fails and changes nothing; return the error."""
     before = state(copy)
     result = copy.invoke("restore", "--yes", str(path))
     assert result.returncode == 1
@@ -85,7 +85,7 @@ def refused(copy, path):
 
 @pytest.fixture
 def table(cramped):
-    """A table of ones own, whose indexes are many times as large as its dump."""
+    """A user's table, whose indexes are many times as large as its dump."""
     cramped.sql("analyst", "datasets", "CREATE TABLE mine AS SELECT generate_series(1, 100000) AS value")
     yield
     cramped.sql("analyst", "datasets", "DROP TABLE mine")
@@ -93,7 +93,7 @@ def table(cramped):
 
 @pytest.fixture
 def files(cramped):
-    """More files than fit in twice, though their bytes would."""
+    """Files that fit twice by size, but not by number."""
     inside(cramped, "mlflow", f"cd /mlflow/artifacts && for i in $(seq {FILES}); do echo $i >$i.txt; done")
     yield
     inside(cramped, "mlflow", "rm /mlflow/artifacts/*.txt")
@@ -101,7 +101,7 @@ def files(cramped):
 
 def test_a_restore_that_fills_the_artifacts_changes_nothing(cramped, table, files, backup):
     inside(cramped, "mlflow", "rm /mlflow/artifacts/1.txt")
-    line = refused(cramped, backup)
+    line = failed_restore(cramped, backup)
     assert line.startswith("FAIL: the files of mlflow cannot be changed: make room")
     assert "No space left on device" in line
     inside(cramped, "mlflow", "rm /mlflow/artifacts/*.txt")
@@ -115,12 +115,12 @@ def test_a_restore_that_fills_the_database_changes_nothing(cramped, table, tmp_p
     path = tmp_path / "box.zip"
     cramped.succeed("backup", "--to", str(path))
     cramped.sql("analyst", "datasets", "DROP TABLE mine; CREATE TABLE mine AS SELECT 42 AS value")
-    # Where the parts of the log are not used again, Postgres cannot even write that it failed, and crashes.
+    # Without recycled WAL segments, Postgres cannot even log the failure, and crashes.
     for statement in (f"ALTER SYSTEM SET wal_recycle = {recycles}", "SELECT pg_reload_conf()", "CHECKPOINT"):
         cramped.sql("postgres", "postgres", statement)
     inside(cramped, "postgres", FILL, str(FREE))
     try:
-        line = refused(cramped, path)
+        line = failed_restore(cramped, path)
         assert line.startswith("FAIL: the database datasets cannot be restored: make room")
     finally:
         inside(cramped, "postgres", 'rm "$PGDATA/filler"')
@@ -128,21 +128,21 @@ def test_a_restore_that_fills_the_database_changes_nothing(cramped, table, tmp_p
     assert cramped.sql("analyst", "datasets", "SELECT count(*) FROM mine") == [(100000,)]
 
 
-def test_a_restore_that_seems_not_to_fit_is_refused_before(cramped, table, backup):
+def test_a_restore_that_probably_does_not_fit_is_refused_before_it_begins(cramped, table, backup):
     inside(cramped, "postgres", FILL, "10")
     try:
-        assert "are free: make room on the disk of Docker's volumes" in refused(cramped, backup)
+        assert "are free: make room on the disk of Docker's volumes" in failed_restore(cramped, backup)
     finally:
         inside(cramped, "postgres", 'rm "$PGDATA/filler"')
 
 
 def test_a_backup_that_fills_the_disk_leaves_no_file(cramped, tmp_path):
     inside(cramped, "mlflow", "head -c 2M /dev/urandom >/mlflow/artifacts/model.bin")
-    # As another user than root, a folder can be mounted where one is root: in a namespace.
-    alone = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    # Users other than root can mount a folder in a user namespace.
+    unshare = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
     task = shlex.join([sys.executable, "-m", "invoke", "backup", "--to", str(tmp_path / "box.zip")])
     shell = f'mount -t tmpfs -o size=1m none "$1"; {task}; code=$?; ls -A "$1"; exit $code'
-    result = cramped.run(*alone, "sh", "-c", shell, "sh", str(tmp_path))
+    result = cramped.run(*unshare, "sh", "-c", shell, "sh", str(tmp_path))
     assert result.returncode == 1
     assert result.stderr == (
         f"FAIL: {tmp_path}/box.zip cannot be written (No space left on device): give another place with --to.\n"

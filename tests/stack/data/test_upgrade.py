@@ -1,4 +1,4 @@
-"""Data of older versions of MLflow are taken over whole, and there is a way back."""
+"""An upgrade keeps all data of older versions of MLflow, and can be rolled back."""
 
 import pytest
 
@@ -10,9 +10,9 @@ from tests.support.upgrades import (
     check_contents,
     contents,
     dumps,
-    go_back,
     log_all_kinds,
     revision,
+    roll_back,
     use_mlflow,
 )
 
@@ -20,13 +20,13 @@ pytestmark = pytest.mark.stack
 
 
 def indexes(copy):
-    """Return how the indexes are made that the tables have beside MLflow's own."""
+    """Return the definitions of the indexes that the toolbox adds to MLflow's."""
     return copy.sql("mlflow", "mlflow", "SELECT indexdef FROM pg_indexes WHERE indexname ~ '^data_toolbox_' ORDER BY 1")
 
 
 @pytest.fixture(params=OLDER)
 def older(request, tmp_path):
-    """A toolbox with an older MLflow and with what was logged there; then with the present one, not yet started."""
+    """A toolbox with the data of an older MLflow, and the current version, not yet started."""
     copy = Copy(tmp_path / "older")
     try:
         use_mlflow(copy, OLDER_MLFLOW / request.param)
@@ -39,7 +39,7 @@ def older(request, tmp_path):
         copy.succeed("clean", "--yes")
 
 
-def test_an_older_mlflow_is_taken_over_with_all_it_recorded(older, toolbox):
+def test_an_upgrade_keeps_everything_that_an_older_mlflow_recorded_and_can_be_rolled_back(older, toolbox):
     before, columns = contents(older, "mlflow")
     assert len(before["metrics"]) == 3 * 201
     old = revision(older)
@@ -52,14 +52,14 @@ def test_an_older_mlflow_is_taken_over_with_all_it_recorded(older, toolbox):
     status, answer = older.get("mlflow", "/api/2.0/mlflow/registered-models/alias?name=model&alias=best")
     assert status == 200, answer
 
-    # A dump only where the tables have changed. It holds what was there, for the way back.
+    # A dump is made only if the tables changed; it allows a rollback.
     kept = dumps(older)
     assert len(kept) == (0 if new == old else 1)
     older.succeed("upgrade")
     assert dumps(older) == kept
     if kept:
         assert f"MLflow-{older.version}" in kept[0] or old in kept[0]
-        go_back(older, kept[0])
+        roll_back(older, kept[0])
         assert revision(older) == old
         assert contents(older, "mlflow")[0] == before
         assert older.sql("analyst", "mlflow", "SELECT count(*) FROM metrics") == [(len(before["metrics"]),)]

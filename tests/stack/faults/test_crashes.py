@@ -1,4 +1,4 @@
-"""Eight writers log while something crashes: what was acknowledged is there, and the toolbox comes back by itself."""
+"""Services crash while eight writers log: every acknowledged write is stored, and the toolbox recovers by itself."""
 
 import time
 
@@ -44,16 +44,16 @@ def disconnected_postgres(toolbox):
 
 
 def mlflow_out_of_memory(toolbox):
-    # Each smaller than a process of the server, so that the kernel ends one of those first.
+    # Each is smaller than a server process, so that the kernel kills one of those first.
     hog = "import time; x = b'x' * (150 << 20); time.sleep(5)"
     before = workers(toolbox)
     toolbox.host("mlflow").run("for i in $(seq 16); do python -c %s & done; wait", hog)
-    assert set(before) - set(workers(toolbox)), "no worker was ended"
+    assert set(before) - set(workers(toolbox)), "no worker was killed"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _restarted(toolbox):
-    """Have mlflow start again afterwards: `doctor` counts what was ended for its memory since its start."""
+    """Restart mlflow afterwards: `doctor` counts out-of-memory kills since its start."""
     yield
     toolbox.compose("restart", "mlflow")
     until(lambda: is_healthy(toolbox, "mlflow"), "mlflow is healthy")
@@ -72,7 +72,7 @@ def _restarted(toolbox):
     ],
     ids=lambda fault: fault.__name__,
 )
-def test_every_acknowledged_metric_survives(toolbox, fault, record_fault):
+def test_every_acknowledged_metric_survives_a_crash(toolbox, fault, record_fault):
     toolbox.host("notebook").run(f"rm -f {STOP}")
 
     def rows():

@@ -1,4 +1,4 @@
-"""The database goes away and comes back; who depends on it says so, waits, and needs no hand."""
+"""While the database is unavailable, MLflow reports it and waits; afterwards it recovers by itself."""
 
 import time
 
@@ -11,13 +11,13 @@ pytestmark = pytest.mark.stack
 
 @pytest.fixture
 def without_database(toolbox):
-    """The toolbox with postgres stopped; started again afterwards, and healthy."""
+    """The toolbox with postgres stopped; it is started again afterwards."""
     toolbox.compose("stop", "postgres")
     yield toolbox
     toolbox.compose("up", "--wait")
 
 
-def test_mlflow_turns_unhealthy_and_says_why_and_recovers(without_database):
+def test_mlflow_without_its_database_becomes_unhealthy_with_the_reason_and_recovers(without_database):
     toolbox = without_database
     until(lambda: toolbox.health("mlflow")[0] == "unhealthy", "mlflow is unhealthy")
     assert "database" in toolbox.health("mlflow")[1]
@@ -28,7 +28,7 @@ def test_mlflow_turns_unhealthy_and_says_why_and_recovers(without_database):
     assert answers(toolbox)
 
 
-def test_mlflow_waits_for_a_database_that_is_not_there_yet(without_database, record):
+def test_mlflow_waits_at_its_start_until_the_database_is_available(without_database, record):
     toolbox = without_database
     toolbox.run("docker", "restart", toolbox.container("mlflow"))
     until(lambda: "Waiting for the database: " in toolbox.compose("logs", "--tail", "3", "mlflow"), "mlflow waits")
@@ -44,8 +44,8 @@ def test_mlflow_waits_for_a_database_that_is_not_there_yet(without_database, rec
 
 @pytest.fixture
 def unreachable_database(toolbox):
-    """The toolbox with connections to a database that nothing reaches any more; connected again afterwards."""
-    # Enough for both server processes to have connections.
+    """The toolbox with open connections to a database that was disconnected; it is connected again afterwards."""
+    # Enough requests for both workers to have connections.
     assert all(answers(toolbox) for _ in range(20))
     network, container = f"{toolbox.project}_default", toolbox.container("postgres")
     toolbox.run("docker", "network", "disconnect", network, container)
@@ -54,7 +54,7 @@ def unreachable_database(toolbox):
     until(lambda: is_healthy(toolbox, "mlflow", "postgres"), "both are healthy")
 
 
-def test_a_request_is_told_within_five_seconds_that_the_database_cannot_be_reached(unreachable_database, record):
+def test_a_request_fails_within_five_seconds_if_the_database_is_unreachable(unreachable_database, record):
     slowest = 0.0
     for _ in range(4):
         start = time.monotonic()

@@ -1,4 +1,4 @@
-"""A disk is full: who writes is told so at once, nothing is lost or cut short, and with room again all goes on."""
+"""When a disk is full, writes fail at once, nothing is lost or truncated, and everything recovers with free space."""
 
 import json
 import time
@@ -11,10 +11,10 @@ from tests.support.waiting import answers, is_healthy, until
 
 pytestmark = pytest.mark.stack
 
-# The time that the requirement leaves until somebody is told.
+# Within which a write has to fail.
 LIMIT_SECONDS = 5
 MB = 1 << 20
-# Small disks in memory. They last as long as a container uses them, so one that does nothing does.
+# Small file systems in memory, which exist as long as a container mounts them: here an idle one.
 SMALL_DISKS = """
 services:
   holder:
@@ -49,23 +49,23 @@ def small(toolbox, tmp_path_factory):
 
 @pytest.fixture
 def fill(small):
-    """A function that fills the disk of a volume; it has room again when the function is called with room=True."""
-    fillings = []
+    """A function that fills the disk of a volume, or frees it again with free=True."""
+    fillers = []
 
-    def fill(volume, room=False):
-        filling = f"/{volume}/filling"
-        fillings.append(filling)
-        # dd ends with an error when it has filled the disk.
-        command = f"rm -f {filling}" if room else f"dd if=/dev/zero of={filling} bs=64k; true"
+    def fill(volume, free=False):
+        filler = f"/{volume}/filling"
+        fillers.append(filler)
+        # dd fails once it has filled the disk.
+        command = f"rm -f {filler}" if free else f"dd if=/dev/zero of={filler} bs=64k; true"
         small.compose("exec", "--no-TTY", "holder", "sh", "-c", command)
 
     yield fill
-    small.compose("exec", "--no-TTY", "holder", "rm", "-f", *fillings)
+    small.compose("exec", "--no-TTY", "holder", "rm", "-f", *fillers)
     until(lambda: is_healthy(small, "postgres", "mlflow"), "both are healthy again")
 
 
 class Writer:
-    """Logs metrics to a run of its own, and knows which of them were acknowledged."""
+    """Logs metrics to a new run, and remembers which of them were acknowledged."""
 
     def __init__(self, toolbox):
         self.toolbox = toolbox
@@ -77,7 +77,7 @@ class Writer:
         self.slowest = 0.0
 
     def post(self, path, body):
-        """Send a request; return (status, answer), with status 0 when there was none."""
+        """Send a request; return (status, body), with status 0 if there is no response."""
         try:
             return self.toolbox.request(
                 "POST", "mlflow", f"/api/2.0/mlflow/{path}", body, Content_Type="application/json"
@@ -86,7 +86,7 @@ class Writer:
             return 0, str(error).encode()
 
     def write(self, rows=1):
-        """Log a metric at so many steps in one request; return (status, answer)."""
+        """Log a metric at `rows` steps in one request; return (status, body)."""
         steps = [next(self.steps) for _ in range(rows)]
         metrics = [{"key": "value", "value": step, "timestamp": 0, "step": step} for step in steps]
         start = time.monotonic()
@@ -96,67 +96,72 @@ class Writer:
         self.failed += status != 200
         return status, answer
 
-    def until_refused(self):
-        """Write until a request is refused; return (status, answer)."""
-        return until(lambda: next((told for told in [self.write(1000)] if told[0] != 200), None), "a write is refused")
+    def until_rejected(self):
+        """Write until a request is rejected; return (status, body)."""
 
-    def found(self):
-        """Return which of the acknowledged steps are in the database."""
+        def rejected():
+            status, body = self.write(1000)
+            return None if status == 200 else (status, body)
+
+        return until(rejected, "a write is rejected")
+
+    def stored(self):
+        """Return the acknowledged steps that are in the database."""
         rows = self.toolbox.sql("analyst", "mlflow", f"SELECT step FROM metrics WHERE run_uuid = '{self.run}'")
         return {step for (step,) in rows} & set(self.acknowledged)
 
 
-def works_again(writer):
+def recovery_seconds(writer):
     """Wait until a write succeeds; return how many seconds that took."""
     start = time.monotonic()
-    until(lambda: writer.write()[0] == 200, "writes go on")
+    until(lambda: writer.write()[0] == 200, "writes succeed again")
     return time.monotonic() - start
 
 
-def test_a_full_database_says_so_and_goes_on_when_there_is_room(small, fill, record_fault):
+def test_a_full_database_reports_it_and_recovers_with_free_space(small, fill, record_fault):
     writer = Writer(small)
     assert writer.write(1000)[0] == 200
     fill("db-store")
-    status, answer = writer.until_refused()
+    status, answer = writer.until_rejected()
     assert status == 507
     assert "No space left on device" in json.loads(answer)["message"]
     until(
         lambda: small.health("postgres") == ("unhealthy", "The disk of the database is full: 0 MB are free.\n"),
-        "postgres says so",
+        "postgres reports the full disk",
     )
     assert "postgres  unhealthy" in small.succeed("status")
     assert answers(small)
 
-    fill("db-store", room=True)
-    seconds = works_again(writer)
-    record_fault("full database", len(writer.acknowledged), len(writer.found()), writer.failed, seconds)
-    assert writer.found() == set(writer.acknowledged)
+    fill("db-store", free=True)
+    seconds = recovery_seconds(writer)
+    record_fault("full database", len(writer.acknowledged), len(writer.stored()), writer.failed, seconds)
+    assert writer.stored() == set(writer.acknowledged)
     assert writer.slowest < LIMIT_SECONDS
 
 
-def test_a_database_that_ended_because_its_log_is_full_comes_back_when_there_is_room(small, fill, record_fault):
+def test_a_database_that_crashed_on_a_full_write_ahead_log_recovers_with_free_space(small, fill, record_fault):
     writer = Writer(small)
     assert writer.write(1000)[0] == 200
     fill("db-store")
-    # Rows that are rolled back, as there is no room for them, fill the log as well.
+    # These messages are rolled back for lack of space, but fill the write-ahead log.
     noise = "SELECT pg_logical_emit_message(true, 'noise', repeat('x', 4000000)) FROM generate_series(1, 20)"
-    shell = ("psql", "--dbname", "mlflow", "--command", noise)
-    ended = small.run("docker", "compose", "exec", "--no-TTY", "postgres", *shell)
-    assert ended.returncode != 0
-    until(lambda: writer.write()[0] != 200, "a write is refused")
-    until(lambda: small.inspect("postgres")["RestartCount"] > 2, "postgres has tried to come back")
+    client = ("psql", "--dbname", "mlflow", "--command", noise)
+    result = small.run("docker", "compose", "exec", "--no-TTY", "postgres", *client)
+    assert result.returncode != 0
+    until(lambda: writer.write()[0] != 200, "a write is rejected")
+    until(lambda: small.inspect("postgres")["RestartCount"] > 2, "postgres has tried to restart")
     writer.write()
     assert "No space left on device" in small.compose("logs", "--tail", "20", "postgres")
     until(lambda: small.health("mlflow")[0] == "unhealthy", "mlflow is unhealthy")
 
-    fill("db-store", room=True)
-    seconds = works_again(writer)
-    record_fault("full log of the database", len(writer.acknowledged), len(writer.found()), writer.failed, seconds)
-    assert writer.found() == set(writer.acknowledged)
+    fill("db-store", free=True)
+    seconds = recovery_seconds(writer)
+    record_fault("full log of the database", len(writer.acknowledged), len(writer.stored()), writer.failed, seconds)
+    assert writer.stored() == set(writer.acknowledged)
     assert writer.slowest < LIMIT_SECONDS
 
 
-def test_an_artifact_that_does_not_fit_is_refused_and_leaves_nothing(small):
+def test_an_artifact_that_does_not_fit_is_rejected_and_leaves_nothing(small):
     result = small.in_notebook("upload.py", "100")
     assert "disk is full" in result["error"]
     assert result["seconds"] < LIMIT_SECONDS
@@ -170,7 +175,7 @@ def test_an_artifact_that_does_not_fit_is_refused_and_leaves_nothing(small):
     assert result["same"]
 
 
-def test_a_full_artifact_volume_shows_in_the_health_and_metrics_are_still_logged(small, fill):
+def test_mlflow_with_a_full_artifact_volume_is_unhealthy_but_still_logs_metrics(small, fill):
     fill("artifact-store")
     full = "The disk of the artifacts is full: 0 MB are free.\n"
     until(lambda: small.health("mlflow") == ("unhealthy", full), "mlflow is unhealthy")
@@ -179,12 +184,12 @@ def test_a_full_artifact_volume_shows_in_the_health_and_metrics_are_still_logged
     assert result["seconds"] < LIMIT_SECONDS
     assert Writer(small).write()[0] == 200
 
-    fill("artifact-store", room=True)
+    fill("artifact-store", free=True)
     until(lambda: is_healthy(small, "mlflow"), "mlflow is healthy")
     assert small.in_notebook("upload.py", "1")["same"]
 
 
-def test_an_artifact_larger_than_every_temporary_folder_can_be_stored(toolbox):
+def test_an_artifact_larger_than_tmp_can_be_stored(toolbox):
     megabytes = 1024
     assert int(toolbox.host("mlflow").check_output("df -P -m /tmp | awk 'END { print $2 }'")) < megabytes
     result = toolbox.in_notebook("upload.py", str(megabytes))

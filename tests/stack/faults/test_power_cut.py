@@ -1,4 +1,4 @@
-"""What was said to be done is on the disk: a power cut, played by a file system that drops what it has not written."""
+"""Files survive a power cut, simulated by a file system that drops everything not yet on disk."""
 
 import fcntl
 import os
@@ -7,18 +7,18 @@ import subprocess
 
 import pytest
 
-from tests.support.layers import a_clone, a_toolbox
+from tests.support.layers import fake_toolbox, use_clone
 from tests.unit.images.test_make_secrets import Secrets
 from toolbox import dotenv, side_by_side
 from toolbox.data import archive
 
 pytestmark = [
-    # They need no engine, but are among the tests that need Linux and root.
+    # These need no engine, but Linux and root.
     pytest.mark.stack,
     pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can mount a disk"),
 ]
 
-# The ioctl EXT4_IOC_SHUTDOWN, _IOR('X', 125, __u32), and its flag for a file system that does not write its journal.
+# The ioctl EXT4_IOC_SHUTDOWN, _IOR('X', 125, __u32), and its flag for not writing the journal.
 SHUTDOWN = 0x8004587D
 WITHOUT_JOURNAL = 2
 
@@ -41,7 +41,7 @@ class Disk:
         subprocess.run(["umount", self.root], check=True)
 
     def lose_power(self):
-        """Lose what is not on the disk, and come back."""
+        """Drop what is not on disk, and mount the file system again."""
         descriptor = os.open(self.root, os.O_RDONLY)
         fcntl.ioctl(descriptor, SHUTDOWN, struct.pack("I", WITHOUT_JOURNAL))
         os.close(descriptor)
@@ -56,7 +56,7 @@ def disk(tmp_path):
     disk.unmount()
 
 
-def test_what_is_not_written_to_the_disk_is_lost_here(disk):
+def test_a_file_that_was_not_synced_is_lost_in_this_power_cut(disk):
     (disk.root / "file").write_text("old")
     os.sync()
     (disk.root / "file.part").write_text("new")
@@ -66,7 +66,7 @@ def test_what_is_not_written_to_the_disk_is_lost_here(disk):
 
 
 @pytest.mark.parametrize("before", [None, "A=1\n"], ids=["the first", "another"])
-def test_an_env_that_was_written_is_on_the_disk(disk, before):
+def test_a_written_env_survives_a_power_cut(disk, before):
     env = disk.root / ".env"
     if before:
         env.write_text(before)
@@ -77,28 +77,28 @@ def test_an_env_that_was_written_is_on_the_disk(disk, before):
     assert [path.name for path in disk.root.glob(".env*")] == [".env"]
 
 
-def test_the_settings_of_a_new_toolbox_are_on_the_disk(disk, monkeypatch):
-    a_clone(disk.root, monkeypatch)
-    toolbox = a_toolbox(name="alice")
+def test_the_settings_of_a_new_toolbox_survive_a_power_cut(disk, monkeypatch):
+    use_clone(disk.root, monkeypatch)
+    toolbox = fake_toolbox(name="alice")
     side_by_side.create(toolbox)
     written = toolbox.env.read_text()
     disk.lose_power()
     assert toolbox.env.read_text() == written
 
 
-def test_a_backup_that_was_written_is_on_the_disk(disk):
+def test_a_finished_backup_survives_a_power_cut(disk):
     path = disk.root / "backup.zip"
-    with archive.written(path) as writer:
+    with archive.create(path) as writer:
         writer.add("mlflow.dump.zst", [os.urandom(1 << 20)])
         writer.finish({"project": "box"})
     disk.lose_power()
-    # Reading it makes sure of every checksum of the zip.
-    unzipped = subprocess.run(["python3", "-m", "zipfile", "-t", path], capture_output=True, text=True, check=True)
-    assert "failed" not in unzipped.stdout + unzipped.stderr
+    # Checks every checksum of the zip.
+    checked = subprocess.run(["python3", "-m", "zipfile", "-t", path], capture_output=True, text=True, check=True)
+    assert "failed" not in checked.stdout + checked.stderr
     assert [found.name for found in disk.root.glob("backup*")] == ["backup.zip"]
 
 
-def test_secrets_that_were_made_are_on_the_disk(disk):
+def test_created_secrets_survive_a_power_cut(disk):
     secrets = Secrets(disk.root)
     os.sync()
     for arguments in ([], ["--new"]):

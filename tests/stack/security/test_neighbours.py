@@ -1,4 +1,4 @@
-"""What one person does with the role that all notebooks share, on purpose or not, and what the others notice of it."""
+"""Whatever one person does with the database role that all notebooks share, the others can keep working."""
 
 from contextlib import ExitStack, closing
 
@@ -11,13 +11,13 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.stack
 
 CONNECTIONS = 60
-# A table of the role's own.
+# A table that the role owns.
 MINE = "CREATE TABLE mine AS SELECT 42 AS value"
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """A toolbox of its own."""
+    """A separate toolbox."""
     copy = Copy(tmp_path_factory.mktemp("copy") / "data-toolbox")
     try:
         copy.succeed("up")
@@ -28,12 +28,12 @@ def copy(tmp_path_factory):
 
 
 def records(copy):
-    """Return whether MLflow records a run."""
+    """Return whether MLflow can create a run."""
     status, _ = copy.post("/api/2.0/mlflow/runs/create", {"experiment_id": "0"})
     return status == 200
 
 
-def test_all_connections_of_a_role_are_in_use_and_the_server_and_the_tasks_have_theirs(copy, tmp_path):
+def test_server_and_tasks_can_connect_when_the_role_of_the_notebooks_uses_all_its_connections(copy, tmp_path):
     with ExitStack() as stack:
         for _ in range(CONNECTIONS):
             stack.enter_context(closing(copy.connect("analyst", "datasets")))
@@ -44,7 +44,7 @@ def test_all_connections_of_a_role_are_in_use_and_the_server_and_the_tasks_have_
         copy.succeed("up")
         path = str(tmp_path / "backup.zip")
         assert "lack" not in copy.succeed("backup", "--to", path)
-        # Nothing was started again because the role does not get in.
+        # No restart because the role cannot connect.
         assert copy.inspect("mlflow")["State"]["StartedAt"] == started
         assert "FAIL" not in copy.invoke("doctor").stdout
         copy.succeed("restore", "--yes", path)
@@ -61,19 +61,18 @@ def test_all_connections_of_a_role_are_in_use_and_the_server_and_the_tasks_have_
     ],
     ids=["hashes", "arrays", "a text", "temporary tables", "an aggregate"],
 )
-def test_a_query_that_wants_all_memory_fails_alone(copy, query):
-    with closing(copy.connect("analyst", "datasets")) as other, other.cursor() as others:
+def test_a_query_that_exceeds_the_memory_does_not_affect_other_sessions(copy, query):
+    with closing(copy.connect("analyst", "datasets")) as other, other.cursor() as other_cursor:
         with closing(copy.connect("analyst", "datasets")) as connection, connection.cursor() as cursor:
             cursor.execute("SET work_mem = '2GB'; SET hash_mem_multiplier = 1000; SET temp_buffers = '1GB'")
             cursor.execute("SET max_parallel_workers = 64; SET max_parallel_workers_per_gather = 64")
             with pytest.raises(psycopg2.errors.OutOfMemory):
                 cursor.execute(query)
-        # Another session has not noticed.
-        others.execute("SELECT 1")
+        other_cursor.execute("SELECT 1")
     assert records(copy)
 
 
-def test_a_query_fills_no_disk_with_what_it_sorts(copy):
+def test_a_query_cannot_fill_the_disk_with_temporary_files(copy):
     with closing(copy.connect("analyst", "datasets")) as connection, connection.cursor() as cursor:
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             cursor.execute("SET temp_file_limit = -1")
@@ -101,12 +100,12 @@ def test_a_query_fills_no_disk_with_what_it_sorts(copy):
     ],
 )
 @pytest.mark.parametrize("database", ["datasets", "mlflow"])
-def test_the_analyst_takes_from_nobody_what_all_need(copy, database, sql):
+def test_the_analyst_cannot_change_or_lock_what_everyone_needs(copy, database, sql):
     with pytest.raises((psycopg2.errors.InsufficientPrivilege, psycopg2.errors.WrongObjectType)):
         copy.sql("analyst", database, sql)
 
 
-def test_the_analyst_makes_and_deletes_everything_else_in_datasets(copy):
+def test_the_analyst_can_create_and_delete_everything_else_in_datasets(copy):
     copy.sql("analyst", "datasets", "CREATE EXTENSION pg_trgm; CREATE SCHEMA other; CREATE TABLE other.mine (a int)")
     copy.sql("analyst", "datasets", "DROP SCHEMA other CASCADE; DROP SCHEMA public CASCADE")
     copy.sql("analyst", "datasets", f"CREATE SCHEMA public; {MINE}; SELECT lo_unlink(lo_create(0))")
@@ -117,7 +116,7 @@ def test_the_analyst_makes_and_deletes_everything_else_in_datasets(copy):
     [
         ([("postgres", "mlflow", "DROP OWNED BY analyst")], True),
         ([("analyst", "datasets", "ALTER ROLE analyst SET local_preload_libraries = 'none'")], True),
-        # As the database was in volumes of before.
+        # As in volumes of older versions.
         (
             [
                 ("postgres", "postgres", "ALTER DATABASE datasets OWNER TO analyst"),
@@ -135,9 +134,9 @@ def test_the_analyst_makes_and_deletes_everything_else_in_datasets(copy):
             False,
         ),
     ],
-    ids=["its rights", "its settings", "the door of its database", "its database"],
+    ids=["privileges", "settings", "connections", "database"],
 )
-def test_whatever_the_analyst_has_lost_is_back_after_the_next_start(copy, tmp_path, harm, kept):
+def test_the_next_start_restores_what_the_analyst_has_lost(copy, tmp_path, harm, kept):
     for role, database, sql in harm:
         copy.sql(role, database, sql)
     copy.compose("restart", "postgres")
@@ -153,14 +152,14 @@ def test_whatever_the_analyst_has_lost_is_back_after_the_next_start(copy, tmp_pa
 
 
 @pytest.mark.parametrize(("role", "database"), [("analyst", "datasets"), ("mlflow", "mlflow")])
-def test_what_sets_the_rights_runs_no_function_of_a_role_as_the_superuser(copy, role, database):
-    # In the place of Postgres' own, for which calls with these types are found first.
+def test_setting_the_privileges_runs_no_function_of_a_role_as_the_superuser(copy, role, database):
+    # Calls with these argument types prefer it to Postgres' own function.
     body = "plpgsql AS 'BEGIN ALTER ROLE analyst SUPERUSER; RETURN pg_catalog.format($1, $2); END'"
     kinds = ("text, regprocedure", "text, name")
     traps = [f"CREATE FUNCTION public.format({kind}) RETURNS text LANGUAGE {body}" for kind in kinds]
     copy.sql(role, database, "; ".join(traps))
     try:
-        # As in a volume of before, where they are yet to be set.
+        # As in a volume of an older version, where the privileges are not set yet.
         copy.sql("postgres", "postgres", "COMMENT ON DATABASE datasets IS NULL")
         copy.compose("restart", "postgres")
         copy.succeed("up")
@@ -170,14 +169,14 @@ def test_what_sets_the_rights_runs_no_function_of_a_role_as_the_superuser(copy, 
         copy.sql(role, database, "; ".join(f"DROP FUNCTION public.format({kind})" for kind in kinds))
 
 
-def test_a_session_that_idles_in_a_transaction_is_ended_after_the_time_that_is_set(copy):
+def test_a_session_that_is_idle_in_a_transaction_is_terminated_after_the_configured_time(copy):
     assert copy.sql("analyst", "mlflow", "SHOW idle_in_transaction_session_timeout") == [("1h",)]
     with copy.changed(POSTGRES_IDLE_TRANSACTIONS="1s"):
         copy.succeed("up")
         with closing(copy.connect("analyst", "mlflow")) as idle, idle.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM runs")
             held = f"SELECT count(*) FROM pg_locks WHERE pid = {idle.info.backend_pid}"
-            until(lambda: copy.sql("postgres", "postgres", held) == [(0,)], "its locks are gone", 30)
+            until(lambda: copy.sql("postgres", "postgres", held) == [(0,)], "its locks are released", 30)
             with pytest.raises(psycopg2.Error):
                 cursor.execute("SELECT 1")
     with copy.changed(POSTGRES_IDLE_TRANSACTIONS="soon"):

@@ -1,4 +1,4 @@
-"""What someone with the password of a role tries: to become the superuser, to leave the database, to harm others."""
+"""A role cannot become superuser, access files or programs of the server, or harm other roles."""
 
 import subprocess
 from contextlib import closing, contextmanager
@@ -11,7 +11,7 @@ from tests.support.copies import surroundings
 
 pytestmark = pytest.mark.stack
 
-# Where each role has the most rights, and what the analyst has where MLflow's records are.
+# Where each role has the most privileges, and the analyst in MLflow's database.
 PLACES = [("mlflow", "mlflow"), ("analyst", "datasets"), ("analyst", "mlflow")]
 OTHERS = {"analyst": "mlflow", "mlflow": "analyst"}
 
@@ -33,13 +33,13 @@ OTHERS = {"analyst": "mlflow", "mlflow": "analyst"}
     ],
 )
 @pytest.mark.parametrize(("role", "database"), PLACES)
-def test_no_role_gets_at_files_or_programs(toolbox, role, database, sql):
-    # Not "for table": what is denied is the way, not what lies at its end.
+def test_no_role_can_access_files_or_programs_of_the_server(toolbox, role, database, sql):
+    # Not "for table": the command or function must be denied, not its target.
     with pytest.raises(errors.InsufficientPrivilege, match=r"denied (to COPY|for function)|access to library"):
         toolbox.sql(role, database, sql)
 
 
-# The images may leave out a language: then it cannot be had either.
+# The images may lack some of these: they are then unsupported.
 @pytest.mark.parametrize(
     "sql",
     [
@@ -57,7 +57,7 @@ def test_no_role_gets_at_files_or_programs(toolbox, role, database, sql):
     ],
 )
 @pytest.mark.parametrize(("role", "database"), PLACES)
-def test_no_role_brings_in_foreign_code(toolbox, role, database, sql):
+def test_no_role_can_load_foreign_code(toolbox, role, database, sql):
     with pytest.raises((errors.InsufficientPrivilege, errors.FeatureNotSupported)):
         toolbox.sql(role, database, sql)
 
@@ -90,20 +90,20 @@ def test_no_role_brings_in_foreign_code(toolbox, role, database, sql):
     ],
 )
 @pytest.mark.parametrize(("role", "database"), PLACES)
-def test_no_role_rules_over_the_server(toolbox, role, database, sql):
+def test_no_role_can_administer_the_server(toolbox, role, database, sql):
     with pytest.raises(errors.InsufficientPrivilege):
         toolbox.sql(role, database, sql)
 
 
 @pytest.mark.parametrize("role", OTHERS)
-def test_no_role_changes_the_password_of_the_other(toolbox, role):
+def test_no_role_can_change_the_password_of_another(toolbox, role):
     with pytest.raises(errors.InsufficientPrivilege):
         toolbox.sql(role, "mlflow", f"ALTER ROLE {OTHERS[role]} PASSWORD 'mine'")
 
 
 @contextmanager
 def session(toolbox, role):
-    """Give the number of the process of a session of a role, which lasts for the block."""
+    """Open a session of a role during the block; give its PID."""
     if role != "postgres":
         with closing(toolbox.connect(role, "mlflow")) as connection:
             yield connection.info.backend_pid
@@ -120,16 +120,16 @@ def session(toolbox, role):
 @pytest.mark.parametrize(
     ("role", "victim"), [("analyst", "mlflow"), ("mlflow", "analyst"), ("analyst", "postgres"), ("mlflow", "postgres")]
 )
-def test_no_role_ends_a_session_of_another(toolbox, role, victim, function):
+def test_no_role_can_terminate_a_session_of_another(toolbox, role, victim, function):
     with session(toolbox, victim) as pid:
         with pytest.raises(errors.InsufficientPrivilege):
             toolbox.sql(role, "mlflow", f"SELECT {function}({pid})")
-        there = toolbox.sql("postgres", "postgres", f"SELECT usename FROM pg_stat_activity WHERE pid = {pid}")
-        assert there == [(victim,)]
+        sessions = toolbox.sql("postgres", "postgres", f"SELECT usename FROM pg_stat_activity WHERE pid = {pid}")
+        assert sessions == [(victim,)]
 
 
 @pytest.mark.parametrize("role", OTHERS)
-def test_no_role_sees_what_another_asks_for(toolbox, role):
+def test_no_role_can_see_the_queries_of_another(toolbox, role):
     sql = "SELECT DISTINCT query FROM pg_stat_activity WHERE usename <> current_user AND query <> ''"
     with closing(toolbox.connect(OTHERS[role], "mlflow")):
         assert toolbox.sql(role, "mlflow", sql) == [("<insufficient privilege>",)]
@@ -152,30 +152,29 @@ def test_no_role_sees_what_another_asks_for(toolbox, role):
         "COMMENT ON TABLE experiments IS 'mine'",
     ],
 )
-def test_analyst_leaves_nothing_in_mlflow_and_locks_out_no_writer(toolbox, sql):
+def test_the_analyst_can_neither_write_to_the_database_mlflow_nor_block_writers(toolbox, sql):
     with pytest.raises(errors.InsufficientPrivilege):
         toolbox.sql("analyst", "mlflow", sql)
 
 
 @pytest.mark.parametrize("database", ["mlflow", "datasets", "postgres"])
-def test_no_function_runs_with_the_rights_of_the_superuser(toolbox, database):
+def test_no_function_runs_with_the_privileges_of_the_superuser(toolbox, database):
     assert toolbox.sql("postgres", database, "SELECT proname FROM pg_proc WHERE prosecdef") == []
 
 
-def test_a_function_with_the_rights_of_its_owner_has_no_more_than_the_owner(toolbox):
+def test_a_security_definer_function_has_no_more_privileges_than_its_owner(toolbox):
     reader = "RETURNS SETOF text LANGUAGE sql SECURITY DEFINER AS 'SELECT rolpassword FROM pg_catalog.pg_authid'"
     with closing(toolbox.connect("analyst", "datasets")) as connection, connection.cursor() as cursor:
         cursor.execute("SET check_function_bodies = off")
         cursor.execute(f"CREATE FUNCTION passwords() {reader}")
         with pytest.raises(errors.InsufficientPrivilege):
             cursor.execute("SELECT passwords()")
-        # Nothing was committed.
 
 
-# The analyst cannot set this for a database.
+# The analyst cannot change the settings of a database.
 @pytest.mark.parametrize(("role", "database"), PLACES[:1])
 def test_a_backup_runs_no_function_of_a_role_as_the_superuser(toolbox, tmp_path, role, database):
-    # In the place of Postgres' own, for which a call with these types is found first. It tells who runs it.
+    # A call with these argument types prefers it to Postgres' own function. It reports the role that runs it.
     trap = f"""
         CREATE TABLE bait ();
         CREATE FUNCTION public.format(text, name, name) RETURNS text LANGUAGE plpgsql AS $$
@@ -184,7 +183,7 @@ def test_a_backup_runs_no_function_of_a_role_as_the_superuser(toolbox, tmp_path,
         END $$;
         ALTER DATABASE {database} SET search_path = public, pg_catalog;
     """
-    cleared = f"""
+    cleanup = f"""
         ALTER DATABASE {database} RESET search_path;
         DROP FUNCTION public.format(text, name, name);
         DROP TABLE bait;
@@ -195,4 +194,4 @@ def test_a_backup_runs_no_function_of_a_role_as_the_superuser(toolbox, tmp_path,
             toolbox.sql(role, database, "SELECT format('%I.%I', tablename, tablename) FROM pg_tables")
         toolbox.succeed("backup", "--to", str(tmp_path / "backup.zip"))
     finally:
-        toolbox.sql(role, database, cleared)
+        toolbox.sql(role, database, cleanup)

@@ -1,4 +1,4 @@
-"""Where a secret could stay behind: images and their history, command lines, settings of others, logs."""
+"""No secret leaks into images or their history, command lines, settings of other services, or logs."""
 
 import contextlib
 import gzip
@@ -17,33 +17,33 @@ from toolbox.compose import IN_ORDER, SERVICES
 
 pytestmark = pytest.mark.stack
 
-# A part of every password, and one of the token, that looks the same in JSON, in a shell's quotes and in .env.
+# A part of every password, and one of the token, that is the same in JSON, in shell quotes and in .env.
 TRACES = ("@g/h%i%20:j", "?#/+=%20")
 CHUNK_BYTES = 1 << 20
 GZIP = b"\x1f\x8b"
 
 
-def left(text):
-    """Return the traces of secrets that are in a text."""
+def leaks(text):
+    """Return the traces of secrets in a text."""
     return [trace for trace in TRACES if trace in text]
 
 
 def chunks(file):
-    """Yield the contents of a file, unpacked if it is compressed."""
+    """Yield the contents of a file, decompressed if necessary."""
     first = file.read(CHUNK_BYTES)
-    unpack = zlib.decompressobj(wbits=31).decompress if first.startswith(GZIP) else bytes
+    decompress = zlib.decompressobj(wbits=31).decompress if first.startswith(GZIP) else bytes
     while first:
-        yield unpack(first)
+        yield decompress(first)
         first = file.read(CHUNK_BYTES)
 
 
-def left_in_images(stream):
-    """Return the names of the files in what `docker save` prints, layers among them, that hold a trace of a secret."""
+def leaks_in_images(stream):
+    """Return the names of the files in the output of `docker save`, such as layers, that hold a trace of a secret."""
     needles = [trace.encode() for trace in TRACES]
     found = []
     with tarfile.open(fileobj=stream, mode="r|") as saved:
         for member in filter(tarfile.TarInfo.isfile, saved):
-            # The end of a chunk, in which a trace may begin.
+            # The end of the previous chunk, as a trace may span two.
             rest = b""
             for chunk in chunks(saved.extractfile(member)):
                 rest += chunk
@@ -66,10 +66,10 @@ def archive(**files):
 
 
 def test_every_secret_has_a_trace():
-    assert all(left(secret) for secret in (*PASSWORDS.values(), JUPYTER_TOKEN))
+    assert all(leaks(secret) for secret in (*PASSWORDS.values(), JUPYTER_TOKEN))
 
 
-def test_a_secret_in_a_layer_would_be_found():
+def test_a_secret_in_a_layer_of_an_image_is_detected():
     secret = PASSWORDS["mlflow"].encode()
     late = b"x" * (CHUNK_BYTES - 20) + secret
     saved = archive(
@@ -79,45 +79,45 @@ def test_a_secret_in_a_layer_would_be_found():
         config=json.dumps({"Env": [f"TOKEN={JUPYTER_TOKEN}"]}).encode(),
         harmless=archive(file=b"x" * CHUNK_BYTES),
     )
-    assert left_in_images(io.BytesIO(saved)) == ["name", "content", "compressed", "config"]
+    assert leaks_in_images(io.BytesIO(saved)) == ["name", "content", "compressed", "config"]
 
 
 def test_no_secret_is_in_a_layer_of_an_image(toolbox):
     images = [toolbox.inspect(service)["Config"]["Image"] for service in SERVICES]
     with subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE) as save:
-        assert left_in_images(save.stdout) == []
+        assert leaks_in_images(save.stdout) == []
     assert save.returncode == 0
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_no_secret_is_in_the_history_or_the_settings_of_an_image(toolbox, service):
     image = toolbox.inspect(service)["Config"]["Image"]
-    for question in (["history", "--no-trunc", "--format", "json", image], ["image", "inspect", image]):
-        answer = toolbox.run("docker", *question)
-        assert answer.returncode == 0
-        assert left(answer.stdout) == []
+    for command in (["history", "--no-trunc", "--format", "json", image], ["image", "inspect", image]):
+        result = toolbox.run("docker", *command)
+        assert result.returncode == 0
+        assert leaks(result.stdout) == []
 
 
 @pytest.mark.parametrize("service", IN_ORDER)
-def test_docker_shows_what_is_set_as_variables_of_what_makes_the_secrets_alone(toolbox, service):
+def test_docker_inspect_shows_secrets_only_as_variables_of_the_service_secrets(toolbox, service):
     details = toolbox.inspect(service)
     variables = details["Config"].pop("Env")
-    assert left("\n".join(variables)) == (list(TRACES) if service == "secrets" else [])
-    assert left(json.dumps(details)) == []
+    assert leaks("\n".join(variables)) == (list(TRACES) if service == "secrets" else [])
+    assert leaks(json.dumps(details)) == []
 
 
 def test_no_process_of_this_machine_shows_a_secret(toolbox):
-    # Where Docker is not in a machine of its own, those of the containers are among them.
+    # Includes those of the containers, unless Docker runs in a virtual machine.
     lines = ""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        # It may have ended since.
+        # The process may have exited.
         with contextlib.suppress(OSError):
             lines += path.read_text(errors="replace")
     assert "pytest" in lines
-    assert left(lines) == []
+    assert leaks(lines) == []
 
 
-def test_a_secret_that_was_used_is_in_no_log(toolbox):
+def test_no_secret_is_in_a_log_after_it_was_used(toolbox):
     token = quote(JUPYTER_TOKEN, safe="")
     assert toolbox.get("notebook", f"/api/contents?token={token}")[0] == 200
     assert toolbox.get("notebook", f"/lab?token={token}")[0] == 200
@@ -126,5 +126,5 @@ def test_a_secret_that_was_used_is_in_no_log(toolbox):
     logs = toolbox.first_logs + toolbox.compose("logs")
     assert "SELEKT" in logs
     assert "/api/contents" in logs
-    assert left(logs) == []
+    assert leaks(logs) == []
     assert token not in logs

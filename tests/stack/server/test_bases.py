@@ -1,4 +1,4 @@
-"""What the three Dockerfiles rely on in their base images, official or built from packages."""
+"""The base images, official or built from packages, have what the three Dockerfiles rely on."""
 
 import re
 import subprocess
@@ -8,8 +8,8 @@ import pytest
 
 pytestmark = pytest.mark.stack
 
-PATIENCE_SECONDS = 60
-# A base with one more package, of which there is only the metadata.
+TIMEOUT_SECONDS = 60
+# A base with one more package, which consists only of metadata.
 WITH_A_PACKAGE = """\
 FROM {base}
 RUN cd "$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \\
@@ -20,7 +20,7 @@ RUN cd "$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
 
 @pytest.fixture
 def docker():
-    """A function that runs `docker` and returns its result; the containers that it names are deleted later."""
+    """A function that runs `docker` and returns its result; containers created with --name are deleted later."""
     names = []
 
     def run(*arguments, stdin=""):
@@ -41,19 +41,19 @@ def base(toolbox):
 
 @pytest.fixture
 def database(toolbox, docker, base):
-    """A function that starts a postgres base with options, waits for it and returns a function that runs SQL there."""
+    """A function that starts a base image of postgres with options, and returns a function that runs SQL there."""
 
     def start(*options):
         name = f"{toolbox.project}-base"
         started = docker("run", "--detach", "--name", name, "--hostname", "base", *options, base("postgres"))
         assert started.returncode == 0, started.stderr
-        end = time.monotonic() + PATIENCE_SECONDS
+        end = time.monotonic() + TIMEOUT_SECONDS
         while docker("exec", name, "pg_isready", "-h", "base").returncode != 0:
             assert time.monotonic() < end, docker("logs", name).stderr
             time.sleep(0.2)
 
         def sql(command, password, user="postgres", dbname="postgres"):
-            # Not over loopback, where the image lets everyone in unless it is told otherwise.
+            # Not over loopback, where the image trusts everyone by default.
             client = ["psql", "-h", "base", "-U", user, "-d", dbname, "-tAc", command]
             return docker("exec", "--env", f"PGPASSWORD={password}", name, *client)
 
@@ -64,16 +64,15 @@ def database(toolbox, docker, base):
 
 @pytest.fixture
 def build_on(toolbox, docker, base):
-    """A function that builds the notebook on its base with a package more, and returns the result of the build.
-
-    It takes the name of the package and what that requires.
+    """A function that builds the notebook on its base plus a package, given its name and requirement; returns the
+    result of the build.
     """
     images = [f"{toolbox.project}-with-a-package", f"{toolbox.project}-on-it"]
 
     def build(name, requirement):
         dockerfile = WITH_A_PACKAGE.format(base=base("notebook"), name=name, requirement=requirement)
-        made = docker("build", "--tag", images[0], "-", stdin=dockerfile)
-        assert made.returncode == 0, made.stderr
+        base_built = docker("build", "--tag", images[0], "-", stdin=dockerfile)
+        assert base_built.returncode == 0, base_built.stderr
         options = ("--progress", "plain", "--build-arg", f"BASE_IMAGE={images[0]}", "--tag", images[1])
         return docker("build", *options, str(toolbox.root / "jupyter-notebook-docker"))
 
@@ -81,7 +80,7 @@ def build_on(toolbox, docker, base):
     docker("image", "rm", *images)
 
 
-def test_postgres_runs_the_init_files_in_the_order_of_their_names(database, tmp_path):
+def test_the_base_of_postgres_runs_init_files_in_the_order_of_their_names(database, tmp_path):
     tmp_path.chmod(0o755)
     (tmp_path / "1.sql").write_text("CREATE TABLE seen (name text);\n")
     (tmp_path / "2.sh").write_text("psql -U postgres -c \"INSERT INTO seen VALUES ('sh')\"\n")
@@ -90,14 +89,14 @@ def test_postgres_runs_the_init_files_in_the_order_of_their_names(database, tmp_
     assert sql("SELECT string_agg(name, ' ') FROM seen", "x").stdout.strip() == "sh sql"
 
 
-def test_postgres_hands_its_arguments_to_initdb(database):
+def test_the_base_of_postgres_passes_its_arguments_to_initdb(database):
     arguments = "--auth-local=scram-sha-256 --data-checksums"
     sql = database("-e", "POSTGRES_PASSWORD=x", "-e", f"POSTGRES_INITDB_ARGS={arguments}")
     assert sql("SHOW data_checksums", "x").stdout.strip() == "on"
     assert "scram-sha-256" in sql("SELECT auth_method FROM pg_hba_file_rules WHERE type = 'local' LIMIT 1", "x").stdout
 
 
-def test_postgres_stops_at_once_and_cleanly(toolbox, docker, database):
+def test_the_base_of_postgres_stops_at_once_and_cleanly(toolbox, docker, database):
     database("-e", "POSTGRES_PASSWORD=x")
     name = f"{toolbox.project}-base"
     docker("stop", "--time", "20", name)
@@ -105,13 +104,13 @@ def test_postgres_stops_at_once_and_cleanly(toolbox, docker, database):
     assert "database system is shut down" in docker("logs", name).stderr
 
 
-def test_python_and_pip_are_on_the_path(docker, base):
+def test_the_base_of_mlflow_has_python_and_pip_on_its_path(docker, base):
     result = docker("run", "--rm", base("mlflow"), "sh", "-c", "python --version && pip --version && pip check")
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("Python 3.13.")
 
 
-def test_jupyter_runs_the_hooks_and_then_the_command_as_jovyan(docker, base, tmp_path):
+def test_the_base_of_the_notebook_runs_hooks_and_then_the_command_as_jovyan(docker, base, tmp_path):
     (tmp_path / "hook.sh").write_text("export FROM_HOOK=yes\n")
     command = 'echo "$FROM_HOOK $(whoami) $(id -u):$(id -g) $NB_USER $NB_UID $HOME $CONDA_DIR $PWD"'
     hooks = f"{tmp_path}/hook.sh:/usr/local/bin/before-notebook.d/50-hook.sh:ro"
@@ -119,7 +118,7 @@ def test_jupyter_runs_the_hooks_and_then_the_command_as_jovyan(docker, base, tmp
     assert result.stdout.splitlines()[-1] == "yes jovyan 1000:100 jovyan 1000 /home/jovyan /opt/conda /home/jovyan"
 
 
-def test_jupyter_lets_jovyan_install_packages(docker, base):
+def test_the_base_of_the_notebook_lets_jovyan_install_packages(docker, base):
     programs = (
         "command -v start-notebook.py fix-permissions tini && test -w /opt/conda && fix-permissions /opt/conda/bin"
     )
@@ -127,7 +126,7 @@ def test_jupyter_lets_jovyan_install_packages(docker, base):
     assert result.returncode == 0, result.stderr
 
 
-def test_jupyter_has_the_scientific_stack(docker, base):
+def test_the_base_of_the_notebook_has_the_scientific_stack(docker, base):
     names = (
         "bokeh, dask, h5py, ipywidgets, matplotlib, numba, numpy, pandas, scipy, seaborn, skimage, sklearn, statsmodels"
     )
@@ -135,13 +134,13 @@ def test_jupyter_has_the_scientific_stack(docker, base):
     assert result.returncode == 0, result.stderr
 
 
-def test_the_notebook_builds_on_a_base_that_does_not_fit_itself_and_says_so(build_on):
+def test_the_notebook_builds_on_a_base_with_unmet_requirements_and_reports_them(build_on):
     built = build_on("brought", "absent>=2")
     assert built.returncode == 0, built.stderr
     assert "In the base image brought 0.1 requires absent>=2, which is not installed." in built.stderr
 
 
-def test_the_notebook_does_not_build_on_a_base_that_its_packages_do_not_fit(build_on):
+def test_the_notebook_does_not_build_on_a_base_that_conflicts_with_its_packages(build_on):
     built = build_on("starlette", "anyio")
     assert built.returncode != 0
     assert re.search(r"FAIL: fastapi \S+ requires starlette\S+, but 0\.1 is installed: ", built.stderr)

@@ -1,4 +1,4 @@
-"""A hundred clients log at once for a minute: no request fails, and all of them are in the database."""
+"""A hundred clients log concurrently for a minute: no request fails, and all data is in the database."""
 
 import pytest
 
@@ -12,10 +12,10 @@ SECONDS = 60
 
 def test_no_request_of_a_hundred_clients_fails_or_gets_lost(toolbox, record):
     logged = toolbox.in_notebook("log_http.py", "http://mlflow:5000", str(CLIENTS), str(SECONDS), "/nonexistent")
-    acknowledged, found = written.acknowledged(logged), written.found(toolbox, logged)
+    acknowledged, found = written.acknowledged(logged), written.stored(toolbox, logged)
     record(
         f"{CLIENTS} clients for {logged['seconds']:.0f} s: {len(acknowledged)} acknowledged, {len(found)} found, "
-        f"{logged['failed']} calls failed, {len(acknowledged) / logged['seconds']:.0f} a second, "
+        f"{logged['failed']} calls failed, {len(acknowledged) / logged['seconds']:.0f} per second, "
         f"median {logged['median']:.2f} s, p99 {logged['p99']:.2f} s, slowest {logged['slowest']:.2f} s"
     )
     assert logged["failures"] == []

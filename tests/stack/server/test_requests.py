@@ -1,4 +1,4 @@
-"""What MLflow makes of requests that a foreign web page sends, or that are too big, broken or forged."""
+"""MLflow rejects requests of foreign web pages, and those that are too big, malformed or forged."""
 
 import gzip
 import json
@@ -15,18 +15,18 @@ from tests.support.waiting import answers
 pytestmark = pytest.mark.stack
 
 API = "/api/2.0/mlflow/"
-# What a websocket begins with.
+# The headers that open a websocket.
 UPGRADE = {
     "Connection": "Upgrade",
     "Upgrade": "websocket",
     "Sec_WebSocket_Version": "13",
     "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ==",
 }
-# More nested than Python reads.
+# Deeper nesting than Python can parse.
 DEEP = 100_000
 
 
-# In the place of {notebook} comes the port of JupyterLab, whose pages are on the same machine.
+# {notebook} stands for the port of JupyterLab, whose pages are on the same machine.
 FOREIGN = [
     "http://evil.example",
     "https://localhost.evil.example",
@@ -39,7 +39,7 @@ FOREIGN = [
 
 
 def foreign(toolbox, origin):
-    """Return the header of a request of a page of that origin."""
+    """Return the Origin header of a page's requests."""
     return {"Origin": origin.format(notebook=toolbox.ports["NOTEBOOK_PORT"])}
 
 
@@ -53,52 +53,52 @@ def test_a_foreign_web_page_cannot_change_anything(toolbox, origin, api):
 
 
 @pytest.mark.parametrize("origin", FOREIGN)
-def test_a_foreign_web_page_is_refused_whatever_it_asks_for(toolbox, origin):
+def test_every_request_of_a_foreign_web_page_is_rejected(toolbox, origin):
     paths = ["/", "/health", "/graphql", "/v1/traces", "/gateway/x/mlflow/invocations", "/get-artifact", "/nothing"]
     for path in [*paths, *(f"/{api}/2.0/mlflow-artifacts/artifacts/x" for api in ("api", "ajax-api"))]:
         for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS", "HEAD"):
-            asked = {"Access_Control_Request_Method": "DELETE"} if method == "OPTIONS" else UPGRADE
-            status, headers = toolbox.answered(method, "mlflow", path, **foreign(toolbox, origin), **asked)
+            extra = {"Access_Control_Request_Method": "DELETE"} if method == "OPTIONS" else UPGRADE
+            status, headers = toolbox.answered(method, "mlflow", path, **foreign(toolbox, origin), **extra)
             assert (status, [name for name in headers if name.startswith("access-control-")]) == (403, [])
 
 
-def test_the_pages_of_the_server_itself_can(toolbox):
+def test_mlflows_own_pages_can_use_the_api(toolbox):
     assert (
         toolbox.post("/ajax-api/2.0/mlflow/experiments/search", {"max_results": 1}, Origin=toolbox.url("mlflow", ""))[0]
         == 200
     )
 
 
-def test_the_pages_cannot_be_framed_by_others(toolbox):
+def test_foreign_pages_cannot_frame_mlflow(toolbox):
     assert toolbox.headers("mlflow", "/")["X-Frame-Options"] == "SAMEORIGIN"
 
 
 @pytest.fixture(scope="module")
 def run(toolbox):
-    """The id of a run."""
+    """The ID of a run."""
     _, answer = toolbox.post(f"{API}runs/create", {"experiment_id": "0"})
     return answer["run"]["info"]["run_id"]
 
 
 def metrics(count, **fields):
-    """Return as many metrics, with fields other than usual."""
+    """Return `count` metrics, with some fields replaced."""
     return [{"key": f"metric{i}", "value": 1.0, "timestamp": 1, "step": 0} | fields for i in range(count)]
 
 
 def pairs(count, value="1"):
-    """Return as many params or tags."""
+    """Return `count` params or tags."""
     return [{"key": f"pair{i}", "value": value} for i in range(count)]
 
 
 def rows(toolbox, run):
-    """Return how many metrics, params and tags there are of a run."""
+    """Return the numbers of metrics, params and tags of a run."""
     return [
         toolbox.sql("analyst", "mlflow", f"SELECT count(*) FROM {table} WHERE run_uuid = '{run}'")[0][0]
         for table in ("metrics", "params", "tags")
     ]
 
 
-# Values that are too long are cut, not refused, except on a page: see below.
+# Values that are too long are truncated, not rejected, except from a page: see below.
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -130,7 +130,7 @@ def rows(toolbox, run):
         "null byte in the name of a param",
     ],
 )
-def test_a_run_takes_nothing_of_what_is_too_much_or_broken(toolbox, run, path, body):
+def test_a_request_with_too_many_or_invalid_values_stores_nothing(toolbox, run, path, body):
     before = rows(toolbox, run)
     assert toolbox.post(API + path, {"run_id": run} | body)[0] == 400
     assert rows(toolbox, run) == before
@@ -194,7 +194,7 @@ def test_no_single_request_deletes_all_artifacts(toolbox, api, path):
         "long run id",
     ],
 )
-def test_what_is_too_big_or_broken_is_refused_and_the_server_lives(toolbox, path, body):
+def test_a_request_that_is_too_big_or_malformed_is_rejected_and_the_server_survives(toolbox, path, body):
     assert toolbox.post(API + path, body, timeout=120)[0] == 400
     assert answers(toolbox)
 
@@ -205,16 +205,16 @@ MB = 1 << 20
 TRACES = {"Content_Type": "application/x-protobuf", "X_Mlflow_Experiment_Id": "0"}
 
 
-def packed(wbits, megabytes, end=b""):
-    """Return a text of so many megabytes, packed; `wbits` says to zlib how."""
-    packer = zlib.compressobj(9, wbits=wbits)
-    return b"".join([*(packer.compress(bytes(MB)) for _ in range(megabytes)), packer.compress(end), packer.flush()])
+def compressed(wbits, megabytes, end=b""):
+    """Return that many MiB of zeros and `end`, compressed; `wbits` is the format, as for zlib."""
+    stream = zlib.compressobj(9, wbits=wbits)
+    return b"".join([*(stream.compress(bytes(MB)) for _ in range(megabytes)), stream.compress(end), stream.flush()])
 
 
 def workers(toolbox):
-    """Return the memory of each process of the server, in MB, by its number."""
+    """Return the memory of each process of the server in MiB, by PID."""
     listed = toolbox.run("docker", "top", toolbox.container("mlflow"), "-o", "pid,rss,args").stdout.splitlines()
-    # A health check is a process as well.
+    # Without health checks.
     found = (line.split(maxsplit=2) for line in listed if "start.py" in line)
     return {int(pid): int(rss) >> 10 for pid, rss, _ in found}
 
@@ -222,11 +222,11 @@ def workers(toolbox):
 @pytest.mark.parametrize(
     ("path", "encoding", "body"),
     [
-        ("/v1/traces", "gzip", packed(31, 2048)),
-        ("/v1/traces", "gzip", packed(31, 9) * 100),
-        ("/v1/traces", "deflate", packed(15, 2048)),
-        ("/v1/traces", "deflate", packed(-15, 2048)),
-        (f"{API}runs/log-batch", "gzip", packed(31, 2048)),
+        ("/v1/traces", "gzip", compressed(31, 2048)),
+        ("/v1/traces", "gzip", compressed(31, 9) * 100),
+        ("/v1/traces", "deflate", compressed(15, 2048)),
+        ("/v1/traces", "deflate", compressed(-15, 2048)),
+        (f"{API}runs/log-batch", "gzip", compressed(31, 2048)),
         ("/v1/traces", "", bytes(100 * MB)),
         (f"{API}runs/log-batch", "", bytes(100 * MB)),
         ("/ajax-api/2.0/mlflow/upload-artifact?run_uuid=a&path=b", "", bytes(100 * MB)),
@@ -234,11 +234,11 @@ def workers(toolbox):
     ],
     ids=["gzip", "gzip of many parts", "zlib", "raw deflate", "gzip of JSON", "trace", "JSON", "file", "nowhere"],
 )
-def test_a_body_that_the_memory_has_no_room_for_is_refused_and_costs_nothing(toolbox, path, encoding, body):
+def test_a_body_that_exceeds_the_limit_is_rejected_without_using_memory(toolbox, path, encoding, body):
     before = workers(toolbox)
-    with ThreadPoolExecutor(4) as at_once:
-        asked = [at_once.submit(toolbox.post, path, body, **TRACES, Content_Encoding=encoding) for _ in range(4)]
-    for status, answer in (it.result() for it in asked):
+    with ThreadPoolExecutor(4) as pool:
+        requests = [pool.submit(toolbox.post, path, body, **TRACES, Content_Encoding=encoding) for _ in range(4)]
+    for status, answer in (it.result() for it in requests):
         assert status == 413
         assert "more than 10 MB" in answer["message"]
     after = workers(toolbox)
@@ -246,45 +246,45 @@ def test_a_body_that_the_memory_has_no_room_for_is_refused_and_costs_nothing(too
     assert sum(after.values()) < sum(before.values()) + 200
 
 
-def test_a_body_that_is_packed_twice_is_refused(toolbox):
-    body = gzip.compress(packed(31, 2048))
+def test_a_body_that_is_compressed_twice_is_rejected(toolbox):
+    body = gzip.compress(compressed(31, 2048))
     assert toolbox.post("/v1/traces", body, **TRACES, Content_Encoding="gzip, gzip")[0] == 415
 
 
-def test_the_largest_bodies_that_are_taken_end_no_worker(toolbox):
-    # Nothing takes more memory for each byte than JSON of objects with nothing in them.
+def test_the_largest_accepted_bodies_kill_no_worker(toolbox):
+    # JSON of empty objects takes the most memory per byte.
     body = b'{"run_id": "0", "metrics": [' + b",".join([b"{}"] * (10 * MB // 3 - 20)) + b"]}"
     before = workers(toolbox)
-    with ThreadPoolExecutor(2) as at_once:
-        asked = [at_once.submit(toolbox.post, f"{API}runs/log-batch", body, timeout=300) for _ in range(2)]
-    assert [it.result()[0] for it in asked] == [400] * 2
+    with ThreadPoolExecutor(2) as pool:
+        requests = [pool.submit(toolbox.post, f"{API}runs/log-batch", body, timeout=300) for _ in range(2)]
+    assert [it.result()[0] for it in requests] == [400] * 2
     assert workers(toolbox).keys() == before.keys()
     assert answers(toolbox)
 
 
 @pytest.mark.parametrize(
-    ("encoding", "pack"),
+    ("encoding", "compress"),
     [("gzip", gzip.compress), ("deflate", zlib.compress), ("", bytes)],
-    ids=["gzip", "deflate", "not packed"],
+    ids=["gzip", "deflate", "uncompressed"],
 )
-def test_a_trace_is_taken_packed_or_not(toolbox, encoding, pack):
+def test_a_trace_is_accepted_compressed_or_not(toolbox, encoding, compress):
     trace, span = secrets.token_hex(16), {"spanId": secrets.token_hex(8), "name": "step", "kind": 1}
     times = {"startTimeUnixNano": "1000000", "endTimeUnixNano": "2000000"}
     text = {"key": "mlflow.spanInputs", "value": {"stringValue": json.dumps("x" * 5 * MB)}}
     spans = [span | times | {"traceId": trace, "attributes": [text]}]
     body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}).encode()
     sent = TRACES | {"Content_Type": "application/json", "Content_Encoding": encoding}
-    assert toolbox.post("/v1/traces", pack(body), **sent)[0] == 200
+    assert toolbox.post("/v1/traces", compress(body), **sent)[0] == 200
     stored = f"SELECT length(content) > {5 * MB} FROM spans WHERE trace_id = 'tr-{trace}'"
     assert toolbox.sql("analyst", "mlflow", stored) == [(True,)]
 
 
-def test_a_trace_that_is_none_is_refused(toolbox):
+def test_an_invalid_trace_is_rejected(toolbox):
     assert toolbox.post("/api/3.0/mlflow/traces", {"trace": 1})[0] == 400
     assert answers(toolbox)
 
 
-# A MLflow without the toolbox answers the same; nothing is written.
+# As unmodified MLflow; nothing is stored.
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -308,7 +308,7 @@ def test_a_trace_that_is_none_is_refused(toolbox):
         "empty GraphQL",
     ],
 )
-def test_what_confuses_mlflow_ends_in_an_error_and_the_server_lives(toolbox, path, body):
+def test_a_request_that_mlflow_cannot_handle_is_an_error_and_the_server_survives(toolbox, path, body):
     assert toolbox.post(path, body, timeout=120)[0] == 500
     assert answers(toolbox)
 
@@ -323,7 +323,7 @@ TRACE = {
 }
 
 
-# MLflow answers 500, which its clients repeat for four minutes.
+# Unmodified MLflow responds with 500, on which its clients retry for four minutes.
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -345,7 +345,7 @@ TRACE = {
     ],
 )
 @pytest.mark.parametrize("api", ["api", "ajax-api"])
-def test_a_text_with_a_nul_is_refused_with_the_reason(toolbox, run, api, path, body):
+def test_text_with_a_nul_is_rejected_with_the_reason(toolbox, run, api, path, body):
     before = rows(toolbox, run)
     body = {"run_id": run} | body if path.startswith(f"{API}runs/") else body
     status, answer = toolbox.post(path.replace("/api/", f"/{api}/"), body)
@@ -355,7 +355,9 @@ def test_a_text_with_a_nul_is_refused_with_the_reason(toolbox, run, api, path, b
 
 
 @pytest.mark.parametrize(("api", "answer", "kept"), [("api", 200, 8000), ("ajax-api", 400, 0)])
-def test_a_description_that_is_too_long_is_refused_on_a_page_and_cut_for_a_program(toolbox, run, api, answer, kept):
+def test_a_description_that_is_too_long_is_rejected_from_a_page_and_truncated_from_a_program(
+    toolbox, run, api, answer, kept
+):
     tag = {"run_id": run, "key": f"mlflow.note.{api}", "value": "x" * 30_000}
     assert toolbox.post(f"/{api}/2.0/mlflow/runs/set-tag", tag)[0] == answer
     lengths = f"SELECT length(value) FROM tags WHERE run_uuid = '{run}' AND key = '{tag['key']}'"
@@ -363,8 +365,8 @@ def test_a_description_that_is_too_long_is_refused_on_a_page_and_cut_for_a_progr
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/xml", ""])
-def test_only_json_is_taken(toolbox, kind):
-    # What a form of a foreign page can send.
+def test_mlflow_accepts_only_json(toolbox, kind):
+    # The content types that a form of a foreign page can send.
     assert toolbox.post(f"{API}experiments/create", {"name": f"sent as {kind}"}, Content_Type=kind)[0] == 400
 
 
@@ -373,7 +375,7 @@ def test_only_json_is_taken(toolbox, kind):
     ("method", "path"),
     [("POST", "message"), ("PUT", "config"), ("POST", "skills/install"), ("GET", "providers/ollama/health")],
 )
-def test_the_assistant_which_runs_programs_is_for_nobody(toolbox, method, path, claim):
+def test_the_assistant_which_can_run_programs_is_disabled(toolbox, method, path, claim):
     body = None if method == "GET" else {"message": "run id", "type": "global"}
     status, answer = toolbox.post(f"/ajax-api/3.0/mlflow/assistant/{path}", body, method, **claim)
     assert status == 403
@@ -386,10 +388,10 @@ def test_no_job_can_be_started_over_the_api(toolbox):
     assert "not enabled" in answer["detail"]
 
 
-# --- What is deleted ---
+# --- Deleting ---
 
 
-def test_the_experiment_of_runs_that_name_none_cannot_be_deleted(toolbox):
+def test_the_default_experiment_cannot_be_deleted(toolbox):
     for api in (API, API.replace("/api/", "/ajax-api/")):
         status, answer = toolbox.post(f"{api}experiments/delete", {"experiment_id": "0"})
         assert status == 400
@@ -399,7 +401,7 @@ def test_the_experiment_of_runs_that_name_none_cannot_be_deleted(toolbox):
     toolbox.post(f"{API}runs/delete", {"run_id": answer["run"]["info"]["run_id"]})
 
 
-def test_a_deleted_experiment_is_restored_as_the_documentation_says(toolbox):
+def test_the_documented_commands_restore_a_deleted_experiment(toolbox):
     name = f"deleted {secrets.token_hex(4)}"
     experiment = toolbox.post(f"{API}experiments/create", {"name": name})[1]["experiment_id"]
     toolbox.post(f"{API}experiments/delete", {"experiment_id": experiment})
@@ -408,7 +410,7 @@ def test_a_deleted_experiment_is_restored_as_the_documentation_says(toolbox):
     assert search in documented
     assert restore in documented
     notebook = toolbox.host("notebook")
-    [shown] = [line.split()[0] for line in notebook.check_output(search).splitlines() if name in line]
-    notebook.check_output(f"{restore} {shown}")
+    [listed] = [line.split()[0] for line in notebook.check_output(search).splitlines() if name in line]
+    notebook.check_output(f"{restore} {listed}")
     found = f"SELECT lifecycle_stage FROM experiments WHERE experiment_id = {experiment}"
     assert toolbox.sql("analyst", "mlflow", found) == [("active",)]

@@ -1,4 +1,4 @@
-"""A dozen of what people type from tutorials work in the notebook; the others are in tests/stack/use."""
+"""A dozen programs that people copy from tutorials work in the notebook; the others are in tests/stack/use."""
 
 import pytest
 
@@ -8,12 +8,12 @@ pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("toolbox")]
 
 
 @pytest.fixture(scope="module")
-def ended(toolbox):
-    """How each program ended."""
-    return everyday.ended(toolbox, everyday.DOZEN)
+def results(toolbox):
+    """The result of each program by name."""
+    return everyday.run(toolbox, everyday.DOZEN)
 
 
 @pytest.mark.parametrize("name", everyday.DOZEN)
-def test_a_program_of_a_tutorial_works(ended, name):
-    status, _, printed = ended[name]
+def test_a_program_from_a_tutorial_works(results, name):
+    status, _, printed = results[name]
     assert status == 0, printed

@@ -1,4 +1,4 @@
-"""A run travels through the toolbox: logged in the notebook, found in Postgres, shown by MLflow, and there to stay."""
+"""A run logged in the notebook is found in Postgres, shown by MLflow, and kept with new containers."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ NOTEBOOK = {"cells": [], "metadata": {"made by": "the tests"}, "nbformat": 4, "n
 
 @pytest.fixture(scope="module")
 def logged(toolbox):
-    """What the training run in the notebook container logged; a notebook file is saved beside it."""
+    """What a training run in the notebook container logged, after a notebook file was saved."""
     body = {"type": "notebook", "content": NOTEBOOK}
     status, _ = toolbox.request("PUT", "notebook", SAVED, body=body, **TOKEN_HEADER)
     assert status == 201
@@ -74,7 +74,7 @@ def test_an_artifact_comes_back_byte_for_byte(toolbox, logged):
     assert hashlib.sha256(blob).hexdigest() == logged["blob_sha256"]
 
 
-def test_the_figure_is_a_picture(toolbox, logged):
+def test_a_logged_figure_comes_back_as_a_png(toolbox, logged):
     _, figure = toolbox.get("mlflow", f"/get-artifact?path=loss.png&run_uuid={logged['run_id']}")
     assert figure.startswith(b"\x89PNG")
 
@@ -93,7 +93,7 @@ def test_the_registered_model_predicts_what_the_trained_one_did(toolbox, logged)
     assert predictions == logged["predictions"]
 
 
-def test_the_notebook_file_is_there(toolbox):
+def test_a_saved_notebook_file_is_kept(toolbox):
     status, answer = toolbox.get("notebook", SAVED, **TOKEN_HEADER)
     assert status == 200
     assert json.loads(answer)["content"]["metadata"]["made by"] == "the tests"

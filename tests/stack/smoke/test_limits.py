@@ -1,4 +1,4 @@
-"""What an attacker finds in the containers: no rights, and limits that hold."""
+"""Processes in the containers have no privileges, and cannot exceed their limits."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def test_no_process_has_or_can_gain_a_capability(toolbox, service):
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_even_a_command_in_the_container_is_not_run_as_root(toolbox, service):
+def test_a_command_in_a_container_does_not_run_as_root(toolbox, service):
     assert toolbox.host(service).check_output("id -u") != "0"
 
 
@@ -36,21 +36,21 @@ def test_the_root_file_system_cannot_be_written(toolbox, service, folder):
     assert toolbox.inspect(service)["HostConfig"]["ReadonlyRootfs"]
 
 
-def test_too_many_processes_harm_only_who_starts_them(toolbox):
+def test_too_many_processes_in_the_notebook_leave_the_services_working(toolbox):
     started = toolbox.host("notebook").run("for i in $(seq 3000); do sleep 5 & done 2>&1 | tail -1; wait")
     assert "fork" in started.stdout + started.stderr
     assert answers(toolbox)
     assert toolbox.get("notebook", "/api")[0] == 200
 
 
-def test_too_much_memory_ends_the_process_and_not_the_notebook_server(toolbox):
+def test_a_process_out_of_memory_is_killed_and_the_notebook_server_is_not(toolbox):
     before = toolbox.inspect("notebook")["State"]["StartedAt"]
     try:
         assert toolbox.host("notebook").run("python -c 'b\"x\" * (5 << 30)'").rc == 137
         assert toolbox.inspect("notebook")["State"]["StartedAt"] == before
         assert toolbox.get("notebook", "/api")[0] == 200
     finally:
-        # `doctor` counts such ends since the start of the container.
+        # `doctor` counts such kills since the start of the container.
         toolbox.compose("restart", "notebook")
         toolbox.compose("up", "--wait")
 
@@ -63,7 +63,7 @@ def test_the_log_of_a_service_cannot_fill_the_disk(toolbox, service):
 # --- Publishing ---
 
 
-def test_an_address_beyond_this_machine_is_refused(toolbox):
+def test_an_address_that_other_machines_can_reach_is_refused(toolbox):
     with toolbox.changed(BIND_ADDRESS="0.0.0.0"):
         result = toolbox.invoke("up")
     assert result.returncode != 0

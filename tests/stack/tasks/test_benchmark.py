@@ -1,4 +1,4 @@
-"""`invoke bench` that is interrupted: nothing is left of its two stacks, and no other toolbox has noticed it."""
+"""An interrupted benchmark leaves nothing of its two stacks, and does not affect other toolboxes."""
 
 import signal
 import subprocess
@@ -16,31 +16,31 @@ LABEL = "com.docker.compose.project"
 
 
 def projects():
-    """Return the projects of benchmarks that the engine has a container, volume, network or image of."""
+    """Return the projects of benchmarks that have a container, volume, network or image."""
     listings = (("ps", "--all"), ("volume", "ls"), ("network", "ls"))
     command = ("--format", f'{{{{.Label "{LABEL}"}}}}')
-    found = [docker_says(*listing, *command) for listing in listings]
-    images = docker_says("image", "ls", "--all", "--quiet", "--filter", f"label={LABEL}")
-    found.append(docker_says("image", "inspect", "--format", f'{{{{index .Config.Labels "{LABEL}"}}}}', *set(images)))
+    found = [docker(*listing, *command) for listing in listings]
+    images = docker("image", "ls", "--all", "--quiet", "--filter", f"label={LABEL}")
+    found.append(docker("image", "inspect", "--format", f'{{{{index .Config.Labels "{LABEL}"}}}}', *set(images)))
     return {name for names in found for name in names if name.startswith("data-toolbox-bench-")}
 
 
-def docker_says(*arguments):
-    """Return the words that a command of Docker prints."""
+def docker(*arguments):
+    """Return the words in the output of a docker command."""
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False).stdout.split()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_an_interrupted_run_leaves_nothing_behind(toolbox, tmp_path, number):
+def test_an_interrupted_benchmark_leaves_nothing_behind(toolbox, tmp_path, number):
     before = projects()
     states = [toolbox.inspect(service)["State"]["StartedAt"] for service in ("postgres", "mlflow", "notebook")]
-    command = [sys.executable, "-m", "invoke", "--search-root", ROOT, "bench", "--quick"]
+    command = [sys.executable, "-m", "invoke", "--search-root", ROOT, "dev.bench", "--quick"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         try:
-            mine = until(lambda: made(before), "a container of stock ran", 300)
+            mine = until(lambda: new_projects(before), "a container of stock runs", 300)
             running.send_signal(number)
             time.sleep(1)
-            # Someone impatient.
+            # A second signal must not interrupt the removal.
             running.send_signal(number)
             _, stderr = running.communicate(timeout=180)
         finally:
@@ -52,7 +52,7 @@ def test_an_interrupted_run_leaves_nothing_behind(toolbox, tmp_path, number):
     assert states == [toolbox.inspect(service)["State"]["StartedAt"] for service in ("postgres", "mlflow", "notebook")]
 
 
-def made(before):
-    """Return the projects that are new since `before`, once a container of stock runs; until then nothing."""
-    running = set(docker_says("ps", "--format", f'{{{{.Label "{LABEL}"}}}}')) - before
+def new_projects(before):
+    """Return the projects that are new since `before` once a container of stock runs, until then None."""
+    running = set(docker("ps", "--format", f'{{{{.Label "{LABEL}"}}}}')) - before
     return projects() - before if any(name.startswith("data-toolbox-bench-stock-") for name in running) else None

@@ -1,4 +1,4 @@
-"""Docker Compose alone, in a fresh clone: it makes the secrets and keeps them, and what .env sets later counts."""
+"""Plain Docker Compose in a fresh clone creates the secrets and keeps them, until .env sets others."""
 
 import json
 import re
@@ -16,7 +16,7 @@ from toolbox.compose import IN_ORDER, SERVICES
 pytestmark = pytest.mark.stack
 
 ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)/lab\?token=(\S+)$", flags=re.M)
-# Over the REST API: this runs after each of the tests, and to import MLflow takes seconds.
+# Over the REST API: this runs after each of the tests, and importing MLflow takes seconds.
 LOG_A_RUN = """
 import json, os, psycopg2, urllib.request
 def post(path, **body):
@@ -32,7 +32,7 @@ print("found", *found.fetchone())
 
 
 class Bare(Copy):
-    """A fresh clone without .env. That it is not the only toolbox of this machine is in the environment."""
+    """A fresh clone without .env. Its name, ports and base images are set in the environment."""
 
     def __init__(self, folder, bases):
         super().__init__(folder, chosen=False)
@@ -44,28 +44,28 @@ class Bare(Copy):
         return super().run(*command, stdin=stdin, **getattr(self, "surroundings", {}) | environment)
 
     def up(self):
-        """Start by Compose alone, and return what the last run of `secrets` said."""
+        """Start with plain Compose; return the output of the last run of `secrets`."""
         before = self.compose("logs", "--no-log-prefix", "secrets")
         self.compose("up", "--wait")
         after = self.compose("logs", "--no-log-prefix", "secrets")
         return after.removeprefix(before)
 
     def log(self, service):
-        """Return what a service has logged, without what some versions of Compose put before lines."""
+        """Return the log of a service, without the escape codes of some versions of Compose."""
         return self.compose("logs", "--no-log-prefix", service).replace("\x1b[2K", "")
 
     def token(self):
-        """Return the token in the address that the log of the notebook ended with when it had started last."""
+        """Return the token in the last address in the log of the notebook."""
         port, token = ADDRESS.findall(self.log("notebook"))[-1]
         assert int(port) == self.ports["NOTEBOOK_PORT"]
         return unquote(token)
 
     def password(self):
-        """Return the password of the analyst, as somebody finds it who has the containers."""
+        """Return the password of the analyst from the containers."""
         return self.secret("postgres", "analyst")
 
-    def lets_in(self, password):
-        """Return whether the database takes a password of the analyst, from this machine."""
+    def accepts_password(self, password):
+        """Return whether the database accepts a password of the analyst from this machine."""
         try:
             self.connect("analyst", "mlflow", password).close()
         except psycopg2.OperationalError as error:
@@ -74,22 +74,22 @@ class Bare(Copy):
             raise
         return True
 
-    def logs_in(self, token):
-        """Return whether JupyterLab takes a token."""
+    def accepts_token(self, token):
+        """Return whether JupyterLab accepts a token."""
         return self.get("notebook", "/api/contents", Authorization=f"token {token}")[0] == 200
 
     def works(self):
         """Return whether a program in the notebook logs a run and finds it by SQL."""
         return self.compose("exec", "--no-TTY", "notebook", "python", "-c", LOG_A_RUN).endswith("found 1.0\n")
 
-    def forget(self, *volumes):
-        """Delete the containers, and volumes."""
+    def delete(self, *volumes):
+        """Delete the containers, and some volumes."""
         self.compose("down")
         for volume in volumes:
             assert self.run("docker", "volume", "rm", f"{self.project}_{volume}").returncode == 0
 
     def in_volumes(self, script):
-        """Run a piece of shell where all secrets are, and can be changed; return what it prints."""
+        """Run a shell script in a container with all secrets writable; return its output."""
         return self.compose("run", "--rm", "--no-TTY", "--entrypoint", "sh", "secrets", "-c", script)
 
 
@@ -98,8 +98,8 @@ def bare(toolbox, tmp_path_factory):
     bases = {f"{service.upper()}_BASE_IMAGE": toolbox.base(service) for service in SERVICES}
     copy = Bare(tmp_path_factory.mktemp("bare") / "data-toolbox", bases)
     try:
-        copy.said = copy.up()
-        copy.ended_with = copy.log("notebook").splitlines()[-1]
+        copy.first_output = copy.up()
+        copy.last_line = copy.log("notebook").splitlines()[-1]
         yield copy
     finally:
         copy.env.unlink(missing_ok=True)
@@ -109,33 +109,33 @@ def bare(toolbox, tmp_path_factory):
 
 @pytest.fixture
 def unset(bare):
-    """That clone, with secrets that were made and not set by somebody."""
+    """That clone, with generated secrets."""
     if not all(re.fullmatch(r"[\w-]{24}", secret) for secret in (bare.secret("notebook", "token"), bare.password())):
-        bare.forget("notebook-secrets", "mlflow-secrets", "postgres-secrets")
+        bare.delete("notebook-secrets", "mlflow-secrets", "postgres-secrets")
         bare.up()
     return bare
 
 
 @pytest.fixture
 def settings(bare):
-    """The .env, which is gone again afterwards."""
+    """The path of .env, which is deleted afterwards."""
     yield bare.env
     bare.env.unlink(missing_ok=True)
 
 
-def test_one_command_is_enough_and_the_log_ends_with_the_address(unset):
+def test_compose_up_starts_everything_and_the_log_ends_with_the_address(unset):
     assert {unset.health(service)[0] for service in SERVICES} == {"healthy"}
-    assert unset.said.count("Generated a new") == 3
-    assert ADDRESS.search(unset.ended_with)
+    assert unset.first_output.count("Generated a new") == 3
+    assert ADDRESS.search(unset.last_line)
     assert re.fullmatch(r"[\w-]{24}", unset.token())
-    assert unset.logs_in(unset.token())
-    assert not unset.logs_in("")
-    assert not unset.logs_in(unset.token()[:-1])
+    assert unset.accepts_token(unset.token())
+    assert not unset.accepts_token("")
+    assert not unset.accepts_token(unset.token()[:-1])
     assert unset.works()
     assert not unset.env.exists()
 
 
-def test_what_was_made_is_shown_by_the_log_of_the_notebook_alone(unset):
+def test_of_the_generated_secrets_only_the_token_is_shown_and_only_by_the_notebook(unset):
     token, password = unset.token(), unset.password()
     owner = unset.secret("postgres", "mlflow")
     shown = {service: unset.log(service) for service in IN_ORDER}
@@ -146,7 +146,7 @@ def test_what_was_made_is_shown_by_the_log_of_the_notebook_alone(unset):
     assert [name for name, text in shown.items() if token in text] == ["notebook"]
 
 
-def test_the_tasks_find_the_same_installation_and_make_no_env(unset):
+def test_the_tasks_use_a_toolbox_started_by_compose_and_create_no_env(unset):
     token, password = unset.token(), unset.password()
     assert "healthy" in unset.succeed("status")
     printed = unset.succeed("up")
@@ -159,7 +159,7 @@ def test_the_tasks_find_the_same_installation_and_make_no_env(unset):
     assert not unset.env.exists()
 
 
-def test_they_stay_when_all_is_stopped_and_go_with_the_volumes(unset):
+def test_generated_secrets_survive_down_and_are_deleted_with_the_volumes(unset):
     before = unset.token(), unset.password()
     unset.compose("down")
     assert unset.up() == ""
@@ -170,32 +170,32 @@ def test_they_stay_when_all_is_stopped_and_go_with_the_volumes(unset):
     assert unset.works()
 
 
-def test_a_password_that_env_sets_later_counts_and_stays_when_it_is_taken_out(bare, settings):
+def test_a_password_set_in_env_replaces_the_old_one_and_stays_after_its_removal_from_env(bare, settings):
     before, token = bare.password(), bare.token()
     for text in (f"ANALYST_DB_PASSWORD={quoted(ABSURD)}\n", ""):
         settings.write_text(text)
         assert bare.up() == ""
-        assert bare.lets_in(ABSURD)
-        assert not bare.lets_in(before)
+        assert bare.accepts_password(ABSURD)
+        assert not bare.accepts_password(before)
         assert bare.works()
     assert bare.token() == token
 
 
-def test_a_token_that_env_sets_is_in_no_log_and_blank_never_lets_everyone_in(bare, settings):
+def test_a_token_set_in_env_is_in_no_log_and_a_blank_one_does_not_disable_the_login(bare, settings):
     before = bare.token()
     settings.write_text(f"JUPYTER_TOKEN={quoted(JUPYTER_TOKEN)}\n")
     bare.up()
-    assert bare.logs_in(JUPYTER_TOKEN)
-    assert not bare.logs_in(before)
+    assert bare.accepts_token(JUPYTER_TOKEN)
+    assert not bare.accepts_token(before)
     assert bare.token() == "..."
     settings.write_text("JUPYTER_TOKEN='  '\n")
     bare.up()
-    assert bare.logs_in(JUPYTER_TOKEN)
-    assert not bare.logs_in("")
+    assert bare.accepts_token(JUPYTER_TOKEN)
+    assert not bare.accepts_token("")
     assert JUPYTER_TOKEN not in bare.compose("logs")
 
 
-def test_a_password_that_cannot_be_one_is_refused_in_one_line_and_nothing_is_lost(bare, settings):
+def test_an_invalid_password_is_rejected_in_one_line_and_the_old_one_is_kept(bare, settings):
     before = bare.password()
     settings.write_text('MLFLOW_DB_PASSWORD="a\\nb"\n')
     assert bare.run("docker", "compose", "up", "--wait").returncode != 0
@@ -205,46 +205,46 @@ def test_a_password_that_cannot_be_one_is_refused_in_one_line_and_nothing_is_los
     assert refused.stderr.splitlines()[-1].startswith("FAIL: MLFLOW_DB_PASSWORD has a line break")
     settings.unlink()
     assert bare.up() == ""
-    assert bare.lets_in(before)
+    assert bare.accepts_password(before)
     assert bare.works()
 
 
 @pytest.mark.parametrize(
-    ("volumes", "made"),
+    ("volumes", "count"),
     [(["postgres-secrets"], 2), (["notebook-secrets", "mlflow-secrets"], 1), (["db-store"], 0)],
     ids=["passwords", "token", "database"],
 )
-def test_whatever_volume_is_lost_nobody_is_locked_out_and_the_log_says_what_is_new(bare, volumes, made):
-    bare.forget(*volumes)
-    assert bare.up().count("Generated a new") == made
-    assert bare.logs_in(bare.secret("notebook", "token"))
-    assert bare.lets_in(bare.password())
+def test_after_the_loss_of_a_volume_secrets_are_generated_again_and_the_login_works(bare, volumes, count):
+    bare.delete(*volumes)
+    assert bare.up().count("Generated a new") == count
+    assert bare.accepts_token(bare.secret("notebook", "token"))
+    assert bare.accepts_password(bare.password())
     assert bare.works()
 
 
-def test_a_role_that_has_changed_its_password_is_told_and_gets_it_back_with_the_next_start(bare):
+def test_a_changed_password_of_a_role_is_reported_by_doctor_and_reset_by_the_next_start(bare):
     bare.sql("postgres", "postgres", "ALTER ROLE analyst PASSWORD 'mine'")
-    told = bare.invoke("doctor")
-    assert "FAIL  passwords  the database rejects the password of analyst" in told.stdout
+    result = bare.invoke("doctor")
+    assert "FAIL  passwords  the database rejects the password of analyst" in result.stdout
     bare.succeed("backup")
     bare.succeed("up")
-    assert not bare.lets_in("mine")
+    assert not bare.accepts_password("mine")
     assert bare.works()
 
 
-def test_killed_while_it_sets_the_passwords_the_database_sets_them_with_the_next_start(bare):
+def test_a_database_killed_while_it_sets_the_passwords_sets_them_at_the_next_start(bare):
     postgres = bare.container("postgres")
     bare.compose("stop")
     before = bare.in_volumes("cat /secrets-of/*/*")
     bare.compose("run", "--rm", "--no-TTY", "secrets", "--new")
-    # The whole of it takes about a tenth of a second, once the container has begun.
+    # Setting them takes about a tenth of a second after the start of the container.
     for seconds in (0.05, 0.1, 0.15, 0.2, 0.3):
         bare.run("docker", "start", postgres)
         time.sleep(seconds)
         bare.run("docker", "kill", postgres)
     bare.up()
     assert bare.in_volumes("cat /secrets-of/*/*") != before
-    assert bare.lets_in(bare.password())
+    assert bare.accepts_password(bare.password())
     assert bare.works()
 
 
@@ -261,7 +261,7 @@ def test_no_service_starts_without_its_secret(bare, service, file, line):
     token = bare.token()
     bare.in_volumes(f": > /secrets-of/{file}")
     bare.compose("restart", "--no-deps", service)
-    until(lambda: f"FAIL: {line}" in bare.log(service).splitlines()[-1], f"{service} says what it lacks")
+    until(lambda: f"FAIL: {line}" in bare.log(service).splitlines()[-1], f"{service} reports the missing secret")
     assert "Traceback" not in bare.log(service)
     bare.up()
     assert bare.works()
@@ -269,19 +269,19 @@ def test_no_service_starts_without_its_secret(bare, service, file, line):
         assert bare.token() == token
 
 
-def test_a_full_disk_leaves_no_half_of_a_secret(bare):
+def test_a_full_disk_leaves_no_partial_secret(bare):
     folders = [f"--tmpfs=/secrets-of/{name}:size=4k,uid=10002" for name in ("notebook", "mlflow", "postgres")]
     # One file fills the folder of the passwords.
     options = ["--rm", "--network=none", "--user=10002", "--entrypoint=make-secrets", *folders]
-    ran = bare.run("docker", "run", *options, f"{bare.project}-secrets")
-    assert ran.returncode == 1
-    assert ran.stderr.splitlines()[-1].startswith("FAIL: /secrets-of/")
-    assert "free some space" in ran.stderr.splitlines()[-1]
+    result = bare.run("docker", "run", *options, f"{bare.project}-secrets")
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith("FAIL: /secrets-of/")
+    assert "free some space" in result.stderr.splitlines()[-1]
 
 
 @pytest.fixture
 def older(toolbox, tmp_path):
-    """An installation whose passwords were only in .env, the superuser's too, with a table of its user's."""
+    """An older installation, with all passwords in .env, also the superuser's, and a user's table."""
     copy = Copy(tmp_path / "older")
     copy.set(POSTGRES_PASSWORD="of-the-superuser")
     name, volume = f"{copy.project}-older", f"{copy.project}_db-store"
@@ -296,16 +296,16 @@ def older(toolbox, tmp_path):
         variables = {**passwords, "POSTGRES_INITDB_ARGS": f"{arguments} --builtin-locale=C.UTF-8 --locale=C.UTF-8"}
         started = copy.run(
             *("docker", "run", "--detach", "--rm", "--name", name, "--user", "postgres"),
-            *(word for variable, value in variables.items() for word in ("--env", f"{variable}={value}")),
+            *(option for variable, value in variables.items() for option in ("--env", f"{variable}={value}")),
             f"--volume={volume}:/var/lib/postgresql/data",
             f"--volume={init}:/docker-entrypoint-initdb.d/init.sql:ro",
             toolbox.base("postgres"),
         )
         assert started.returncode == 0, started.stderr
-        ask = ["docker", "exec", "--env", f"PGPASSWORD={PASSWORDS['analyst']}", name, "psql", "-h", "127.0.0.1"]
-        ask += ["-U", "analyst", "-d", "datasets", "-qc"]
-        until(lambda: copy.run(*ask, "SELECT").returncode == 0, "the older database answers")
-        assert copy.run(*ask, "CREATE TABLE mine AS SELECT 7 AS a").returncode == 0
+        psql = ["docker", "exec", "--env", f"PGPASSWORD={PASSWORDS['analyst']}", name, "psql", "-h", "127.0.0.1"]
+        psql += ["-U", "analyst", "-d", "datasets", "-qc"]
+        until(lambda: copy.run(*psql, "SELECT").returncode == 0, "the older database answers")
+        assert copy.run(*psql, "CREATE TABLE mine AS SELECT 7 AS a").returncode == 0
         assert copy.run("docker", "stop", name).returncode == 0
         yield copy
     finally:
@@ -314,7 +314,7 @@ def older(toolbox, tmp_path):
         copy.run("docker", "volume", "rm", volume)
 
 
-def test_an_installation_with_its_passwords_in_env_goes_on_with_its_data(older):
+def test_an_older_installation_with_passwords_in_env_keeps_its_data(older):
     older.succeed("up")
     assert older.sql("analyst", "datasets", "SELECT a FROM mine") == [(7,)]
     assert older.sql("mlflow", "mlflow", "SELECT current_user") == [("mlflow",)]
@@ -324,5 +324,5 @@ def test_an_installation_with_its_passwords_in_env_goes_on_with_its_data(older):
     with pytest.raises(psycopg2.OperationalError, match="rejects connection"):
         older.connect("postgres", "postgres", "of-the-superuser")
     assert older.get("notebook", "/api/contents", Authorization=f"token {JUPYTER_TOKEN}")[0] == 200
-    told = older.succeed("doctor")
-    assert "warn  .env       POSTGRES_PASSWORD is set, but nothing reads it" in told
+    printed = older.succeed("doctor")
+    assert "warn  .env       POSTGRES_PASSWORD is set, but nothing reads it" in printed

@@ -1,4 +1,4 @@
-"""The tasks on real containers: what bad input gets, that two copies do not meet, and what `clean` deletes."""
+"""The tasks work on real containers, reject bad input in one line, and leave other copies alone."""
 
 import contextlib
 import html
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.stack
 
 @pytest.fixture
 def refused(toolbox):
-    """A function that runs a task which has to fail and change nothing; it returns the one line that says why."""
+    """A function that runs a task that must fail and change nothing, and returns its error."""
 
     def run(*arguments, **options):
         containers, env = [toolbox.container(service) for service in SERVICES], toolbox.env.read_bytes()
@@ -87,7 +87,7 @@ def test_status_shows_each_service(toolbox):
     assert max(map(len, lines[:4])) <= 80
 
 
-def test_status_tells_programs_what_there_is_to_know(toolbox):
+def test_status_gives_programs_the_details_as_json(toolbox):
     services = json.loads(toolbox.succeed("status", "--json"))
     assert [it["service"] for it in services] == list(SERVICES)
     for it in services:
@@ -105,7 +105,7 @@ def test_status_tells_programs_what_there_is_to_know(toolbox):
         assert re.fullmatch(r"\d+(\.\d+)+", it["version"])
 
 
-def test_open_shows_the_pages_in_the_browser_without_the_token_on_a_command_line(toolbox, tmp_path):
+def test_open_opens_the_pages_in_the_browser_without_the_token_on_a_command_line(toolbox, tmp_path):
     browser = tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" >> {tmp_path}/opened\n')
     browser.chmod(0o755)
@@ -114,26 +114,26 @@ def test_open_shows_the_pages_in_the_browser_without_the_token_on_a_command_line
         toolbox.succeed("open", "--service", "mlflow", BROWSER=str(browser))
         opened = (tmp_path / "opened").read_text().split()
         assert opened == [(toolbox.root / "open-notebook.html").as_uri(), toolbox.url("mlflow", "")]
-        door = toolbox.root / "open-notebook.html"
-        assert html.escape(toolbox.url("notebook", "/lab?token=token-%26%3F%23%2F%2B%3D%2520")) in door.read_text()
-        assert door.stat().st_mode & 0o777 == 0o600
+        page = toolbox.root / "open-notebook.html"
+        assert html.escape(toolbox.url("notebook", "/lab?token=token-%26%3F%23%2F%2B%3D%2520")) in page.read_text()
+        assert page.stat().st_mode & 0o777 == 0o600
     finally:
         (toolbox.root / "open-notebook.html").unlink(missing_ok=True)
 
 
-def test_psql_takes_sql_and_tells_its_errors(toolbox):
+def test_psql_runs_sql_and_prints_its_errors(toolbox):
     assert "datasets" in toolbox.succeed("psql", "--database", "datasets", "--command", "SELECT current_database()")
     result = toolbox.invoke("psql", "--command", "SELECT nothing")
     assert result.returncode != 0
     assert 'column "nothing" does not exist' in result.stderr
 
 
-def test_what_psql_is_told_to_answer_comes_alone_and_whole(toolbox):
-    many = toolbox.invoke("psql", "--command", "COPY (SELECT * FROM generate_series(1, 100000)) TO STDOUT")
-    assert (many.stdout.splitlines(), many.stderr) == ([str(number) for number in range(1, 100_001)], "")
+def test_psql_prints_only_the_result_and_all_of_it(toolbox):
+    result = toolbox.invoke("psql", "--command", "COPY (SELECT * FROM generate_series(1, 100000)) TO STDOUT")
+    assert (result.stdout.splitlines(), result.stderr) == ([str(number) for number in range(1, 100_001)], "")
 
 
-def test_psql_reads_sql_from_its_input(toolbox):
+def test_psql_reads_sql_from_standard_input(toolbox):
     result = toolbox.invoke("psql", stdin="SELECT 6 * 7;\n")
     assert "42" in result.stdout
 
@@ -145,20 +145,20 @@ def test_logs_shows_one_service(toolbox):
 
 
 def test_health_checks_are_not_in_the_logs_and_other_requests_are(toolbox):
-    # What the health check asks for, but from elsewhere.
+    # The same request as the health check, but from this machine.
     assert answers(toolbox)
     lines = toolbox.succeed("logs", "--service", "mlflow", "--tail", "all").splitlines()
-    asked = [line for line in lines if f"GET {DATABASE_ROUTE} " in line and "200 OK" in line]
-    assert asked
-    assert [line for line in asked if " 127.0.0.1:" in line] == []
+    requests = [line for line in lines if f"GET {DATABASE_ROUTE} " in line and "200 OK" in line]
+    assert requests
+    assert [line for line in requests if " 127.0.0.1:" in line] == []
 
 
 @pytest.mark.parametrize("since", ["2h", "2020-01-01", "2020-01-01T09:30"])
-def test_docker_knows_the_times_that_logs_takes(toolbox, since):
+def test_docker_accepts_the_times_that_logs_accepts(toolbox, since):
     toolbox.succeed("logs", "--since", since)
 
 
-def test_a_run_whose_program_was_killed_is_found_and_ended_when_that_is_asked_for(toolbox):
+def test_runs_lists_a_run_of_a_killed_program_and_ends_it_with_an_option(toolbox):
     killed = toolbox.in_notebook("leave_a_run.py")
     assert killed in toolbox.succeed("runs")
     assert killed in toolbox.succeed("runs", "--end", "1")
@@ -170,16 +170,16 @@ def test_a_run_whose_program_was_killed_is_found_and_ended_when_that_is_asked_fo
     assert end > begin
 
 
-def test_docker_compose_alone_starts_it_again(toolbox):
+def test_plain_docker_compose_starts_the_toolbox_again(toolbox):
     toolbox.compose("down")
     toolbox.compose("up", "--wait")
     assert all(toolbox.health(service)[0] == "healthy" for service in SERVICES)
 
 
-# --- What bad input gets ---
+# --- Bad input ---
 
 
-def test_a_port_that_is_taken_is_named_with_its_setting(toolbox, refused):
+def test_a_port_in_use_is_named_with_its_setting(toolbox, refused):
     with (
         HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other,
         toolbox.changed(MLFLOW_PORT=other.server_port),
@@ -189,7 +189,7 @@ def test_a_port_that_is_taken_is_named_with_its_setting(toolbox, refused):
     assert "MLFLOW_PORT" in line
 
 
-def test_windows_line_ends_are_refused(toolbox, refused):
+def test_windows_line_endings_in_env_are_refused(toolbox, refused):
     before = toolbox.env.read_bytes()
     toolbox.env.write_bytes(before.replace(b"\n", b"\r\n"))
     try:
@@ -205,14 +205,14 @@ def test_a_base_image_that_its_registry_does_not_have_is_an_error(toolbox, refus
     assert "MLFLOW_BASE_IMAGE" in line
 
 
-def test_a_registry_that_says_no_is_an_error(toolbox, refused):
+def test_a_base_image_that_its_registry_denies_is_an_error(toolbox, refused):
     with registry(403, "DENIED") as host, toolbox.changed(NOTEBOOK_BASE_IMAGE=f"{host}/scipy-notebook:1"):
         line = refused("build")
     assert "refuses" in line
     assert "NOTEBOOK_BASE_IMAGE" in line
 
 
-def test_a_base_image_of_the_users_choice_is_never_replaced(toolbox, refused):
+def test_a_base_image_that_the_user_chose_is_never_substituted(toolbox, refused):
     [port] = free_ports(1)
     with toolbox.changed(POSTGRES_BASE_IMAGE=f"localhost:{port}/postgres:17"):
         line = refused("up")
@@ -226,10 +226,10 @@ def test_clean_deletes_nothing_without_yes(toolbox, refused):
     assert toolbox.remains() == remains
 
 
-# --- Two of them ---
+# --- A second copy ---
 
 
-def test_a_second_copy_runs_beside_the_first_and_its_clean_touches_nothing_else(toolbox, tmp_path):
+def test_a_second_copy_runs_next_to_the_first_and_its_clean_deletes_nothing_else(toolbox, tmp_path):
     before = toolbox.remains()
     second = Copy(tmp_path / "second")
     try:

@@ -1,4 +1,4 @@
-"""What people type from tutorials about notebooks, tables and SQL works: tests/inside/everyday/notebook."""
+"""Programs from tutorials about notebooks, tables and SQL work: tests/inside/everyday/notebook."""
 
 import pytest
 
@@ -10,12 +10,12 @@ PROGRAMS = everyday.others("notebook")
 
 
 @pytest.fixture(scope="module")
-def ended(toolbox):
-    """How each program ended."""
-    return everyday.ended(toolbox, PROGRAMS)
+def results(toolbox):
+    """The result of each program by name."""
+    return everyday.run(toolbox, PROGRAMS)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_program_of_a_tutorial_works(ended, name):
-    status, _, printed = ended[name]
+def test_a_program_from_a_tutorial_about_notebooks_works(results, name):
+    status, _, printed = results[name]
     assert status == 0, printed

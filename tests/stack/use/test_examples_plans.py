@@ -1,4 +1,4 @@
-"""The SQL of the example notebook, in a database with a hundred thousand runs: it reads little of it."""
+"""The SQL of the example notebook reads only a small part of a database with a hundred thousand runs."""
 
 import json
 import re
@@ -14,9 +14,9 @@ pytestmark = pytest.mark.stack
 NOTEBOOK = "2-ask-the-database.ipynb"
 RUNS = 100_000
 TABLES = {"runs", "metrics", "latest_metrics", "params", "tags"}
-# Thousand runs of each of some experiments, several rows each.
-MANY = 10_000
-QUESTIONS = {
+# For a thousand runs of some experiments, with several rows each.
+MAX_ROWS = 10_000
+QUERIES = {
     "how large the tables are",
     "best run of each experiment",
     "params against a metric",
@@ -28,19 +28,19 @@ WATCH = """
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-asked = []
+statements = []
 
 
 @event.listens_for(Engine, "before_cursor_execute")
-def note(connection, cursor, statement, values, *_):
+def record(connection, cursor, statement, values, *_):
     if statement.lstrip().startswith("-- "):
-        asked.append((statement, values))
+        statements.append((statement, values))
 """
-TELL = "import json; print(json.dumps(asked))"
+PRINT = "import json; print(json.dumps(statements))"
 
 
 class Database:
-    """The database of a toolbox as the benchmark's filling knows one."""
+    """The database of a toolbox with the interface that benchmarks/fill.py needs."""
 
     def __init__(self, copy):
         self.copy = copy
@@ -52,14 +52,14 @@ class Database:
 
 @pytest.fixture(scope="module")
 def crowded(tmp_path_factory):
-    """A toolbox of its own, and the number of its experiment of many runs."""
+    """A separate toolbox, and the ID of its experiment with many runs."""
     copy = Copy(tmp_path_factory.mktemp("copy") / "data-toolbox")
     try:
         copy.succeed("up")
         database = Database(copy)
         experiment = fill.experiment(database, "crowded")
         fill.runs(database, experiment, 1, RUNS)
-        # What autovacuum would do about it, in a minute or later.
+        # As autovacuum would do within some minutes.
         database.sql("VACUUM ANALYZE")
         yield copy, experiment
     finally:
@@ -68,18 +68,18 @@ def crowded(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def plans(crowded):
-    """How Postgres goes about each of the notebook's questions, asked of the experiment of many runs."""
+    """The plan and milliseconds of each of the notebook's queries, for the experiment with many runs."""
     copy, experiment = crowded
     notebook = notebooks.load(NOTEBOOK)
-    notebook["cells"] = [notebooks.code("watch", WATCH), *notebook["cells"], notebooks.code("tell", TELL)]
-    asked = json.loads(notebooks.outputs(copy, notebook)["tell"][0]["stdout"])
-    # Of its own params that experiment has the one and not the other.
+    notebook["cells"] = [notebooks.code("watch", WATCH), *notebook["cells"], notebooks.code("print", PRINT)]
+    statements = json.loads(notebooks.outputs(copy, notebook)["print"][0]["stdout"])
+    # A param that this experiment has.
     values = {"experiment": experiment, "runs": 50, "y": "depth"}
     connection = copy.connect("analyst", "mlflow")
     cursor = connection.cursor()
     found = {}
-    for statement, used in asked:
-        cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement}", used | values)
+    for statement, parameters in statements:
+        cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement}", parameters | values)
         [[[plan]]] = cursor.fetchall()
         name = re.match(r"\s*-- (.+)", statement)[1]
         found[name] = plan["Plan"], plan["Execution Time"]
@@ -88,7 +88,7 @@ def plans(crowded):
 
 
 def scans(node):
-    """Yield the parts of a plan that read a table."""
+    """Yield the nodes of a plan that read a table."""
     if "Relation Name" in node:
         yield node
     for part in node.get("Plans", ()):
@@ -96,25 +96,25 @@ def scans(node):
 
 
 def rows(scan):
-    """Return how many rows were read, those that did not fit included."""
+    """Return how many rows were read, including those filtered out."""
     return (scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0)) * scan["Actual Loops"]
 
 
-def test_it_asks_what_is_known_here(plans):
-    assert plans.keys() == QUESTIONS | {READS_ALL}
+def test_the_notebook_runs_exactly_the_queries_listed_here(plans):
+    assert plans.keys() == QUERIES | {READS_ALL}
 
 
-@pytest.mark.parametrize("question", sorted(QUESTIONS))
-def test_it_reads_few_rows_and_those_by_an_index(plans, record, question):
-    plan, milliseconds = plans[question]
-    record(f"SQL of the examples, {RUNS:,} runs, {question}: {milliseconds:.1f} ms")
+@pytest.mark.parametrize("query", sorted(QUERIES))
+def test_a_query_of_the_notebook_reads_few_rows_and_only_by_an_index(plans, record, query):
+    plan, milliseconds = plans[query]
+    record(f"SQL of the examples, {RUNS:,} runs, {query}: {milliseconds:.1f} ms")
     read = [scan for scan in scans(plan) if scan["Relation Name"] in TABLES]
-    assert read or question == "how large the tables are"
+    assert read or query == "how large the tables are"
     assert [scan["Relation Name"] for scan in read if scan["Node Type"] == "Seq Scan"] == []
-    assert {scan["Relation Name"]: rows(scan) for scan in read if rows(scan) > MANY} == {}
+    assert {scan["Relation Name"]: rows(scan) for scan in read if rows(scan) > MAX_ROWS} == {}
 
 
-def test_the_one_that_reads_all_says_so(plans, record):
+def test_the_notebook_marks_its_query_that_reads_every_row(plans, record):
     plan, milliseconds = plans[READS_ALL]
     record(f"SQL of the examples, {RUNS:,} runs, {READS_ALL}: {milliseconds:,.0f} ms")
     assert {scan["Relation Name"] for scan in scans(plan) if rows(scan) >= RUNS} == TABLES

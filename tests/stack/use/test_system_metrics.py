@@ -1,4 +1,4 @@
-"""The switch for the load of the machine among the metrics of a run, MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING."""
+"""MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING adds the load of the machine to the metrics of a run."""
 
 import json
 
@@ -6,14 +6,14 @@ import pytest
 
 pytestmark = pytest.mark.stack
 
-# Many times the seconds between two samples.
-PATIENCE_SECONDS = 60
+# Many times the interval between two samples.
+TIMEOUT_SECONDS = 60
 
 
-def logged(toolbox, patience, *options):
-    """Log a run in the notebook container, with these options of `docker compose exec`; return its metrics' names."""
-    unit = (toolbox.root / "tests" / "inside" / "log_system_metrics.py").read_text()
-    command = ["notebook", "python", "-c", unit, str(patience)]
+def logged(toolbox, timeout, *options):
+    """Log a run in the notebook container, with options of `docker compose exec`; return the names of its metrics."""
+    program = (toolbox.root / "tests" / "inside" / "log_system_metrics.py").read_text()
+    command = ["notebook", "python", "-c", program, str(timeout)]
     return json.loads(toolbox.compose("exec", "--no-TTY", *options, *command).splitlines()[-1])
 
 
@@ -22,7 +22,7 @@ def test_a_run_records_no_system_metrics_by_default(toolbox):
     assert logged(toolbox, 2 * interval) == ["loss"]
 
 
-def test_a_run_of_a_few_seconds_records_system_metrics_when_they_are_switched_on(toolbox):
+def test_a_short_run_records_system_metrics_if_they_are_switched_on(toolbox):
     switch = "--env=MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING=true"
-    metrics = logged(toolbox, PATIENCE_SECONDS, switch)
+    metrics = logged(toolbox, TIMEOUT_SECONDS, switch)
     assert {"loss", "system/cpu_utilization_percentage", "system/system_memory_usage_percentage"} <= set(metrics)

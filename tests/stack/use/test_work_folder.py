@@ -1,6 +1,6 @@
-"""A folder of the machine as ~/work in the notebook: who owns what, on both sides, and that nothing takes it along.
+"""A folder of this machine as ~/work in the notebook keeps its owner, and is never backed up, restored or deleted.
 
-Its toolbox also has a name, and with it an author of runs, and a time zone of its own.
+Its toolbox also has a name, which is the author of runs, and a time zone.
 """
 
 import os
@@ -15,19 +15,19 @@ pytestmark = pytest.mark.stack
 
 NAME = "folder"
 ZONE = "Asia/Kolkata"
-# Where the tests are not root, files can belong to nobody else.
+# Only root can create files of another user.
 OWNER = 1001 if os.getuid() == 0 else os.getuid()
 
 
 @pytest.fixture(scope="module")
 def folder(toolbox, tmp_path_factory):
-    """A folder of somebody else's with a file in it, which is ~/work in a toolbox with a name of its own."""
+    """A folder of another user with a file, which is ~/work in a named toolbox."""
     path = tmp_path_factory.mktemp("folder") / 'my "data", raw'
     path.mkdir()
     (path / "mine.csv").write_text("a,b\n")
-    for made in (path, path / "mine.csv"):
-        os.chown(made, OWNER, -1)
-    # The folders of pytest can be entered by their owner alone; Docker, which is root, mounts it all the same.
+    for created in (path, path / "mine.csv"):
+        os.chown(created, OWNER, -1)
+    # Only their owner can enter pytest's folders, but Docker runs as root.
     settings = {"COMPOSE_PROJECT_NAME": f"{toolbox.project}-{NAME}", "NOTEBOOK_USER": NAME}
     settings |= dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     settings |= {f"{service.upper()}_BASE_IMAGE": toolbox.base(service) for service in SERVICES}
@@ -53,41 +53,42 @@ def set_value(toolbox, name, value):
 
 
 def inside(toolbox, program, service="notebook"):
-    """Run a shell program in a container, of the notebook or another service; return what it printed."""
-    ran = toolbox.run("docker", "exec", f"{toolbox.project}-{NAME}-{service}-1", "sh", "-c", program)
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
+    """Run a shell script in the container of a service; return its output."""
+    result = toolbox.run("docker", "exec", f"{toolbox.project}-{NAME}-{service}-1", "sh", "-c", program)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
-def test_the_notebook_reads_and_writes_the_folder_as_its_owner(toolbox, folder):
+def test_the_notebook_reads_and_writes_the_work_folder_as_its_owner(toolbox, folder):
     assert inside(toolbox, "cat ~/work/mine.csv; echo x >> ~/work/mine.csv; echo made > ~/work/made") == "a,b\n"
     assert (folder / "mine.csv").read_text() == "a,b\nx\n"
     assert (folder / "made").stat().st_uid == OWNER
 
 
-def test_the_home_is_the_volume_still_and_belongs_to_the_same_user(toolbox, folder):
+def test_with_a_work_folder_the_home_is_still_the_volume_and_belongs_to_the_same_user(toolbox, folder):
+    assert inside(toolbox, "stat -c %u ~ ~/.bashrc") == f"{OWNER}\n{OWNER}\n"
     inside(toolbox, "echo home > ~/in-the-volume")
     assert not (folder / "in-the-volume").exists()
     toolbox.succeed("up", "--name", NAME)
     assert inside(toolbox, "cat ~/in-the-volume; stat -c %u ~ ~/.bashrc") == f"home\n{OWNER}\n{OWNER}\n"
 
 
-def test_who_works_there_has_the_name_of_the_toolbox_and_is_the_author_of_runs(toolbox, folder):
+def test_notebook_user_is_the_user_name_and_the_author_of_runs(toolbox, folder):
     program = "import mlflow; run = mlflow.start_run(); print(mlflow.get_run(run.info.run_id).info.user_id)"
     seen = inside(toolbox, f"whoami; stat -c %U ~/work; ssh -G example.org | grep '^user '; python -c '{program}'")
     assert seen == f"{NAME}\n{NAME}\nuser {NAME}\n{NAME}\n"
 
 
-def test_all_three_tell_the_time_of_the_time_zone(toolbox, folder):
+def test_all_services_use_the_configured_time_zone(toolbox, folder):
     offset = "import time; print(time.strftime('%z'))"
     assert [inside(toolbox, f'python -c "{offset}"', service) for service in ("notebook", "mlflow")] == ["+0530\n"] * 2
-    asked = "SELECT current_setting('timezone'), current_setting('log_timezone')"
-    told = toolbox.succeed("psql", "--name", NAME, "--database", "datasets", "--command", asked)
-    assert told.count(ZONE) == 2
+    query = "SELECT current_setting('timezone'), current_setting('log_timezone')"
+    printed = toolbox.succeed("psql", "--name", NAME, "--database", "datasets", "--command", query)
+    assert printed.count(ZONE) == 2
     assert " IST " in toolbox.succeed("logs", "--name", NAME, "--service", "postgres")
 
 
-def test_a_time_zone_that_there_is_not_is_told_and_what_runs_goes_on(toolbox, folder):
+def test_an_unknown_time_zone_is_rejected_and_running_services_stay_up(toolbox, folder):
     listing = ("docker", "ps", "--quiet", "--filter", f"name={toolbox.project}-{NAME}-")
     before = toolbox.run(*listing).stdout
     set_value(toolbox, "TZ", "Nowhere")
@@ -100,14 +101,14 @@ def test_a_time_zone_that_there_is_not_is_told_and_what_runs_goes_on(toolbox, fo
     assert toolbox.run(*listing).stdout == before
 
 
-def test_doctor_finds_nothing_wrong(toolbox, folder):
+def test_doctor_finds_nothing_wrong_with_a_work_folder(toolbox, folder):
     *lines, _, sentence = toolbox.succeed("doctor", "--name", NAME).splitlines()
     assert [line for line in lines if not line.startswith("ok ")] == []
     assert sentence == "All is well."
     assert f"{folder} is ~/work" in "\n".join(lines)
 
 
-def test_a_backup_leaves_the_folder_out_and_a_restore_leaves_it_alone(toolbox, folder, tmp_path):
+def test_backup_and_restore_ignore_the_work_folder(toolbox, folder, tmp_path):
     inside(toolbox, "echo before > ~/kept; echo before > ~/work/on-the-machine")
     toolbox.succeed("backup", "--name", NAME, "--to", str(tmp_path / "backup.zip"))
     inside(toolbox, "echo after > ~/kept; echo after > ~/work/on-the-machine")
@@ -117,7 +118,7 @@ def test_a_backup_leaves_the_folder_out_and_a_restore_leaves_it_alone(toolbox, f
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make a folder that belongs to root")
-def test_a_folder_that_belongs_to_root_is_explained_and_nothing_started(toolbox, folder, tmp_path):
+def test_a_work_folder_that_belongs_to_root_is_rejected_and_nothing_started(toolbox, folder, tmp_path):
     listing = ("docker", "ps", "--quiet", "--filter", f"name={toolbox.project}-{NAME}-")
     before = toolbox.run(*listing).stdout
     set_folder(toolbox, tmp_path)
@@ -130,7 +131,7 @@ def test_a_folder_that_belongs_to_root_is_explained_and_nothing_started(toolbox,
     assert toolbox.run(*listing).stdout == before
 
 
-def test_a_folder_that_is_missing_is_told_and_not_made(toolbox, folder, tmp_path):
+def test_a_missing_work_folder_is_reported_and_not_created(toolbox, folder, tmp_path):
     set_folder(toolbox, tmp_path / "none")
     result = toolbox.invoke("up", "--name", NAME)
     set_folder(toolbox, folder)

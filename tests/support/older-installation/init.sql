@@ -1,6 +1,6 @@
--- Roles and databases, made once, when the data directory is empty. psql runs this as the superuser.
+-- Roles and databases of an older version, created when the data directory is empty. psql runs this as the superuser.
 
--- The passwords come from the environment of the container. A statement that fails is not to leave one in the log.
+-- The passwords come from the environment of the container. A failing statement must not leave one in the log.
 SET log_min_error_statement = panic;
 \getenv mlflow_password MLFLOW_DB_PASSWORD
 \getenv analyst_password ANALYST_DB_PASSWORD
@@ -9,15 +9,15 @@ SET log_min_error_statement = panic;
 CREATE ROLE mlflow LOGIN PASSWORD :'mlflow_password';
 CREATE DATABASE mlflow OWNER mlflow;
 
--- The people: read all that MLflow records, and own a database for their tables.
+-- The users: read everything that MLflow records, and own a database for their tables.
 CREATE ROLE analyst LOGIN PASSWORD :'analyst_password';
 CREATE DATABASE datasets OWNER analyst;
 
--- By default every role may connect to every database and make temporary tables there.
+-- By default every role may connect to every database and create temporary tables there.
 REVOKE ALL ON DATABASE mlflow, datasets, postgres, template1 FROM PUBLIC;
 GRANT CONNECT ON DATABASE mlflow TO analyst;
 
--- MLflow makes its tables later, and new ones with each version: all of them can be read.
+-- MLflow creates its tables later, and new ones with each version; all of them can be read.
 \connect mlflow
 ALTER DEFAULT PRIVILEGES FOR ROLE mlflow GRANT SELECT ON TABLES TO analyst;
 ALTER DEFAULT PRIVILEGES FOR ROLE mlflow GRANT SELECT ON SEQUENCES TO analyst;

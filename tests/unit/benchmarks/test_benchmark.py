@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from benchmarks import results, run
-from tests.support.layers import ROOT, docker, the_line
+from tests.support.layers import ROOT, docker, error_line
 from toolbox import dev
 from toolbox.errors import Failure
 
@@ -97,11 +97,11 @@ def test_growth_is_measured_against_the_small_table(later, word):
 
 
 def test_a_change_within_the_spread_is_not_reported():
-    assert results.compare(table([44], [1, 2]), table([44], [1.9, 3])) == ["Nothing has moved, of 1 rows."]
+    assert results.compare(table([44], [1, 2]), table([44], [1.9, 3])) == ["No change in 1 rows."]
 
 
 def test_one_sample_has_to_change_more_than_several_to_be_reported():
-    assert results.compare(table([44], [2]), table([44], [2.8])) == ["Nothing has moved, of 1 rows."]
+    assert results.compare(table([44], [2]), table([44], [2.8])) == ["No change in 1 rows."]
     [line] = results.compare(table([44], [2, 2.1]), table([44], [2.8, 2.9]))
     assert "1.39 times worse" in line
 
@@ -124,7 +124,7 @@ def test_another_machine_and_rows_in_only_one_table_are_reported():
     before.about["machine"] = "large"
     machine, *others = results.compare(before, after)
     assert machine.startswith("machine was large, and is None")
-    assert others == ["Nothing has moved, of 0 rows.", "2 rows are in one of the two only."]
+    assert others == ["No change in 0 rows.", "2 rows are in only one of the two."]
 
 
 # --- What is refused ---
@@ -146,7 +146,7 @@ def test_a_file_of_another_format_is_refused(content, tmp_path):
     path.write_bytes(content)
     with pytest.raises(Failure) as raised:
         results.load(path)
-    assert str(path) in the_line(raised)
+    assert str(path) in error_line(raised)
 
 
 def test_a_missing_file_to_compare_with_is_refused_before_anything_is_built(tmp_path):
@@ -173,19 +173,19 @@ def test_invalid_arguments_are_refused_before_anything_is_built(arguments, cause
 @pytest.mark.parametrize(("memory", "disk", "word"), [(1e9, 1e12, "memory"), (1e12, 1e9, "disk")])
 def test_too_little_free_space_is_refused(memory, disk, word):
     with pytest.raises(Failure) as raised:
-        run.check_room(memory, disk, quick=True)
-    assert f"of {word}, 1.0 GB are free" in the_line(raised)
+        run.check_space(memory, disk, quick=True)
+    assert f"of {word}, 1.0 GB are free" in error_line(raised)
 
 
 def test_a_quick_run_needs_less_free_space():
     between = (run.DISK + run.DISK_QUICK) // 2
-    run.check_room(run.MEMORY, between, quick=True)
+    run.check_space(run.MEMORY, between, quick=True)
     with pytest.raises(Failure):
-        run.check_room(run.MEMORY, between, quick=False)
+        run.check_space(run.MEMORY, between, quick=False)
 
 
 def test_free_space_is_not_checked_if_it_is_unknown():
-    run.check_room(None, None, quick=False)
+    run.check_space(None, None, quick=False)
 
 
 def test_the_task_bench_replaces_its_process_with_the_program(monkeypatch):

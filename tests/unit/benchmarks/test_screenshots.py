@@ -27,7 +27,7 @@ class Failing:
     ("error", "line"),
     [
         (Failure("no room: make some."), "FAIL: no room: make some."),
-        (AssertionError("nothing\nshows"), "FAIL: the pictures could not be made (nothing shows): "),
+        (AssertionError("nothing\nshows"), "FAIL: the screenshots could not be taken (nothing shows): "),
         (KeyboardInterrupt(), "FAIL: interrupted: "),
     ],
     ids=["a failure", "a page that does not show", "Ctrl-C"],

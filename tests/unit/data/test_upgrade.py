@@ -1,8 +1,8 @@
-"""toolbox.data.upgrade: what it decides on the way from one major version of Postgres to another."""
+"""toolbox/data/upgrade.py: versions, images and the volume of an upgrade to another major version of Postgres."""
 
 import pytest
 
-from tests.support.layers import a_toolbox, the_line
+from tests.support.layers import error_line, fake_toolbox
 from toolbox import images
 from toolbox.data import upgrade
 from toolbox.errors import Failure
@@ -17,17 +17,17 @@ from toolbox.errors import Failure
         (images.SUBSTITUTES["postgres"].image, images.OLD_POSTGRES.image),
     ],
 )
-def test_the_image_for_the_old_volume_is_the_present_one_with_the_other_number(image, expected):
+def test_the_image_for_the_old_volume_is_the_current_one_with_the_old_version(image, expected):
     assert upgrade.older(image, 15) == expected
 
 
 @pytest.mark.parametrize(
     "image", ["postgres", "postgres:latest", "mirror.example:5000/postgres", "postgres:17@sha256:0"]
 )
-def test_an_image_that_does_not_show_its_version_has_to_be_given(image):
+def test_an_image_without_a_version_in_its_tag_needs_old_base(image):
     with pytest.raises(Failure) as raised:
         upgrade.older(image, 15)
-    assert "--old-base, an image of Postgres 15" in the_line(raised)
+    assert "--old-base, an image of Postgres 15" in error_line(raised)
 
 
 @pytest.mark.parametrize(
@@ -39,16 +39,16 @@ def test_an_image_that_does_not_show_its_version_has_to_be_given(image):
     ],
     ids=["another", "an empty volume", "a beta"],
 )
-def test_the_versions_of_volume_and_image_are_asked_of_a_container(printed, expected):
-    assert upgrade.versions(a_toolbox({"docker compose run": printed})) == expected
+def test_the_versions_of_volume_and_image_are_read_from_a_container(printed, expected):
+    assert upgrade.versions(fake_toolbox({"docker compose run": printed})) == expected
 
 
-def test_an_image_that_does_not_run_is_no_empty_volume():
+def test_an_image_that_does_not_run_is_not_taken_for_an_empty_volume():
     with pytest.raises(Failure) as raised:
-        upgrade.versions(a_toolbox({"docker compose run": False}))
-    assert "cannot be asked" in the_line(raised)
+        upgrade.versions(fake_toolbox({"docker compose run": False}))
+    assert "cannot determine" in error_line(raised)
 
 
-def test_the_new_volume_takes_the_place_of_no_other():
-    assert upgrade.free_name(17, ["box_db-store"], "box") == "db-store-17"
-    assert upgrade.free_name(17, ["box_db-store-17", "box_db-store-17-2"], "box") == "db-store-17-3"
+def test_the_name_of_the_new_volume_is_not_taken():
+    assert upgrade.unused_name(17, ["box_db-store"], "box") == "db-store-17"
+    assert upgrade.unused_name(17, ["box_db-store-17", "box_db-store-17-2"], "box") == "db-store-17-3"

@@ -48,7 +48,7 @@ def database(monkeypatch):
 
 @pytest.fixture
 def artifacts(tmp_path):
-    """A folder of artifacts that an interrupted restore has begun to replace."""
+    """A directory of artifacts that an interrupted restore has begun to replace."""
     volume_files.unpack(tmp_path, io.BytesIO(bytes(10240)))
     volume_files.swap(tmp_path)
     return tmp_path
@@ -89,16 +89,16 @@ def test_nothing_is_printed_if_the_database_answers(start, database, tmp_path, c
     assert capsys.readouterr().out == ""
 
 
-def test_the_server_waits_for_artifacts_that_a_restore_has_half_replaced_and_says_what_recovers_them(
+def test_the_server_waits_for_artifacts_that_a_restore_has_half_replaced_and_says_what_reverts_them(
     start, database, artifacts, capsys, monkeypatch
 ):
     database.answers[:] = [None, None]
     monkeypatch.setattr(start, "has_restored", lambda _: True)
-    monkeypatch.setattr(start.time, "sleep", lambda _: volume_files.back(artifacts))
+    monkeypatch.setattr(start.time, "sleep", lambda _: volume_files.roll_back(artifacts))
     start.wait(URI, artifacts)
     assert database.answers == []
     [line] = capsys.readouterr().out.splitlines()
-    assert line.startswith('Waiting for "invoke up", which recovers a restore that was interrupted')
+    assert line.startswith('Waiting for "invoke up": it reverts a restore that was interrupted')
 
 
 def test_the_server_does_not_wait_if_a_restore_has_also_replaced_the_database(
@@ -119,7 +119,7 @@ def test_the_server_does_not_wait_if_a_restore_has_only_unpacked_artifacts(start
 
 def test_the_server_recognizes_a_restore_by_the_names_that_a_restore_uses(start):
     assert postgres.RESTORED.format("mlflow") == start.RESTORED_DATABASE
-    assert volume_files.WORKSHOP == start.STAGING
+    assert volume_files.STAGING == start.STAGING
     # The home relies on it: the artifacts are replaced first.
     assert next(iter(volumes.STORES)) == "artifacts"
 

@@ -1,4 +1,4 @@
-"""toolbox/inside/volume_files.py: what is packed comes back, and a swap can be undone at any point."""
+"""toolbox/inside/volume_files.py: packed files are restored unchanged, and a swap can be rolled back at any point."""
 
 import errno
 import io
@@ -17,7 +17,7 @@ from toolbox.inside import volume_files
 
 @pytest.fixture
 def home(tmp_path):
-    """A home with all that may be in one."""
+    """A home with files of every kind."""
     folder = tmp_path / "home"
     (folder / "work" / "empty").mkdir(parents=True)
     (folder / "work" / "é \n\udcff.ipynb").write_text("notebook")
@@ -38,7 +38,7 @@ def home(tmp_path):
 
 
 def packed(folder, without_caches=False):
-    """Return the tar of a folder, and what `pack` says of it."""
+    """Return the tar of a directory, and the result of `pack`."""
     out = io.BytesIO()
     contents = volume_files.pack(folder, out, without_caches)
     out.seek(0)
@@ -52,7 +52,7 @@ def names(tar):
 
 
 def tree(folder):
-    """Return all that is below a folder: kind, mode, and what is in it."""
+    """Return everything below a directory, by path: whether it is a symbolic link, its mode, its content."""
     found = {}
     for path in sorted(folder.rglob("*")):
         content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
@@ -60,19 +60,19 @@ def tree(folder):
     return found
 
 
-def test_what_is_packed_comes_back_with_its_modes(home, tmp_path):
+def test_packed_files_are_restored_with_their_modes(home, tmp_path):
     before = tree(home)
     out, contents = packed(home)
     target = tmp_path / "target"
     target.mkdir()
     assert volume_files.unpack(target, out)[:2] == [contents["files"], contents["bytes"]]
     volume_files.swap(target)
-    volume_files.forget(target)
+    volume_files.discard(target)
     assert tree(target) == before
     assert contents["left_out"] == {}
 
 
-def test_the_time_of_a_file_comes_back(home, tmp_path):
+def test_the_time_of_a_file_is_restored(home, tmp_path):
     os.utime(home / "run", (1e9, 1e9))
     out, _ = packed(home)
     volume_files.unpack(tmp_path, out)
@@ -84,7 +84,7 @@ def test_the_time_of_a_file_comes_back(home, tmp_path):
     "cache",
     [".cache/x", ".local/share/Trash/x", ".local/share/jupyter/runtime/x", "a/.ipynb_checkpoints/x", "a/__pycache__/x"],
 )
-def test_caches_stay_out_of_the_home_and_in_the_artifacts(tmp_path, cache):
+def test_caches_are_left_out_of_the_home_but_not_of_the_artifacts(tmp_path, cache):
     (tmp_path / cache).parent.mkdir(parents=True)
     (tmp_path / cache).write_text("x")
     assert cache not in names(packed(tmp_path, without_caches=True)[0])
@@ -93,12 +93,12 @@ def test_caches_stay_out_of_the_home_and_in_the_artifacts(tmp_path, cache):
     assert volume_files.measure(tmp_path, without_caches=False) == {"bytes": 1, "largest": (1, cache)}
 
 
-def test_what_a_restore_left_is_not_packed(home):
+def test_the_staging_directory_of_a_restore_is_not_packed(home):
     volume_files.unpack(home, packed(home)[0])
-    assert [name for name in names(packed(home)[0]) if volume_files.WORKSHOP in name] == []
+    assert [name for name in names(packed(home)[0]) if volume_files.STAGING in name] == []
 
 
-def test_what_is_mounted_in_the_home_is_not_of_the_volume(home, monkeypatch):
+def test_a_directory_mounted_in_the_home_is_neither_packed_nor_measured(home, monkeypatch):
     monkeypatch.setattr(volume_files, "mount_points", lambda: {str(home / "work")})
     before = volume_files.measure(home, without_caches=True)
     (home / "work" / "big").write_bytes(bytes(1000))
@@ -108,7 +108,7 @@ def test_what_is_mounted_in_the_home_is_not_of_the_volume(home, monkeypatch):
     assert volume_files.measure(home, without_caches=True) == before
 
 
-def test_mounts_are_found_whatever_they_are_called(tmp_path, monkeypatch):
+def test_mount_points_are_found_whatever_their_names(tmp_path, monkeypatch):
     table = "36 35 98:0 /mnt1 /home/jovyan/my\\040work rw,noatime master:1 - ext3 /dev/root rw\n"
     (tmp_path / "mountinfo").write_text(table)
     monkeypatch.setattr("builtins.open", lambda path, **options: (tmp_path / path.rpartition("/")[2]).open(**options))
@@ -128,7 +128,7 @@ def test_mounts_are_found_whatever_they_are_called(tmp_path, monkeypatch):
     ],
     ids=str,
 )
-def test_a_home_has_files_when_the_user_put_or_changed_one(tmp_path, monkeypatch, files, expected):
+def test_a_home_has_files_if_the_user_added_or_changed_one(tmp_path, monkeypatch, files, expected):
     home, image = tmp_path / "home", tmp_path / "image"
     there = {image / "examples" / "1.ipynb": "shipped"} | {home / name: text for name, text in files.items()}
     for path, text in there.items():
@@ -150,12 +150,12 @@ def test_pipes_and_sockets_are_left_out_without_waiting_for_them(tmp_path):
 def test_a_link_that_a_restore_would_refuse_is_left_out_and_named(tmp_path, target):
     (tmp_path / "link").symlink_to(target)
     out, contents = packed(tmp_path)
-    assert contents["left_out"] == {"it leads out of the folder": (1, ["link"])}
+    assert contents["left_out"] == {"it leads out of the directory": (1, ["link"])}
     assert list(volume_files.members(out)) == []
 
 
-def test_files_that_grow_shrink_and_vanish_do_not_break_it(tmp_path):
-    """Each changes just after its size was read."""
+def test_files_that_grow_shrink_or_vanish_do_not_break_a_backup(tmp_path):
+    """Each changes right after its size was read."""
     for name in ("grows", "shrinks", "vanishes"):
         (tmp_path / name).write_bytes(b"1" * 1000)
     fstat = os.fstat
@@ -182,7 +182,7 @@ def test_files_that_grow_shrink_and_vanish_do_not_break_it(tmp_path):
     assert (contents["files"], contents["bytes"]) == (3, 3000)
 
 
-def test_files_that_come_and_go_all_the_time_do_not_break_it(tmp_path):
+def test_files_that_are_created_and_deleted_all_the_time_do_not_break_a_backup(tmp_path):
     end = threading.Event()
 
     def work():
@@ -202,17 +202,17 @@ def test_files_that_come_and_go_all_the_time_do_not_break_it(tmp_path):
         thread.join()
 
 
-# --- Files with holes, and what cannot be taken ---
+# --- Sparse files, and files that cannot be packed ---
 
 
 def with_holes(path, size, **parts):
-    """Write a sparse file of some size, in bytes, with bytes at offsets, given as `_OFFSET=BYTES`."""
+    """Write a sparse file of `size` bytes, with data at offsets given as `_OFFSET=BYTES`."""
     with path.open("wb") as file:
         for offset, content in parts.items():
             file.seek(int(offset[1:]))
             file.write(content)
         file.truncate(size)
-    assert path.stat().st_blocks * 512 < size - volume_files.HOLE, "this file system has no holes"
+    assert path.stat().st_blocks * 512 < size - volume_files.MIN_HOLE, "this file system does not support holes"
 
 
 LAYOUTS = {
@@ -225,16 +225,16 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("parts", LAYOUTS.values(), ids=LAYOUTS)
-def test_of_a_sparse_file_only_its_data_are_packed_and_it_comes_back_with_its_holes(tmp_path, parts):
+def test_only_the_data_of_a_sparse_file_are_packed_and_it_is_restored_with_its_holes(tmp_path, parts):
     folder, target = tmp_path / "folder", tmp_path / "target"
     folder.mkdir()
     target.mkdir()
     (folder / "after").write_text("after")
     with_holes(folder / "é.img", 1 << 40, **parts)
     out, contents = packed(folder)
-    # The parts, up to whole blocks, and the headers.
+    # The parts, in whole blocks, and the headers.
     assert len(out.getvalue()) < sum(map(len, parts.values())) + 100_000
-    assert contents["bytes"] <= volume_files.measure(folder, False)["bytes"] + volume_files.HOLE
+    assert contents["bytes"] <= volume_files.measure(folder, False)["bytes"] + volume_files.MIN_HOLE
     found = volume_files.in_tar(out)
     assert found[:2] == [2, contents["bytes"]]
     out.seek(0)
@@ -252,7 +252,7 @@ def test_of_a_sparse_file_only_its_data_are_packed_and_it_comes_back_with_its_ho
 
 
 @pytest.mark.parametrize("parts", LAYOUTS.values(), ids=LAYOUTS)
-def test_other_programs_read_a_sparse_file_too(tmp_path, parts):
+def test_tarfile_and_gnu_tar_can_read_a_packed_sparse_file(tmp_path, parts):
     (tmp_path / "folder").mkdir()
     with_holes(tmp_path / "folder" / "disk.img", 50 << 20, **{k: v for k, v in parts.items() if int(k[1:]) < 1 << 25})
     content = (tmp_path / "folder" / "disk.img").read_bytes()
@@ -264,11 +264,11 @@ def test_other_programs_read_a_sparse_file_too(tmp_path, parts):
         assert (tmp_path / "disk.img").read_bytes() == content
 
 
-def test_after_a_sparse_file_with_more_than_8_gb_of_data_the_next_one_is_found():
-    """Python's own reader looks for it in the wrong place."""
+def test_the_member_after_a_sparse_file_with_more_than_8_gb_of_data_is_found():
+    """tarfile's own reader looks for it at the wrong offset."""
 
     class Sought(io.RawIOBase):
-        """A tar whose second member begins after so many bytes that nobody wants to read them."""
+        """A tar whose second member begins after more bytes than a test can read."""
 
         def __init__(self, first, second, place):
             self.parts, self.place, self.at = (first, second), place, 0
@@ -286,9 +286,9 @@ def test_after_a_sparse_file_with_more_than_8_gb_of_data_the_next_one_is_found()
             return data
 
     size = 9 << 30
-    stored = volume_files.Stored(None, (size + volume_files.HOLE, [(volume_files.HOLE, size)]))
+    stored = volume_files.Stored(None, (size + volume_files.MIN_HOLE, [(volume_files.MIN_HOLE, size)]))
     first, second = tarfile.TarInfo("a"), tarfile.TarInfo("b")
-    first.size, first.pax_headers = stored.size, volume_files.sparse_headers("a", size + volume_files.HOLE)
+    first.size, first.pax_headers = stored.size, volume_files.sparse_headers("a", size + volume_files.MIN_HOLE)
     begin = first.tobuf(tarfile.PAX_FORMAT) + stored.rest
     source = Sought(begin, second.tobuf(tarfile.PAX_FORMAT), len(begin) + size)
     tar = tarfile.TarFile(fileobj=source, tarinfo=volume_files.Header)
@@ -296,7 +296,7 @@ def test_after_a_sparse_file_with_more_than_8_gb_of_data_the_next_one_is_found()
 
 
 @pytest.mark.parametrize("change", ["a byte", "a shorter file", "a longer one"])
-def test_another_sparse_file_than_was_unpacked_is_noticed(tmp_path, change):
+def test_a_sparse_file_that_differs_from_the_unpacked_one_is_noticed(tmp_path, change):
     with_holes(tmp_path / "a", 1 << 30, _0=b"1" * 9000, _500000000=b"2" * 9000)
     layout = (1 << 30, [(0, 12288), (499998720, 12288), (1 << 30, 0)])
     before = volume_files.in_folder(tmp_path, {"a": layout})
@@ -309,20 +309,20 @@ def test_another_sparse_file_than_was_unpacked_is_noticed(tmp_path, change):
     assert volume_files.in_folder(tmp_path, {"a": layout})[2] != before[2]
 
 
-def test_a_file_with_too_many_or_too_far_holes_is_left_out_and_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(volume_files, "PARTS", 3)
+def test_a_file_with_too_many_holes_is_left_out_and_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(volume_files, "MAX_PARTS", 3)
     scattered = {f"_{number << 20}": b"x" for number in range(5)}
     with_holes(tmp_path / "scattered", 1 << 30, **scattered)
     out, contents = packed(tmp_path)
     assert names(out) == []
     assert contents["left_out"] == {"it cannot be read (a sparse file with too many holes)": (1, ["scattered"])}
-    # Where the holes are the smaller part, they are stored as zeros.
+    # Holes that are the smaller part of a file are stored as zeros.
     dense = {f"_{number * 200_000}": b"x" * 100_000 for number in range(5)}
     with_holes(tmp_path / "scattered", 1_000_000, **dense)
     assert packed(tmp_path)[1] == {"files": 1, "bytes": 1_000_000, "left_out": {}}
 
 
-def test_a_file_that_cannot_be_read_to_its_end_is_named_and_the_others_are_taken(tmp_path):
+def test_the_unreadable_rest_of_a_file_is_zeros_and_the_error_is_kept():
     class Failing(io.BytesIO):
         def read(self, size):
             if self.tell():
@@ -343,7 +343,7 @@ def test_a_file_that_cannot_be_read_to_its_end_is_named_and_the_others_are_taken
         ("layout_of", errno.EACCES, "it cannot be read (Permission denied)"),
     ],
 )
-def test_what_cannot_be_read_is_left_out_and_named(tmp_path, monkeypatch, function, error, reason):
+def test_unreadable_files_are_left_out_and_the_first_five_named(tmp_path, monkeypatch, function, error, reason):
     def fails(*_):
         raise OSError(error, os.strerror(error))
 
@@ -355,8 +355,8 @@ def test_what_cannot_be_read_is_left_out_and_named(tmp_path, monkeypatch, functi
     assert (names(out), count, len(named)) == ([], 7, 5)
 
 
-def test_a_path_that_a_restore_could_not_make_is_left_out_and_named(tmp_path):
-    """It is a folder that is longer than Linux takes in one go."""
+def test_a_path_that_a_restore_could_not_create_is_left_out_and_named(tmp_path):
+    """It is longer than Linux allows in one system call."""
     before = os.open(".", os.O_RDONLY)
     try:
         os.chdir(tmp_path)
@@ -374,14 +374,14 @@ def test_a_path_that_a_restore_could_not_make_is_left_out_and_named(tmp_path):
     found = volume_files.in_tar(io.BytesIO(packing.stdout))
     target = tmp_path / "target"
     target.mkdir()
-    for action in ("unpack", "swap", "forget"):
+    for action in ("unpack", "swap", "discard"):
         command = [sys.executable, "-c", text, action, target]
         done = subprocess.run(command, input=packing.stdout, capture_output=True, check=True)
         assert action != "unpack" or json.loads(done.stdout) == found
     assert (target / "file").read_text() == "x"
 
 
-def test_a_file_that_becomes_a_pipe_or_a_folder_does_not_stop_it(tmp_path, monkeypatch):
+def test_a_file_that_becomes_a_pipe_or_a_directory_does_not_break_a_backup(tmp_path, monkeypatch):
     for name in ("folder", "pipe"):
         (tmp_path / name).write_text("x")
     lstat = os.lstat
@@ -402,7 +402,7 @@ def test_a_file_that_becomes_a_pipe_or_a_folder_does_not_stop_it(tmp_path, monke
     assert contents["left_out"] == {"it cannot be read (Is a directory)": (1, ["folder"])}
 
 
-def test_an_output_that_is_gone_is_no_fault_of_a_file(home):
+def test_an_error_of_the_output_is_not_blamed_on_a_file(home):
     class Gone(io.BytesIO):
         def write(self, data):
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
@@ -411,14 +411,14 @@ def test_an_output_that_is_gone_is_no_fault_of_a_file(home):
         volume_files.pack(home, Gone(), False)
 
 
-def test_a_tar_that_breaks_off_is_not_unpacked(home, tmp_path):
+def test_unpacking_a_truncated_tar_fails(home, tmp_path):
     out, _ = packed(home)
     half = io.BytesIO(out.getvalue()[:1_000_000])
     with pytest.raises(tarfile.TarError):
         volume_files.unpack(tmp_path, half)
 
 
-def test_what_is_unpacked_is_read_back_and_has_the_contents_of_the_tar_whatever_the_modes(home, tmp_path):
+def test_unpacked_files_are_read_back_and_equal_the_tar_whatever_their_modes(home, tmp_path):
     out, _ = packed(home)
     expected = volume_files.in_tar(out)
     assert expected == volume_files.in_folder(home)
@@ -433,8 +433,8 @@ def test_what_is_unpacked_is_read_back_and_has_the_contents_of_the_tar_whatever_
                     other.addfile(member, tar.extractfile(member) if member.isreg() else None)
         changed.seek(0)
         assert volume_files.unpack(target, changed) == expected
-        # Root reads it anyway, the owner of the volume does not.
-        assert (target / volume_files.WORKSHOP / "new" / "run").stat().st_mode & 0o777 == mode | 0o400
+        # Root could read it anyway, the owner of the volume could not.
+        assert (target / volume_files.STAGING / "new" / "run").stat().st_mode & 0o777 == mode | 0o400
 
 
 def test_contents_do_not_depend_on_the_order_of_the_files():
@@ -458,15 +458,15 @@ def test_contents_do_not_depend_on_the_order_of_the_files():
         lambda home: ((home / "work" / "data.csv").unlink(), (home / "work" / "data.csv").symlink_to("../run")),
         lambda home: ((home / "run").rename(home / "x"), (home / ".ssh" / "key").rename(home / "run")),
     ],
-    ids=["a byte", "a name", "one less", "an empty one more", "no link", "another link", "swapped names"],
+    ids=["a byte", "a name", "one fewer", "an empty one more", "no link", "another link", "swapped names"],
 )
-def test_other_contents_have_another_checksum(home, change):
+def test_different_contents_have_different_checksums(home, change):
     before = volume_files.in_folder(home)
     change(home)
     assert volume_files.in_folder(home)[2] != before[2]
 
 
-def test_what_the_disk_has_lost_is_noticed(home, tmp_path, monkeypatch):
+def test_data_that_the_disk_has_lost_are_noticed(home, tmp_path, monkeypatch):
     out, _ = packed(home)
     expected = volume_files.in_tar(out)
     out.seek(0)
@@ -482,7 +482,7 @@ def test_what_the_disk_has_lost_is_noticed(home, tmp_path, monkeypatch):
     assert found[2] != expected[2]
 
 
-def test_unpacking_does_not_write_over_a_file(tmp_path):
+def test_unpacking_never_overwrites_a_file(tmp_path):
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         for _ in range(2):
@@ -492,7 +492,7 @@ def test_unpacking_does_not_write_over_a_file(tmp_path):
         volume_files.unpack(tmp_path, out)
 
 
-# --- The swap, broken off at every point ---
+# --- The swap, interrupted at every point ---
 
 
 class PowerFailureError(Exception):
@@ -501,7 +501,7 @@ class PowerFailureError(Exception):
 
 @pytest.fixture
 def power(monkeypatch):
-    """A function that lets the next changes succeed, as many as it is told, and then none."""
+    """A function that sets how many of the next changes succeed; the ones after that fail."""
     left = [10**9]
 
     def failing(change):
@@ -524,11 +524,11 @@ def power(monkeypatch):
 
 @pytest.fixture
 def prepared(home, tmp_path, power):
-    """A folder with files, beside which others are unpacked."""
+    """A directory with files, and others in its staging directory."""
     target = tmp_path / "target"
     (target / "1").mkdir(parents=True)
     (target / "1" / "old").write_text("old")
-    # Under names that the new ones have too.
+    # With the same names as new ones.
     (target / "data.csv").write_text("old data")
     (target / "fixed").mkdir(mode=0o555)
     volume_files.unpack(target, packed(home)[0])
@@ -536,17 +536,19 @@ def prepared(home, tmp_path, power):
 
 
 def original(target):
-    """Return what is in a folder but the workshop. Whether the owner may write to a folder may change on the way."""
+    """Return the tree of a directory without the staging directory, and without write permissions, which may change."""
     return {
         name: (is_link, mode | 0o200, content)
         for name, (is_link, mode, content) in tree(target).items()
-        if volume_files.WORKSHOP.encode() not in name
+        if volume_files.STAGING.encode() not in name
     }
 
 
-def test_a_swap_that_breaks_off_anywhere_can_be_undone_even_if_that_breaks_off(prepared, power, home, monkeypatch):
+def test_a_swap_interrupted_anywhere_can_be_rolled_back_even_if_that_is_interrupted_too(
+    prepared, power, home, monkeypatch
+):
     before = original(prepared)
-    old = prepared / volume_files.WORKSHOP / "old"
+    old = prepared / volume_files.STAGING / "old"
     points = 0
     for changes in range(100):
         power(changes)
@@ -560,9 +562,9 @@ def test_a_swap_that_breaks_off_anywhere_can_be_undone_even_if_that_breaks_off(p
             power(more)
             try:
                 with monkeypatch.context() as context:
-                    # What was unpacked is kept for the next round.
-                    context.setattr(volume_files, "forget", lambda folder: None)
-                    volume_files.back(prepared)
+                    # Keep the unpacked files for the next iteration.
+                    context.setattr(volume_files, "discard", lambda folder: None)
+                    volume_files.roll_back(prepared)
                 break
             except PowerFailureError:
                 continue
@@ -575,12 +577,12 @@ def test_a_swap_that_breaks_off_anywhere_can_be_undone_even_if_that_breaks_off(p
     assert {name for name in original(prepared) if b"/" not in name} == {
         name for name in tree(home) if b"/" not in name
     }
-    volume_files.back(prepared)
+    volume_files.roll_back(prepared)
     assert original(prepared) == before
-    assert not (prepared / volume_files.WORKSHOP).exists()
+    assert not (prepared / volume_files.STAGING).exists()
 
 
-def test_the_program_runs_by_itself_as_python_c(home):
+def test_the_program_needs_no_other_file(home):
     text = (ROOT / "toolbox" / "inside" / "volume_files.py").read_text()
     command = [sys.executable, "-I", "-c", text, "measure", home]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout

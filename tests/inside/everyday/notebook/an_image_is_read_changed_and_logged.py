@@ -9,5 +9,5 @@ mlflow.set_experiment("skimage")
 with mlflow.start_run() as run:
     mlflow.log_artifact("edges.png", "ränder")
     mlflow.log_image(edges / edges.max(), "float.png")
-back = io.imread(mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/ränder/edges.png"))
-assert back.shape == picture.shape
+loaded = io.imread(mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/ränder/edges.png"))
+assert loaded.shape == picture.shape

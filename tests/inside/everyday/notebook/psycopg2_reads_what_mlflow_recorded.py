@@ -12,4 +12,4 @@ with psycopg2.connect("") as connection, connection.cursor() as cursor:
     except psycopg2.errors.InsufficientPrivilege:
         connection.rollback()
     else:
-        raise AssertionError("analyst may delete what MLflow recorded")
+        raise AssertionError("analyst can delete what MLflow recorded")

@@ -18,4 +18,4 @@ try:
 except MlflowException as error:
     assert "rooms" in str(error)
 else:
-    raise AssertionError("a table without a column was taken")
+    raise AssertionError("a table without a column was accepted")

@@ -1,7 +1,7 @@
-"""Ask MLflow for runs of an experiment, as its pages do, on one connection that is kept.
+"""Query MLflow for runs of an experiment, as its pages do, on a single connection.
 
-Arguments: the experiment, how many runs it has, and how often to ask each question. Prints the milliseconds of each
-time, by question, as JSON.
+Arguments: the experiment, its number of runs, and how often to repeat each query. Prints the milliseconds of each
+repetition, by query, as JSON.
 """
 
 import base64
@@ -15,8 +15,8 @@ experiment, count, times = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 connection = http.client.HTTPConnection("mlflow", 5000, timeout=300)
 
 
-def ask(method, path, body=None):
-    """Send a request; return (the answer, the milliseconds until it was there). Raises OSError if it is not OK."""
+def send(method, path, body=None):
+    """Send a request; return (the response, its milliseconds). Raises OSError if the status is not 200."""
     start = time.perf_counter()
     connection.request(method, f"/api/2.0/mlflow/{path}", body, {"Content-Type": "application/json"})
     answer = connection.getresponse()
@@ -28,7 +28,7 @@ def ask(method, path, body=None):
 
 
 def search(order="attributes.start_time DESC", **more):
-    """Return the request with which MLflow's page asks for a table of runs."""
+    """Return the request of MLflow's table of runs."""
     body = {"experiment_ids": [experiment], "run_view_type": "ACTIVE_ONLY", "max_results": PAGE, "order_by": [order]}
     return "POST", "runs/search", json.dumps(body | more)
 
@@ -38,20 +38,20 @@ def token(offset):
     return base64.b64encode(json.dumps({"offset": offset}).encode()).decode()
 
 
-run = ask(*search())[0]["runs"][0]["info"]["run_id"]
-QUESTIONS = {
+run = send(*search())[0]["runs"][0]["info"]["run_id"]
+QUERIES = {
     "first page": search(),
     "deep page": search(page_token=token(count // 2)),
     "ordered by a metric": search(order="metrics.`loss` ASC"),
-    # A tenth of the runs each.
+    # Each matches a tenth of the runs.
     "filtered by a metric": search(filter="metrics.loss < 0.1"),
     "filtered by a param": search(filter="params.depth = '7'"),
     "history of a metric": ("GET", f"metrics/get-history?run_id={run}&metric_key=loss&max_results=25000"),
 }
-found = {}
-for question, request in QUESTIONS.items():
-    # The first time is not counted, and shows that there is what was asked for.
-    answer, _ = ask(*request)
-    assert answer.get("runs") or answer.get("metrics"), question
-    found[question] = [ask(*request)[1] for _ in range(times)]
-print(json.dumps(found))
+measured = {}
+for query, request in QUERIES.items():
+    # A warm-up, which also checks that the result is not empty.
+    answer, _ = send(*request)
+    assert answer.get("runs") or answer.get("metrics"), query
+    measured[query] = [send(*request)[1] for _ in range(times)]
+print(json.dumps(measured))

@@ -6,9 +6,9 @@ import mlflow
 
 
 def cli(*arguments):
-    done = subprocess.run(["mlflow", *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    result = subprocess.run(["mlflow", *arguments], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 experiment = mlflow.set_experiment("command line").experiment_id

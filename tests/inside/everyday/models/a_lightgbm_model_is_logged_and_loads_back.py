@@ -4,7 +4,7 @@ import sys
 import mlflow
 from sklearn.datasets import load_iris
 
-# As `pip install lightgbm`, without a trace in the environment of the others.
+# As `pip install lightgbm`, but without changing the environment of the other programs.
 subprocess.run(
     [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", "here", "lightgbm"], check=True
 )

@@ -18,5 +18,5 @@ mlflow.set_experiment("code paths")
 with mlflow.start_run():
     info = mlflow.pyfunc.log_model(name="cleaner", python_model=Cleaner(), code_paths=["cleaning.py"])
 program = f"import mlflow; print(mlflow.pyfunc.load_model({info.model_uri!r}).predict([' Ab ']))"
-asked = subprocess.run([sys.executable, "-c", program], cwd="/", capture_output=True, text=True, check=False)
-assert "['ab']" in asked.stdout, asked.stderr
+result = subprocess.run([sys.executable, "-c", program], cwd="/", capture_output=True, text=True, check=False)
+assert "['ab']" in result.stdout, result.stderr

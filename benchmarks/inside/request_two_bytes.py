@@ -1,6 +1,6 @@
-"""Ask a server of the mlflow container again and again, on one connection that is kept.
+"""Send requests to a server in the mlflow container, one by one on a single connection.
 
-Arguments: its port, and for how many seconds to ask. Prints the seconds of each request, as JSON.
+Arguments: its port, and for how many seconds. Prints the seconds of each request, as JSON.
 """
 
 import http.client
@@ -12,8 +12,8 @@ port, seconds = int(sys.argv[1]), float(sys.argv[2])
 connection = http.client.HTTPConnection("mlflow", port, timeout=30)
 
 
-def ask():
-    """Return how many seconds a request takes."""
+def request():
+    """Send a request; return how many seconds it took."""
     start = time.perf_counter()
     connection.request("GET", "/")
     assert connection.getresponse().read() == b"ok"
@@ -21,9 +21,9 @@ def ask():
 
 
 # The first one opens the connection.
-ask()
+request()
 end = time.perf_counter() + seconds
 took = []
 while time.perf_counter() < end:
-    took.append(ask())
+    took.append(request())
 print(json.dumps(took))

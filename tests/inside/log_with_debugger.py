@@ -1,6 +1,6 @@
-"""Log a model in a kernel with JupyterLab's debugger on, and print as JSON what the cell wrote to stdout and stderr.
+"""Log a model in a kernel with the debugger on, and print the cell's stdout and stderr as JSON.
 
-The debugger is switched on as JupyterLab does it, over the kernel's control channel.
+The debugger is switched on as JupyterLab does, over the kernel's control channel.
 """
 
 import json
@@ -27,14 +27,14 @@ with mlflow.start_run():
     mlflow.sklearn.log_model(model, name="model", input_example=X.head(), registered_model_name="no red lines")
 print("done")
 """
-# For the cell, on a machine that has much else to do.
-PATIENCE_SECONDS = 300
+# For the cell, on a busy machine.
+TIMEOUT_SECONDS = 300
 
 manager, client = start_new_kernel(kernel_name="python3")
 
 
 def debug(command, **arguments):
-    """Send a request of the debugger's protocol and wait for its answer."""
+    """Send a request of the debugger's protocol and wait for its response."""
     content = {"type": "request", "seq": 1, "command": command, "arguments": arguments}
     message = client.session.msg("debug_request", content)
     client.control_channel.send(message)
@@ -48,8 +48,8 @@ def debug(command, **arguments):
 printed = {"stdout": "", "stderr": ""}
 
 
-def note(message):
-    """Keep what the cell prints."""
+def collect(message):
+    """Collect the output of the cell."""
     content = message["content"]
     if message["msg_type"] == "stream":
         printed[content["name"]] += content["text"]
@@ -60,7 +60,7 @@ def note(message):
 try:
     debug("initialize", clientID="test", adapterID="", pathFormat="path", linesStartAt1=True, columnsStartAt1=True)
     debug("attach")
-    client.execute_interactive(CELL, timeout=PATIENCE_SECONDS, output_hook=note)
+    client.execute_interactive(CELL, timeout=TIMEOUT_SECONDS, output_hook=collect)
 finally:
     manager.shutdown_kernel(now=True)
 print(json.dumps(printed))

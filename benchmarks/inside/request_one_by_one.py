@@ -1,7 +1,7 @@
-"""Ask MLflow for one thing after the other, on one connection that is kept.
+"""Send requests of each kind to MLflow, one by one on a single connection.
 
-Arguments: the experiment to search, and for how many seconds to ask for each kind of thing. Speaks plain HTTP, so that
-MLflow's client is not measured. Prints the seconds of each request, by kind, as JSON.
+Arguments: the experiment to search, and the seconds for each kind. Uses plain HTTP, so that MLflow's client is not
+measured. Prints the seconds of each request, by kind, as JSON.
 """
 
 import http.client
@@ -10,8 +10,7 @@ import json
 import sys
 import time
 
-# How often at least, however long it takes.
-LEAST = 3
+MIN_REQUESTS = 3
 BATCH = 1000
 POINTS = 10_000
 
@@ -20,7 +19,7 @@ connection = http.client.HTTPConnection("mlflow", 5000, timeout=60)
 
 
 def send(method, path, body=None):
-    """Send a request; return the text of the answer. Raises OSError when it is not OK."""
+    """Send a request; return the body of the response. Raises OSError if the status is not 200."""
     connection.request(method, path, body and json.dumps(body), {"Content-Type": "application/json"})
     answer = connection.getresponse()
     text = answer.read()
@@ -30,38 +29,38 @@ def send(method, path, body=None):
 
 
 def call(method, path, body=None):
-    """Send a request to the API; return the text of the answer."""
+    """Send a request to the API; return the body of the response."""
     return send(method, f"/api/2.0/mlflow/{path}", body)
 
 
 def new_run():
-    """Make a run; return its id."""
-    made = json.loads(call("POST", "runs/create", {"experiment_id": "0", "start_time": 1}))
-    return made["run"]["info"]["run_id"]
+    """Create a run; return its ID."""
+    created = json.loads(call("POST", "runs/create", {"experiment_id": "0", "start_time": 1}))
+    return created["run"]["info"]["run_id"]
 
 
 def metrics(count, keys, step):
-    """Return as many metrics, spread over keys, of a step and those after it."""
+    """Return `count` metrics of `keys` keys; their steps begin at `step` times `count`."""
     return [
         {"key": f"key{number % keys}", "value": number, "timestamp": number, "step": step * count + number}
         for number in range(count)
     ]
 
 
-def times(ask):
-    """Ask until the time is over, with a number from 0 on; return the seconds of each time."""
-    found = []
+def times(request):
+    """Call `request(step)` with steps from 0 until the time is up; return the seconds of each call."""
+    took = []
     end = time.monotonic() + seconds
     for step in itertools.count():
         begin = time.monotonic()
-        ask(step)
-        found.append(time.monotonic() - begin)
-        if time.monotonic() > end and len(found) >= LEAST:
-            return found
+        request(step)
+        took.append(time.monotonic() - begin)
+        if time.monotonic() > end and len(took) >= MIN_REQUESTS:
+            return took
 
 
 def batches(count, keys):
-    """Return the seconds of batches of metrics into a new run."""
+    """Return the seconds of logging batches of metrics to a new run."""
     run = new_run()
     return times(lambda step: call("POST", "runs/log-batch", {"run_id": run, "metrics": metrics(count, keys, step)}))
 

@@ -8,8 +8,8 @@ session = requests.Session()
 session.headers["Authorization"] = f"token {next(list_running_servers())['token']}"
 api = "http://127.0.0.1:8888/api/contents"
 folder = f"größe #1 {secrets.token_hex(4)}"
-made = session.put(f"{api}/{requests.utils.quote(folder)}", json={"type": "directory"}, timeout=30)
-assert made.status_code == 201, made.text
+created = session.put(f"{api}/{requests.utils.quote(folder)}", json={"type": "directory"}, timeout=30)
+assert created.status_code == 201, created.text
 address = f"{api}/{requests.utils.quote(folder)}/a%20b.txt"
 session.put(address, json={"type": "file", "format": "text", "content": "ä"}, timeout=30).raise_for_status()
 assert session.get(address, timeout=30).json()["content"] == "ä"
