@@ -1,4 +1,4 @@
-"""The folder of this machine that is ~/work in the notebook, if WORK_FOLDER names one, and who owns what there."""
+"""WORK_FOLDER, the directory of this machine that is ~/work in the notebook, and the owner of the home."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ TARGET = "/home/jovyan/work"
 HOME = "/home/jovyan"
 # The UID that owns the home in the image, and so in a new volume.
 IMAGE_USER = "1000"
-# Prints the owner of a folder as the container sees it, and whether the container's user can make files there.
+# Prints the owner of a directory as the container sees it, and whether its user can create files there.
 LOOK = 'stat -c %u "$1"; [ -w "$1" ] && [ -x "$1" ] && echo yes || echo no'
 
 
@@ -19,24 +19,24 @@ def folder(config):
 
 
 def user(config):
-    """Return the number of the user that the notebook runs as, as text."""
+    """Return the UID of the notebook, as text."""
     return config["services"]["notebook"].get("user", IMAGE_USER).partition(":")[0]
 
 
 def check(config):
-    """Raise Failure when WORK_FOLDER is no folder: Docker would make one that belongs to root."""
+    """Raise Failure unless WORK_FOLDER is a directory: Docker would create one that belongs to root."""
     path = folder(config)
     if path and not path.exists():
-        raise Failure(f"the folder {path} does not exist: make it, or correct WORK_FOLDER in .env.")
+        raise Failure(f"the folder {path} does not exist: create it, or correct WORK_FOLDER in .env.")
     if path and not path.is_dir():
-        raise Failure(f"{path} is no folder: correct WORK_FOLDER in .env.")
+        raise Failure(f"{path} is not a directory: correct WORK_FOLDER in .env.")
 
 
 def adopt_owner(toolbox):
-    """Have the notebook run as a user who can write to WORK_FOLDER and to the home.
+    """Run the notebook as a user who can write to WORK_FOLDER, which becomes the owner of the home.
 
-    If the folder belongs to another user than the one of the notebook, that one is set in .env, and gets the home.
-    Raises Failure when nobody but root can write to the folder.
+    If the notebook's user cannot write there, NOTEBOOK_UID in .env is set to the owner of the directory.
+    Raises Failure if only root can write to it.
     """
     path = folder(toolbox.config)
     if path is None:
@@ -49,13 +49,13 @@ def adopt_owner(toolbox):
         toolbox.set(NOTEBOOK_UID=owner)
         if not look(toolbox, str(path), TARGET, "bind")[1]:
             raise Failure(f'{path} cannot be written by its owner, user {owner}: "chmod u+rwx {path}".')
-    give_home(toolbox)
+    change_home_owner(toolbox)
 
 
 def unwritable(path, owner, present):
-    """Return why a folder that the notebook's user cannot write is to stay so, or "" when its owner could be that user.
+    """Return why the notebook cannot run as the owner of a directory that it cannot write to, or "" if it can.
 
-    `owner` and `present`, the user of the notebook, are numbers as text.
+    `owner` and `present`, the user of the notebook, are UIDs as text.
     """
     if owner == "0":
         return f'{path} belongs to root, and the notebook does not run as root: "chown {present} {path}".'
@@ -65,8 +65,8 @@ def unwritable(path, owner, present):
 
 
 def look(toolbox, source, target, kind):
-    """Return the owner of a folder or volume as the notebook sees it, a number as text, and whether it can write it."""
-    # As CSV has it: the name of a folder may have commas and quotes.
+    """Return the owner of a directory or volume as the notebook sees it, a UID as text, and whether it can write to it."""
+    # Quoted as in CSV: the path may contain commas and quotes.
     quoted = source.replace('"', '""')
     as_user = ("--user", f"{user(toolbox.config)}:100")
     looked = run_once(toolbox, f'type={kind},"source={quoted}",target={target}', as_user, LOOK, "-", target)
@@ -76,8 +76,8 @@ def look(toolbox, source, target, kind):
     return owner, writable == "yes"
 
 
-def give_home(toolbox):
-    """Give the home to the user of the notebook, if it is another one's: what that one wrote could not be changed."""
+def change_home_owner(toolbox):
+    """Change the owner of the home to the notebook's user, which could not change the files of another one."""
     config = toolbox.config
     home = next(mount for mount in config["services"]["notebook"]["volumes"] if mount["target"] == HOME)
     volume = config["volumes"][home["source"]]["name"]
@@ -89,9 +89,9 @@ def give_home(toolbox):
     if look(toolbox, volume, HOME, "volume")[0] == user(config):
         return
     rights = ("--user", "0", "--cap-add", "CHOWN", "--cap-add", "DAC_READ_SEARCH")
-    give = f"chown -hR {user(config)} {HOME}"
-    if not run_once(toolbox, f"type=volume,source={volume},target={HOME}", rights, give):
-        raise Failure(f'the home cannot be given to user {user(config)}: "invoke down", and try again.')
+    chown = f"chown -hR {user(config)} {HOME}"
+    if not run_once(toolbox, f"type=volume,source={volume},target={HOME}", rights, chown):
+        raise Failure(f'the owner of the home cannot be changed to user {user(config)}: "invoke down", and try again.')
 
 
 def run_once(toolbox, mount, options, *script):

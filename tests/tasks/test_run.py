@@ -141,14 +141,14 @@ def test_the_launcher_refuses_to_run_through_a_link(run, tmp_path):
     (tmp_path / "other" / "run").symlink_to(run.root / "run")
     ran = subprocess.run([tmp_path / "other" / "run", "up"], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
-    assert "by its own path, and not by a link." in ran.stderr
+    assert "by its own path, not through a link." in ran.stderr
     assert (tmp_path / "other" / ".venv").exists()
 
 
 def test_a_clone_in_a_folder_with_a_colon_is_refused(tmp_path):
     failed = Launcher(tmp_path, "a:b")("up")
     assert failed.returncode == 1
-    assert failed.stderr.startswith("FAIL: Python makes no environment in a folder with a colon")
+    assert failed.stderr.startswith("FAIL: Python cannot create an environment in a path with a colon")
     assert failed.stderr.count("\n") == 1
 
 
@@ -172,7 +172,7 @@ def test_a_disk_without_space_for_an_environment_is_reported_before_anything_is_
     run.program(run.programs / "df", "printf 'a b c d\\n/dev/a 1 1 12000 99%% /\\n'")
     failed = run("up")
     assert failed.returncode == 1
-    assert failed.stderr == "FAIL: .venv takes up to 100 MB, and its disk has 12 MB free: make room there.\n"
+    assert failed.stderr == "FAIL: .venv takes up to 100 MB, and its disk has 12 MB free: free some space.\n"
     assert run.done() == []
 
 
@@ -183,7 +183,7 @@ def test_a_clone_of_another_user_is_reported_before_anything_is_done(tmp_path):
         run = Launcher(Path(folder))
         ran = subprocess.run([run.root / "run", "up"], user=65534, capture_output=True, text=True, check=False)
     assert ran.returncode == 1
-    assert ran.stderr.startswith("FAIL: you cannot write to the folder of the clone")
+    assert ran.stderr.startswith("FAIL: you cannot write to this clone")
     assert ran.stderr.count("\n") == 1
 
 

@@ -73,7 +73,9 @@ def test_a_work_folder_that_is_missing_is_refused(env, tmp_path):
     c = docker(config=with_folder(tmp_path / "none"))
     with pytest.raises(Failure) as raised:
         tasks.up(c)
-    assert f"the folder {tmp_path}/none does not exist: make it, or correct WORK_FOLDER in .env." in error_line(raised)
+    assert f"the folder {tmp_path}/none does not exist: create it, or correct WORK_FOLDER in .env." in error_line(
+        raised
+    )
     assert changing_commands(c) == []
     assert not (tmp_path / "none").exists()
 
@@ -82,7 +84,7 @@ def test_a_work_folder_that_is_a_file_is_refused(env):
     c = docker(config=with_folder(env))
     with pytest.raises(Failure) as raised:
         tasks.up(c)
-    assert f"{env} is no folder" in error_line(raised)
+    assert f"{env} is not a directory" in error_line(raised)
     assert changing_commands(c) == []
 
 
@@ -164,7 +166,7 @@ def test_doctor_reports_a_missing_work_folder(env, tmp_path, capsys):
         tasks.doctor(docker(config=with_folder(tmp_path / "gone")))
     [line] = [line for line in capsys.readouterr().out.splitlines() if " folder " in line]
     assert line.startswith("FAIL")
-    assert "gone does not exist: make it" in line
+    assert "gone does not exist: create it" in line
 
 
 def test_the_configuration_in_these_tests_matches_the_real_one():

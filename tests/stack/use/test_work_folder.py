@@ -136,6 +136,6 @@ def test_a_missing_work_folder_is_reported_and_not_created(toolbox, folder, tmp_
     result = toolbox.invoke("up", "--name", NAME)
     set_folder(toolbox, folder)
     assert result.stderr == (
-        f"FAIL: the folder {tmp_path}/none does not exist: make it, or correct WORK_FOLDER in .env.{NAME}.\n"
+        f"FAIL: the folder {tmp_path}/none does not exist: create it, or correct WORK_FOLDER in .env.{NAME}.\n"
     )
     assert not (tmp_path / "none").exists()
