@@ -65,7 +65,7 @@ def unwritable(path, owner, present):
 
 
 def look(toolbox, source, target, kind):
-    """Return the owner of a directory or volume as the notebook sees it, a UID as text, and whether it can write to it."""
+    """Return the UID, as text, that owns a directory or volume for the notebook, and whether it can write there."""
     # Quoted as in CSV: the path may contain commas and quotes.
     quoted = source.replace('"', '""')
     as_user = ("--user", f"{user(toolbox.config)}:100")
