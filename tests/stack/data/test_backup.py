@@ -382,7 +382,7 @@ def test_after_a_restore_killed_during_the_swap_nothing_is_served_until_up(chang
     interrupt(changed, "restore", "--yes", str(backup[0]), when=lambda: swaps_the_home(changed))
     with subprocess.Popen(["docker", "compose", "up", "--detach"], cwd=changed.root, stderr=subprocess.PIPE) as plain:
         try:
-            waiting = 'Waiting for "invoke up": a restore was'
+            waiting = 'Waiting for "invoke up": it reverts a restore'
             until(lambda: waiting in changed.compose("logs", "mlflow"), "mlflow waits")
         finally:
             plain.terminate()

@@ -96,7 +96,7 @@ def test_an_unknown_time_zone_is_rejected_and_running_services_stay_up(toolbox, 
     set_value(toolbox, "TZ", ZONE)
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1] == (
-        f'FAIL: TZ in .env.{NAME} is "Nowhere", a time zone that postgres does not know: take one such as Asia/Tokyo.'
+        f'FAIL: TZ in .env.{NAME} is "Nowhere", a time zone that postgres does not know: use one such as Asia/Tokyo.'
     )
     assert toolbox.run(*listing).stdout == before
 
