@@ -118,9 +118,13 @@ def test_a_killed_migration_changes_nothing_and_can_be_repeated(old):
         # The upgrade may first replace the container of postgres.
         psql = ("psql", "-qtA", "-d", "mlflow", "-c", f"SELECT 'is stalled' {STALLED}")
         check = ("docker", "compose", "exec", "--no-TTY", "postgres", *psql)
-        until(lambda: old.run(*check).stdout, "the migration changes a table", TIMEOUT_SECONDS)
-        old.run("docker", "kill", f"{old.project}-migrate-1")
-        _, stderr = task.communicate(timeout=TIMEOUT_SECONDS)
+        try:
+            # `docker exec` in a container that is being stopped writes its error to standard output.
+            until(lambda: old.run(*check).stdout == "is stalled\n", "the migration changes a table", TIMEOUT_SECONDS)
+            old.run("docker", "kill", f"{old.project}-migrate-1")
+            _, stderr = task.communicate(timeout=TIMEOUT_SECONDS)
+        finally:
+            task.kill()
     old.sql("postgres", "mlflow", "DROP EVENT TRIGGER stall; DROP FUNCTION public.stall")
     old.sql("postgres", "mlflow", f"SELECT pg_terminate_backend(pid) {STALLED}")
     assert task.returncode == 1
