@@ -97,7 +97,7 @@ def test_jupyterlab_shows_the_memory_with_the_limit_of_the_container(launcher):
 
 
 def test_a_kernel_that_was_killed_out_of_memory_is_reported_with_a_remedy(toolbox, launcher):
-    assert "may take 0.7 GiB" in launcher["notice"]
+    assert "may use only 0.7 GiB" in launcher["notice"]
     assert "NOTEBOOK_MEMORY" in launcher["notice"]
     # `status` and `doctor` count it too.
     assert "notebook: 1 " in toolbox.succeed("status")
