@@ -98,7 +98,7 @@ def test_doctor_checks_a_toolbox_without_env(toolbox):
     finally:
         hidden.rename(toolbox.env)
     assert result.stderr == "Set by the environment, not by .env: COMPOSE_PROJECT_NAME.\n"
-    assert re.search(r"^ok +\.env +there is none", result.stdout, flags=re.M)
+    assert re.search(r"^ok +\.env +not present", result.stdout, flags=re.M)
     assert re.search(r"^ok +passwords", result.stdout, flags=re.M)
 
 
