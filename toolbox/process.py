@@ -1,4 +1,8 @@
-"""Run programs: visibly, quietly, or with input and output that do not fit into memory."""
+"""Run programs: visibly, quietly, or with input and output that do not fit into memory.
+
+Invoke runs those that are shown, on a terminal if there is one, and those with little output; it keeps all output as
+text in memory, so subprocess runs those with streams of bytes.
+"""
 
 import contextlib
 import importlib.util
